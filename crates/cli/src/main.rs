@@ -1,0 +1,2 @@
+//! tidelog
+fn main() {}

@@ -1,0 +1,17 @@
+//! The engine of a digital object: one deterministic, synchronous state machine over SQLite.
+//!
+//! [`Engine::turn`] is the only way state advances. Time and randomness arrive with the input;
+//! there is no clock, no random number generator, no thread, no lock and no `await` in here.
+//! Hosts own the database, decide when a turn's transaction is durable, and run the effects.
+
+mod sql;
+pub use sql::{Sql, SqlExt, SqlValue, all, atomically, int, one, quoted};
+
+mod address;
+pub use address::{ActorKind, Address, NAMESPACE, check_name, check_object_id};
+
+mod schema;
+pub use schema::{
+    CheckSpec, ColdSpec, Collection, CollectionSpec, Field, FieldSpec, Index, IndexSpec,
+    PartitionSpec, Transform, TypeSchema, TypeSpec,
+};
