@@ -15,3 +15,12 @@ pub use schema::{
     CheckSpec, ColdSpec, Collection, CollectionSpec, Field, FieldSpec, Index, IndexSpec,
     PartitionSpec, Transform, TypeSchema, TypeSpec,
 };
+
+mod table;
+pub use table::rows::{Document, RowTable, blob_form, from_sql, to_sql};
+
+mod input;
+pub use input::{
+    Caller, ChangesPage, ChangesRequest, Cursor, Found, Images, JsonObject, Mutation, ObjectState,
+    TurnReply, Written, WrittenOperation,
+};

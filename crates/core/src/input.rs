@@ -1,0 +1,210 @@
+//! What comes into an object and what it answers, as values. Hosts and the API share these.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+use tidelog_log::{Epoch, EventFilter, Hash, Offset, Operation, Sequence, StartAt};
+
+/// A JSON object: a document or a merge patch.
+pub type JsonObject = Map<String, Json>;
+
+/// Who asks, why, and which key makes the request safe to repeat. Empty: not said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// The calling system.
+    pub source: String,
+    /// Joins this turn to others across objects.
+    pub correlation_id: String,
+    /// W3C trace context.
+    pub trace_parent: String,
+    /// Repeats with the same key and the same body are answered, not done again.
+    pub idempotency_key: String,
+}
+
+/// One change asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mutation {
+    /// Add a document; its key must be free.
+    Insert {
+        /// The collection's name.
+        collection: String,
+        /// The document.
+        document: JsonObject,
+    },
+    /// Add a document or replace the one of the same key.
+    Upsert {
+        /// The collection's name.
+        collection: String,
+        /// The document; its key fields name it.
+        document: JsonObject,
+        /// Replace only this version; 0: only if there is none.
+        if_version: Option<Sequence>,
+    },
+    /// Add or replace the document with this key (HTTP PUT).
+    Put {
+        /// The collection's name.
+        collection: String,
+        /// The document's key; key fields absent from the document are filled from it.
+        key: String,
+        /// The document.
+        document: JsonObject,
+        /// Replace only this version; 0: only if there is none.
+        if_version: Option<Sequence>,
+    },
+    /// Merge a patch (RFC 7396) into a document.
+    Update {
+        /// The collection's name.
+        collection: String,
+        /// The document's key.
+        key: String,
+        /// The merge patch; null removes a member.
+        patch: JsonObject,
+        /// Change only this version.
+        if_version: Option<Sequence>,
+    },
+    /// Remove a document.
+    Delete {
+        /// The collection's name.
+        collection: String,
+        /// The document's key.
+        key: String,
+        /// Remove only this version.
+        if_version: Option<Sequence>,
+    },
+}
+
+/// What became of one mutation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Written {
+    /// The document's key.
+    pub key: String,
+    /// The sequence of the document's last event; of the DELETE event when it was removed.
+    pub version: Sequence,
+    /// What happened: `INSERT`, `UPDATE`, `DELETE` or `NONE` when nothing differed.
+    pub operation: WrittenOperation,
+}
+
+/// What happened to a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum WrittenOperation {
+    /// It came to be.
+    Insert,
+    /// It changed.
+    Update,
+    /// It went away.
+    Delete,
+    /// Nothing differed: no event.
+    None,
+}
+
+impl From<Operation> for WrittenOperation {
+    fn from(operation: Operation) -> Self {
+        match operation {
+            Operation::Insert => Self::Insert,
+            Operation::Update => Self::Update,
+            Operation::Delete => Self::Delete,
+        }
+    }
+}
+
+/// The answer to a turn that wrote.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TurnReply {
+    /// Where a reader stands who has seen this turn.
+    pub offset: Offset,
+    /// One entry per mutation, in order.
+    pub written: Vec<Written>,
+    /// True when an idempotency key was seen before and nothing was done again.
+    pub replayed: bool,
+}
+
+/// Which images an event carries to a reader.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Images {
+    /// For UPDATE, `before` holds the changed fields only.
+    #[default]
+    Changed,
+    /// `before` is the whole document.
+    Full,
+}
+
+/// A read of the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChangesRequest {
+    /// Where to start.
+    pub start: StartAt,
+    /// Which events.
+    pub filter: EventFilter,
+    /// Which images.
+    pub images: Images,
+    /// Most events to return, 1 to `CHANGES_EVENTS_MAX`.
+    pub limit: usize,
+}
+
+/// One page of the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChangesPage {
+    /// The events as JSON, in order.
+    pub events: Vec<Json>,
+    /// The offset of each event, in the same order.
+    pub offsets: Vec<Offset>,
+    /// The position scanned to: where the next read starts.
+    pub next: Offset,
+    /// True when `next` is the newest event.
+    pub up_to_date: bool,
+    /// True when the object was deleted and `next` is its last event.
+    pub closed: bool,
+}
+
+/// A document as it is read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// Its key.
+    pub key: String,
+    /// The sequence of its last event.
+    pub version: Sequence,
+    /// Its members.
+    pub document: JsonObject,
+}
+
+/// How far one destination has taken this object's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cursor {
+    /// The destination's address.
+    pub destination: String,
+    /// In a durable Iceberg snapshot up to here.
+    pub committed: Sequence,
+    /// When it last moved, milliseconds since 1970.
+    pub updated: i64,
+}
+
+/// Where an object stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObjectState {
+    /// `active`, `deleting` or `deleted`.
+    pub status: &'static str,
+    /// The present epoch.
+    pub epoch: Epoch,
+    /// The newest event.
+    pub head: Sequence,
+    /// The newest record's hash.
+    pub head_hash: Hash,
+    /// When the newest record was written, milliseconds since 1970.
+    pub head_timestamp: i64,
+    /// The oldest event still in the log; `head + 1` when none is.
+    pub earliest: Sequence,
+    /// The schema version of the object.
+    pub schema_version: u32,
+    /// Documents per collection.
+    pub documents: Vec<(String, u64)>,
+    /// Records and bytes in the log.
+    pub log_records: u64,
+    /// Bytes of the log's records.
+    pub log_bytes: u64,
+    /// One per table actor.
+    pub cursors: Vec<Cursor>,
+    /// Failing timers: name, next attempt (ms), attempts.
+    pub wakes: Vec<(String, i64, u32)>,
+}

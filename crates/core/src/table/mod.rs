@@ -1,0 +1,3 @@
+//! One file per internal table of an object's database: its SQL, its row type, its rules.
+
+pub(crate) mod rows;
