@@ -24,3 +24,18 @@ pub use input::{
     Caller, ChangesPage, ChangesRequest, Cursor, Found, Images, JsonObject, Mutation, ObjectState,
     TurnReply, Written, WrittenOperation,
 };
+
+mod document;
+pub use document::Prepared;
+
+mod view;
+pub use view::View;
+
+mod changes;
+
+mod engine;
+pub use engine::{Command, Effect, Engine, Input, LogPolicy, Reply};
+
+mod delete_object;
+mod upgrade;
+mod write;

@@ -12,9 +12,9 @@
 use std::collections::BTreeMap;
 
 use ciborium::Value as Cbor;
-use tidelog_log::{Error, FieldId, FieldType, Result, Row, Sequence, Value};
+use tidelog_log::{Error, FieldId, FieldType, OldValue, Result, Row, Sequence, Value};
 
-use crate::sql::{SqlValue, quoted};
+use crate::sql::{Sql, SqlValue, quoted};
 use crate::{Collection, Field};
 
 /// A document as it is stored.
@@ -31,6 +31,7 @@ pub struct Document {
 /// The statements and the column order of one collection.
 #[derive(Clone, Debug)]
 pub struct RowTable {
+    table: String,
     /// Declared fields with a column, by ascending id: name, id, type.
     columns: Vec<(String, FieldId, FieldType)>,
     /// `SELECT _key, _version, <columns>, _extra FROM "<collection>"`.
@@ -39,8 +40,6 @@ pub struct RowTable {
     pub select_one: String,
     /// Insert; arguments as [`RowTable::bind`] makes them.
     pub insert: String,
-    /// Replace by key; the same arguments.
-    pub replace: String,
     /// Delete by key.
     pub delete: String,
     /// The table's DDL.
@@ -70,14 +69,12 @@ impl RowTable {
             select_one: format!("{select} WHERE _key = ?1"),
             select,
             insert: format!("INSERT INTO {table} (_key, _version, {names}_extra) VALUES ({marks})"),
-            replace: format!(
-                "REPLACE INTO {table} (_key, _version, {names}_extra) VALUES ({marks})"
-            ),
             delete: format!("DELETE FROM {table} WHERE _key = ?1"),
             create: format!(
                 "CREATE TABLE IF NOT EXISTS {table} (_key TEXT NOT NULL PRIMARY KEY, \
                  _version INTEGER NOT NULL, {declared}_extra BLOB) WITHOUT ROWID"
             ),
+            table,
             columns,
         }
     }
@@ -109,7 +106,7 @@ impl RowTable {
         Ok(document)
     }
 
-    /// Hands the arguments of [`RowTable::insert`] and [`RowTable::replace`] to `run`.
+    /// Hands the arguments of [`RowTable::insert`] to `run`.
     pub fn bind<T>(
         &self,
         key: &str,
@@ -117,7 +114,7 @@ impl RowTable {
         row: &Row,
         run: impl FnOnce(&[SqlValue<'_>]) -> Result<T>,
     ) -> Result<T> {
-        let extra = encode_extra(row, self.columns.last().map_or(0, |(_, id, _)| *id))?;
+        let extra = encode_extra(row, self.last_column())?;
         // Vectors and big integers change shape on their way in; the copies live here.
         let mut copies: Vec<Vec<u8>> = Vec::new();
         for (_, id, _) in &self.columns {
@@ -134,6 +131,50 @@ impl RowTable {
         }
         args.push(extra.as_deref().map_or(SqlValue::Null, SqlValue::Blob));
         run(&args)
+    }
+}
+
+impl RowTable {
+    /// Writes a changed document: only the columns that differ, so that SQLite leaves the indexes
+    /// of the others alone.
+    pub fn update(&self, sql: &dyn Sql, document: &Document, old: &[OldValue]) -> Result<()> {
+        let row = &document.row;
+        let changed: Vec<&(String, FieldId, FieldType)> = self
+            .columns
+            .iter()
+            .filter(|(_, id, _)| {
+                old.iter()
+                    .any(|o| matches!(o, OldValue::Field(f, _) if f == id))
+            })
+            .collect();
+        let mut text = format!("UPDATE {} SET _version = ?2", self.table);
+        let mut copies: Vec<Vec<u8>> = Vec::with_capacity(changed.len());
+        for (at, (name, id, _)) in changed.iter().enumerate() {
+            text.push_str(&format!(", {} = ?{}", quoted(name), at + 3));
+            copies.push(row.get(*id).and_then(blob_form).unwrap_or_default());
+        }
+        let mut args = vec![
+            SqlValue::Text(&document.key),
+            crate::sql::int(document.version.0),
+        ];
+        for ((_, id, _), copy) in changed.iter().zip(&copies) {
+            args.push(
+                row.get(*id)
+                    .map_or(SqlValue::Null, |value| to_sql(value, copy)),
+            );
+        }
+        let extra;
+        if changed.len() < old.len() {
+            extra = encode_extra(row, self.last_column())?;
+            text.push_str(&format!(", _extra = ?{}", args.len() + 1));
+            args.push(extra.as_deref().map_or(SqlValue::Null, SqlValue::Blob));
+        }
+        text.push_str(" WHERE _key = ?1");
+        sql.run(&text, &args, &mut |_| Ok(()))
+    }
+
+    fn last_column(&self) -> FieldId {
+        self.columns.last().map_or(0, |(_, id, _)| *id)
     }
 }
 

@@ -1,0 +1,173 @@
+//! `_log`: the records, one row per part, and nothing else: no secondary index, no head row.
+//!
+//! The row id is `first sequence * 256 + part`, so a record is one row written in the usual case
+//! and the newest record is the newest row.
+
+use tidelog_log::limits::RECORD_PARTS_MAX;
+use tidelog_log::{Epoch, Error, Hash, Record, Result, Sequence, join_parts, split_parts};
+
+use crate::sql::{Sql, SqlValue, all, int, one};
+
+pub(crate) const CREATE: &str =
+    "CREATE TABLE IF NOT EXISTS _log (id INTEGER PRIMARY KEY, body BLOB NOT NULL)";
+
+const PARTS: u64 = RECORD_PARTS_MAX as u64;
+
+/// The newest record: what the next one continues.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// Its last event.
+    pub sequence: Sequence,
+    /// Its hash.
+    pub hash: Hash,
+    /// Its time, milliseconds since 1970.
+    pub timestamp: i64,
+}
+
+/// Reads the head from the newest record; the default before the first.
+pub(crate) fn head(sql: &dyn Sql) -> Result<Head> {
+    let newest = "SELECT id, body FROM _log ORDER BY id DESC LIMIT 1";
+    let Some((id, hash)) = one(sql, newest, &[], |row| {
+        Ok((row[0].unsigned()?, Record::hash_of_tail(row[1].blob()?)?))
+    })?
+    else {
+        return Ok(Head::default());
+    };
+    let first_part = int(id / PARTS * PARTS);
+    let (header, count) = one(
+        sql,
+        "SELECT substr(body, 1, 2048) FROM _log WHERE id = ?1",
+        &[first_part],
+        |row| Record::peek(row[0].blob()?),
+    )?
+    .ok_or_else(|| Error::corrupt("the newest record lacks its first part"))?;
+    Ok(Head {
+        epoch: header.epoch,
+        sequence: Sequence((header.first_sequence.0 + u64::from(count)).saturating_sub(1)),
+        hash,
+        timestamp: header.timestamp,
+    })
+}
+
+/// Stores an encoded record.
+pub(crate) fn append(sql: &dyn Sql, first: Sequence, record: &[u8]) -> Result<()> {
+    for (part, body) in (0..PARTS).zip(split_parts(record)) {
+        sql.run(
+            "INSERT INTO _log (id, body) VALUES (?1, ?2)",
+            &[int(first.0 * PARTS + part), SqlValue::Blob(body)],
+            &mut |_| Ok(()),
+        )?;
+    }
+    Ok(())
+}
+
+/// The oldest event still there; `None` for an empty log.
+pub(crate) fn earliest(sql: &dyn Sql) -> Result<Option<Sequence>> {
+    let found = one(sql, "SELECT min(id) FROM _log", &[], |row| {
+        row[0].optional().map(SqlValue::unsigned).transpose()
+    })?;
+    Ok(found.flatten().map(|id| Sequence(id / PARTS)))
+}
+
+/// Whole records from the one that holds `from` (or the first after it), decoded, at least one
+/// where there is one, and no more once `bytes_max` is reached.
+pub(crate) fn read(sql: &dyn Sql, from: Sequence, bytes_max: usize) -> Result<Vec<Record>> {
+    let at = "SELECT id FROM _log WHERE id <= ?1 ORDER BY id DESC LIMIT 1";
+    let holder = one(sql, at, &[int(from.0 * PARTS)], |row| row[0].unsigned())?;
+    let start = holder.map_or(0, |id| id / PARTS * PARTS);
+    let sizes = all(
+        sql,
+        "SELECT id, length(body) FROM _log WHERE id >= ?1 ORDER BY id LIMIT 1024",
+        &[int(start)],
+        |row| {
+            Ok((
+                row[0].unsigned()?,
+                usize::try_from(row[1].unsigned()?).unwrap_or(usize::MAX),
+            ))
+        },
+    )?;
+    let Some(end) = whole_records(&sizes, bytes_max) else {
+        return Ok(Vec::new());
+    };
+    let parts = all(
+        sql,
+        "SELECT id, body FROM _log WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+        &[int(start), int(end)],
+        |row| Ok((row[0].unsigned()?, row[1].blob()?.to_vec())),
+    )?;
+    let records = parts
+        .chunk_by(|a, b| a.0 / PARTS == b.0 / PARTS)
+        .map(|parts| {
+            if let [(_, body)] = parts {
+                return Record::decode(body);
+            }
+            Record::decode(&join_parts(parts.iter().map(|(_, body)| body.as_slice())))
+        });
+    let mut records = records.collect::<Result<Vec<_>>>()?;
+    records.retain(|record| record.last_sequence() >= from);
+    Ok(records)
+}
+
+/// The last row id of as many whole records as fit, at least the first one.
+fn whole_records(sizes: &[(u64, usize)], bytes_max: usize) -> Option<u64> {
+    let (mut bytes, mut end) = (0_usize, None);
+    for record in sizes.chunk_by(|a, b| a.0 / PARTS == b.0 / PARTS) {
+        bytes = record
+            .iter()
+            .fold(bytes, |sum, (_, size)| sum.saturating_add(*size));
+        if end.is_some() && bytes > bytes_max {
+            break;
+        }
+        // A record of many parts may be cut by the LIMIT above: take all parts it can have.
+        end = record.last().map(|(id, _)| id / PARTS * PARTS + PARTS - 1);
+    }
+    end
+}
+
+/// The hash of the record that ends at `at`: what the record after it names as its previous.
+pub(crate) fn hash_at(sql: &dyn Sql, at: Sequence, head: &Head) -> Result<Hash> {
+    if at == head.sequence {
+        return Ok(head.hash);
+    }
+    let next = int(at.next().0 * PARTS);
+    one(
+        sql,
+        "SELECT substr(body, 1, 2048) FROM _log WHERE id = ?1",
+        &[next],
+        |row| Ok(Record::peek(row[0].blob()?)?.0.previous),
+    )?
+    .ok_or_else(|| Error::conflict("not_a_turn_boundary", format!("no turn ends at {at}")))
+}
+
+/// The time of the oldest record, and how many records and bytes there are.
+pub(crate) fn size(sql: &dyn Sql) -> Result<(u64, u64)> {
+    let counts = "SELECT count(*) FILTER (WHERE id % 256 = 0), total(length(body)) FROM _log";
+    let found = one(sql, counts, &[], |row| {
+        Ok((row[0].unsigned()?, row[1].unsigned()?))
+    })?;
+    Ok(found.unwrap_or_default())
+}
+
+/// Removes up to `records_max` of the oldest records that end at or before `floor` and are older
+/// than `before` (milliseconds since 1970). The newest record always stays. Returns how many.
+pub(crate) fn trim(sql: &dyn Sql, floor: Sequence, before: i64, records_max: u64) -> Result<u64> {
+    let oldest =
+        "SELECT id, substr(body, 1, 2048) FROM _log WHERE id % 256 = 0 ORDER BY id LIMIT ?1";
+    let headers = all(sql, oldest, &[int(records_max + 1)], |row| {
+        let (header, count) = Record::peek(row[1].blob()?)?;
+        let last = (header.first_sequence.0 + u64::from(count)).saturating_sub(1);
+        Ok((row[0].unsigned()?, Sequence(last), header.timestamp))
+    })?;
+    let kept = headers.len().saturating_sub(1);
+    let gone = headers[..kept]
+        .iter()
+        .take_while(|(_, last, time)| *last <= floor && *time < before)
+        .count();
+    if gone > 0 {
+        let limit = int(headers[gone].0);
+        sql.run("DELETE FROM _log WHERE id < ?1", &[limit], &mut |_| Ok(()))?;
+    }
+    Ok(gone as u64)
+}

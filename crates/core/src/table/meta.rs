@@ -1,0 +1,89 @@
+//! `_meta`: what the file is, and whether the object lives.
+
+use tidelog_log::{Error, Kind, Result};
+
+use crate::Address;
+use crate::sql::{Sql, SqlValue, one};
+
+pub(crate) const CREATE: &str = "CREATE TABLE IF NOT EXISTS _meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) \
+     WITHOUT ROWID";
+
+/// The layout of the internal tables. `docs/format/object-database.md` lists every version.
+pub(crate) const FORMAT: &str = "1";
+
+/// Whether an object takes writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Status {
+    /// It does.
+    #[default]
+    Active,
+    /// Its documents are being deleted, step by step.
+    Deleting,
+    /// Its documents are gone; the log and a tombstone remain. A write makes it anew.
+    Deleted,
+}
+
+impl Status {
+    /// The persisted and public name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Deleting => "deleting",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// Writes the address and format of a new file, or checks those of an old one.
+///
+/// # Errors
+/// `unsupported_format` for a file of a later version, `corrupt` for another object's file.
+pub(crate) fn claim(sql: &dyn Sql, address: &Address) -> Result<()> {
+    match get(sql, "format")?.as_deref() {
+        None => {
+            put(sql, "format", FORMAT)?;
+            put(sql, "address", &address.to_string())
+        }
+        Some(FORMAT) => match get(sql, "address")? {
+            Some(found) if found == address.to_string() => Ok(()),
+            found => Err(Error::corrupt(format!(
+                "the file of {address} says it is {found:?}"
+            ))),
+        },
+        Some(other) => Err(Error::new(
+            Kind::Unsupported,
+            "unsupported_format",
+            format!("the object's file has format {other}; this version reads {FORMAT}"),
+        )),
+    }
+}
+
+pub(crate) fn status(sql: &dyn Sql) -> Result<Status> {
+    let name = get(sql, "status")?;
+    let found = [Status::Active, Status::Deleting, Status::Deleted]
+        .into_iter()
+        .find(|status| name.as_deref().is_none_or(|name| name == status.name()));
+    found.ok_or_else(|| Error::corrupt(format!("unknown object status {name:?}")))
+}
+
+pub(crate) fn set_status(sql: &dyn Sql, status: Status) -> Result<()> {
+    put(sql, "status", status.name())
+}
+
+fn get(sql: &dyn Sql, name: &str) -> Result<Option<String>> {
+    one(
+        sql,
+        "SELECT value FROM _meta WHERE name = ?1",
+        &[SqlValue::Text(name)],
+        |row| Ok(row[0].text()?.to_owned()),
+    )
+}
+
+fn put(sql: &dyn Sql, name: &str, value: &str) -> Result<()> {
+    sql.run(
+        "INSERT INTO _meta (name, value) VALUES (?1, ?2) \
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        &[SqlValue::Text(name), SqlValue::Text(value)],
+        &mut |_| Ok(()),
+    )
+}

@@ -1,0 +1,35 @@
+//! `_schema`: every schema version this object has used; the newest is in force.
+
+use tidelog_log::Result;
+
+use crate::TypeSchema;
+use crate::sql::{Sql, SqlValue, int, one};
+
+pub(crate) const CREATE: &str =
+    "CREATE TABLE IF NOT EXISTS _schema (version INTEGER PRIMARY KEY, body TEXT NOT NULL)";
+
+/// The version in force; 0 before the first.
+pub(crate) fn version(sql: &dyn Sql) -> Result<u32> {
+    let found = one(sql, "SELECT max(version) FROM _schema", &[], |row| {
+        row[0].optional().map_or(Ok(0), SqlValue::unsigned)
+    })?;
+    Ok(u32::try_from(found.unwrap_or(0)).unwrap_or(u32::MAX))
+}
+
+pub(crate) fn newest(sql: &dyn Sql) -> Result<Option<TypeSchema>> {
+    one(
+        sql,
+        "SELECT body FROM _schema ORDER BY version DESC LIMIT 1",
+        &[],
+        |row| TypeSchema::from_json(row[0].text()?.as_bytes()),
+    )
+}
+
+pub(crate) fn put(sql: &dyn Sql, schema: &TypeSchema) -> Result<()> {
+    let body = schema.to_json()?;
+    sql.run(
+        "INSERT OR REPLACE INTO _schema (version, body) VALUES (?1, ?2)",
+        &[int(u64::from(schema.version)), SqlValue::Text(&body)],
+        &mut |_| Ok(()),
+    )
+}

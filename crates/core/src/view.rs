@@ -1,0 +1,153 @@
+//! What an object's database holds, as a reader of committed data sees it.
+
+use std::sync::Arc;
+
+use tidelog_log::{Error, Result, Sequence};
+
+use crate::document::Prepared;
+use crate::sql::{Sql, SqlValue, one, quoted};
+use crate::table::{cursors, log, meta, schema, wakes};
+use crate::{Address, Found, ObjectState, TypeSchema};
+
+/// The schema in force, compiled. Cheap to keep beside a connection; [`View::refresh`] follows.
+#[derive(Clone, Debug)]
+pub struct View {
+    pub(crate) address: Address,
+    pub(crate) version: u32,
+    pub(crate) collections: Arc<Vec<Arc<Prepared>>>,
+}
+
+impl View {
+    /// Reads the schema of an object's database.
+    pub fn open(sql: &dyn Sql, address: &Address) -> Result<Self> {
+        let mut view = Self {
+            address: address.clone(),
+            version: 0,
+            collections: Arc::new(Vec::new()),
+        };
+        view.refresh(sql)?;
+        Ok(view)
+    }
+
+    /// Reads the schema again if a newer version came into force.
+    pub fn refresh(&mut self, sql: &dyn Sql) -> Result<()> {
+        if schema::version(sql)? != self.version
+            && let Some(newest) = schema::newest(sql)?
+        {
+            self.adopt(newest)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn adopt(&mut self, schema: TypeSchema) -> Result<()> {
+        self.version = schema.version;
+        let prepared = schema
+            .collections
+            .into_iter()
+            .map(|c| Prepared::new(c).map(Arc::new));
+        self.collections = Arc::new(prepared.collect::<Result<_>>()?);
+        Ok(())
+    }
+
+    /// The compiled collection of this name.
+    ///
+    /// # Errors
+    /// `unknown_collection`.
+    pub fn prepared(&self, name: &str) -> Result<&Arc<Prepared>> {
+        self.collections
+            .iter()
+            .find(|p| p.collection.name == name)
+            .ok_or_else(|| {
+                let known: Vec<&str> = self
+                    .collections
+                    .iter()
+                    .map(|p| p.collection.name.as_str())
+                    .collect();
+                let shown: String = name.chars().take(80).collect();
+                let (kind, known) = (&self.address.type_name, known.join(", "));
+                Error::not_found(
+                    "unknown_collection",
+                    format!("type {kind} has no collection {shown:?}; it has {known}"),
+                )
+                .at("collection")
+            })
+    }
+
+    /// Refuses to read documents of an object that is being, or was, deleted.
+    pub fn check_alive(&self, sql: &dyn Sql) -> Result<()> {
+        match meta::status(sql)? {
+            meta::Status::Active => Ok(()),
+            _ => Err(Error::not_found(
+                "object_deleted",
+                format!("{} was deleted", self.address.short()),
+            )),
+        }
+    }
+
+    /// Reads one document.
+    ///
+    /// # Errors
+    /// `unknown_collection`, `unknown_document`, `object_deleted`.
+    pub fn get(&self, sql: &dyn Sql, collection: &str, key: &str) -> Result<Found> {
+        self.check_alive(sql)?;
+        let prepared = self.prepared(collection)?;
+        let table = &prepared.table;
+        let document = one(sql, &table.select_one, &[SqlValue::Text(key)], |row| {
+            table.read(row)
+        })?
+        .ok_or_else(|| unknown_document(collection, key))?;
+        let json = document
+            .row
+            .to_json(|id| prepared.collection.field_name(id));
+        let members = match json {
+            serde_json::Value::Object(members) => members,
+            _ => return Err(Error::internal("a row is not an object")),
+        };
+        Ok(Found {
+            key: document.key,
+            version: document.version,
+            document: members,
+        })
+    }
+
+    /// Where the object stands.
+    pub fn state(&self, sql: &dyn Sql) -> Result<ObjectState> {
+        let head = log::head(sql)?;
+        let mut documents = Vec::new();
+        for prepared in self.collections.iter() {
+            let name = &prepared.collection.name;
+            let count = format!("SELECT count(*) FROM {}", quoted(name));
+            let count = one(sql, &count, &[], |row| row[0].unsigned())?.unwrap_or(0);
+            documents.push((name.clone(), count));
+        }
+        let (log_records, log_bytes) = log::size(sql)?;
+        Ok(ObjectState {
+            status: meta::status(sql)?.name(),
+            epoch: head.epoch,
+            head: head.sequence,
+            head_hash: head.hash,
+            head_timestamp: head.timestamp,
+            earliest: log::earliest(sql)?.unwrap_or(head.sequence.next()),
+            schema_version: self.version,
+            documents,
+            log_records,
+            log_bytes,
+            cursors: cursors::list(sql)?,
+            wakes: wakes::list(sql)?,
+        })
+    }
+
+    /// The newest event.
+    pub fn head(&self, sql: &dyn Sql) -> Result<Sequence> {
+        Ok(log::head(sql)?.sequence)
+    }
+}
+
+pub(crate) fn unknown_document(collection: &str, key: &str) -> Error {
+    let shown: String = key.chars().take(80).collect();
+    Error::not_found(
+        "unknown_document",
+        format!("{collection} has no document {shown:?}"),
+    )
+    .at("key")
+}
