@@ -54,6 +54,8 @@ async function until(condition, millis = DEADLINE_MILLIS) {
   return true;
 }
 
+class Refused extends Error {}
+
 /** Posts rows until the server says yes: the key makes the repeats of one request harmless. */
 async function insert(rows, key) {
   const deadline = Date.now() + DEADLINE_MILLIS;
@@ -75,8 +77,6 @@ async function insert(rows, key) {
     await turn();
   }
 }
-
-class Refused extends Error {}
 
 /** Writes small batches one after the other until told to stop. */
 class Writer {
@@ -154,10 +154,18 @@ function changesUrl() {
   return `${server.url}/v1/objects/airport/JFK/changes`;
 }
 
-/** The whole log, by plain catch-up reads of the same client. */
+/** The whole log, page by page with plain requests. */
 async function wholeLog() {
-  const answer = await stream({ url: changesUrl(), offset: "-1", live: false, json: true, backoffOptions: BACKOFF, warnOnHttp: false });
-  return answer.json();
+  const events = [];
+  for (let offset = "-1"; ; ) {
+    const answer = await fetch(`${changesUrl()}?offset=${offset}`);
+    if (!answer.ok) throw new Refused(`${answer.status}: ${await answer.text()}`);
+    events.push(...(await answer.json()));
+    if (answer.headers.get("stream-up-to-date") === "true") return events;
+    const next = answer.headers.get("stream-next-offset");
+    if (next === offset) throw new Error(`the log stands still at ${offset}`);
+    offset = next;
+  }
 }
 
 async function killsWhileFollowed(writer, followers) {
