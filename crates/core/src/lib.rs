@@ -24,3 +24,6 @@ pub use input::{
     Caller, ChangesPage, ChangesRequest, Cursor, Found, Images, JsonObject, Mutation, ObjectState,
     TurnReply, Written, WrittenOperation,
 };
+
+mod query;
+pub use query::{Query, QueryPage, evaluate};
