@@ -59,15 +59,13 @@ impl Accumulator {
                 *count += 1;
                 total.add(*f);
             }
-            (Self::Min(least), value) => {
-                if least.as_ref().is_none_or(|l| compare(value, l).is_lt()) {
-                    *least = Some(value.clone());
-                }
+            (Self::Min(least), value)
+                if least.as_ref().is_none_or(|l| compare(value, l).is_lt()) =>
+            {
+                *least = Some(value.clone());
             }
-            (Self::Max(most), value) => {
-                if most.as_ref().is_none_or(|m| compare(value, m).is_gt()) {
-                    *most = Some(value.clone());
-                }
+            (Self::Max(most), value) if most.as_ref().is_none_or(|m| compare(value, m).is_gt()) => {
+                *most = Some(value.clone());
             }
             (Self::Distinct(seen), value) => drop(seen.insert(encoded(value))),
             _ => {}

@@ -141,9 +141,9 @@ fn test_sql(operand: &Operand, test: &Test, args: &mut Args) -> Option<String> {
                 None => format!("(0{or_absent})"),
             }
         }
-        // `x NOT IN ()` is true of NULL, so the presence of a value is said.
+        // `NULL NOT IN ()` would be true, so an empty list is said otherwise.
         Test::NotIn(values) => match list_sql(values, args)? {
-            Some(list) => format!("({column} IS NOT NULL AND {column} NOT IN {list})"),
+            Some(list) => format!("({column} NOT IN {list})"),
             None => format!("({column} IS NOT NULL)"),
         },
         Test::Prefix(prefix) => prefix_sql(column, prefix, args)?,

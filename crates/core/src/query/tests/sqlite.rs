@@ -93,7 +93,7 @@ impl Sql for Sqlite {
                     ValueRef::Integer(i) => SqlValue::Integer(i),
                     // As JavaScript does: a whole number is an integer.
                     ValueRef::Real(f) if f.fract() == 0.0 && f.abs() < 9e15 => {
-                        SqlValue::Integer(f as i64)
+                        SqlValue::Integer(format!("{f:.0}").parse().unwrap())
                     }
                     ValueRef::Real(f) => SqlValue::Real(f),
                     ValueRef::Text(text) => SqlValue::Text(std::str::from_utf8(text).unwrap()),
