@@ -9,7 +9,7 @@ pub(crate) const AGGREGATES_MAX: usize = 32;
 /// Longest `like` pattern, in bytes: matching costs at most this times the text's length.
 pub(crate) const PATTERN_BYTES_MAX: usize = 1_024;
 /// Longest cursor, in characters: the values of one document, as base64.
-pub(crate) const CURSOR_CHARS_MAX: usize = 4_000_000;
+pub(crate) const CURSOR_CHARS_MAX: usize = 2_100_000;
 /// Memory that groups, their least and greatest values and their distinct values may take, bytes.
 pub(crate) const GROUP_BYTES_MAX: usize = 32_000_000;
 /// Rows one statement of a scan reads; the scan goes on by key.
