@@ -39,3 +39,6 @@ pub use engine::{Command, Effect, Engine, Input, LogPolicy, Reply};
 mod delete_object;
 mod upgrade;
 mod write;
+
+mod query;
+pub use query::{Query, QueryPage, evaluate};
