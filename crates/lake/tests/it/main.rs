@@ -1,0 +1,15 @@
+//! The table actor over SQLite and blobs in memory.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed step ends the test"
+)]
+
+mod support;
+
+mod exactly_once;
+mod folder;
+mod growth;
+mod marks;
+mod schema;
