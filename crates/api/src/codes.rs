@@ -49,6 +49,7 @@ pub const CODES: &[Code] = &[
     code(Invalid, "invalid_path", "The path's percent-encoding is broken or not UTF-8."),
     code(Invalid, "invalid_pattern", "A regular expression or `like` pattern is wrong."),
     code(Invalid, "invalid_schema", "A type's declaration is wrong; `field` or the message says where."),
+    code(Invalid, "invalid_settings", "At start: a setting is wrong."),
     code(Invalid, "json_too_deep", "The JSON nests deeper than the limit."),
     code(Invalid, "key_mismatch", "The document's key fields differ from the key it is addressed by."),
     code(Invalid, "limit_out_of_range", "A `limit` is outside its range."),
@@ -84,12 +85,14 @@ pub const CODES: &[Code] = &[
     code(TooLarge, "list_too_long", "An `in` list has more than 10,000 values."),
     code(TooLarge, "pattern_too_long", "A pattern is over its limit."),
     code(TooLarge, "record_too_large", "A turn's log record is over its limit; send less in one turn."),
+    code(TooLarge, "row_too_large", "A row is over what the database holds in one."),
     code(TooLarge, "schema_too_large", "A type has more collections or fields than allowed."),
     code(TooLarge, "too_many_fields", "A document has more undeclared fields than allowed."),
     code(TooLarge, "too_many_groups", "An aggregation forms more than 100,000 groups."),
     code(TooLarge, "too_many_rows", "A turn changes more than 10,000 rows."),
     code(TooLarge, "vector_too_long", "A vector is longer than allowed."),
     // Unauthorized.
+    code(Kind::Unauthorized, "token_required", "At start: an address open to others needs a token."),
     code(Kind::Unauthorized, "unauthorized", "The bearer token is missing or wrong."),
     // Not found.
     code(NotFound, "blob_not_found", "A stored blob is not there."),
@@ -103,6 +106,7 @@ pub const CODES: &[Code] = &[
     // Conflict: read again, then decide.
     code(Conflict, "blob_exists", "A stored blob is there already."),
     code(Conflict, "constraint", "A database constraint does not hold."),
+    code(Conflict, "data_folder_in_use", "At start: another process has the data folder."),
     code(Conflict, "document_referenced", "Another document refers to the one to be removed."),
     code(Conflict, "duplicate_key", "An insert's key is taken."),
     code(Conflict, "idempotency_key_reused", "The idempotency key came before with another body."),
@@ -127,9 +131,12 @@ pub const CODES: &[Code] = &[
     code(Unavailable, "inbox_full", "A table's inbox is full until the next commit."),
     code(Unavailable, "log_full", "The object's log is at its size limit until the lake has caught up."),
     code(Unavailable, "not_ready", "The host is starting or stopping."),
+    code(Unavailable, "storage_busy", "The database is locked by another process."),
+    code(Unavailable, "storage_failed", "The disk or the operating system failed."),
     code(Unavailable, "storage_full", "The disk is full."),
     // Unsupported: understood, but not by this version.
     code(Unsupported, "log_exhausted", "The log has no sequence left."),
+    code(Unsupported, "sqlite_too_old", "At start: this SQLite can corrupt databases."),
     code(Unsupported, "tier_unsupported", "`sync` knows the tier `cold` only."),
     code(Unsupported, "unsupported_format", "Stored bytes are of a newer format."),
     code(Unsupported, "unsupported_partition", "A partition transform is not supported here."),

@@ -21,7 +21,7 @@ pub trait BodySource {
 
 /// A body that is already in memory.
 impl BodySource for Bytes {
-    async fn chunk(&mut self) -> Result<Option<Bytes>> {
+    async fn chunk(&mut self) -> Result<Option<Self>> {
         let all = std::mem::take(self);
         Ok((!all.is_empty()).then_some(all))
     }
