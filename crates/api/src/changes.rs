@@ -58,7 +58,7 @@ async fn catch_up<H: Host, B>(
     let now = wanted.start == StartAt::Now;
     let start = request.parameters.get("offset").unwrap_or("-1").to_owned();
     let stream = stream_id(object, &wanted);
-    let page = host.changes(object, wanted).await?;
+    let mut page = host.changes(object, wanted).await?;
     // At the tail the same request answers more later, so caches ask again; before it, the
     // answer never changes.
     let caching = match (now, page.up_to_date) {
@@ -71,7 +71,10 @@ async fn catch_up<H: Host, B>(
     let response = if !now && has_already(&request.headers, &tag) {
         reply::empty(StatusCode::NOT_MODIFIED)
     } else {
-        reply::json(StatusCode::OK, &Json::Array(page.events.clone()))
+        reply::json(
+            StatusCode::OK,
+            &Json::Array(std::mem::take(&mut page.events)),
+        )
     };
     let response = with_header(stream_headers(response, &page), "cache-control", caching);
     Ok(if now {
@@ -89,7 +92,7 @@ async fn long_poll<H: Host, B>(
 ) -> Result<Response<B>> {
     let wait = i64::try_from(host.settings().long_poll_millis).unwrap_or(i64::MAX);
     let ends = host.now().saturating_add(wait);
-    let page = loop {
+    let mut page = loop {
         let page = host.changes(object, wanted.clone()).await?;
         let left = u64::try_from(ends.saturating_sub(host.now())).unwrap_or(0);
         if !page.events.is_empty() || page.closed || left == 0 || host.stopping() {
@@ -105,7 +108,10 @@ async fn long_poll<H: Host, B>(
     let (response, caching) = if nothing {
         (reply::empty(StatusCode::NO_CONTENT), "no-store")
     } else {
-        let events = reply::json(StatusCode::OK, &Json::Array(page.events.clone()));
+        let events = reply::json(
+            StatusCode::OK,
+            &Json::Array(std::mem::take(&mut page.events)),
+        );
         (events, "private, max-age=60, stale-while-revalidate=300")
     };
     let mut response = with_header(stream_headers(response, &page), "cache-control", caching);
