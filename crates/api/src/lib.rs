@@ -1,1 +1,60 @@
-//! tidelog-api
+//! The HTTP contract of Tidelog, neutral to the host it runs in.
+//!
+//! [`handle`] turns one request into one answer over the port [`Host`]. It binds no socket,
+//! spawns nothing, reads no clock and holds at most one page or one turn in memory; live answers
+//! are state machines ([`Live`]) that the host pulls as fast as its client reads.
+//!
+//! `docs/http.md` is the contract for users; [`ROUTES`] and [`CODES`] are its single sources.
+
+pub mod limits;
+
+mod host;
+pub use host::{
+    ApiSettings, Host, LakeStatus, LoadedTable, ObjectEntry, ObjectList, ObjectPage, QueryAnswer,
+    StateAnswer, TableName, Tier, TypeSummary,
+};
+
+mod message;
+pub use message::{Body, BodySource, Request, Response};
+
+mod handle;
+pub use handle::handle;
+
+mod route;
+pub use route::{Operation, ROUTES, Route};
+
+mod codes;
+pub use codes::{CODES, Code};
+
+mod error;
+pub use error::{problem, status_of};
+
+mod auth;
+mod body;
+mod caller;
+mod json;
+mod parameters;
+mod reply;
+
+mod schemas;
+pub use schemas::{RESERVED_COLLECTIONS, check_reserved};
+
+mod documents;
+mod objects;
+
+mod ingest;
+pub use ingest::Ingest;
+
+mod changes;
+mod sse;
+pub use sse::EventStream;
+
+mod live;
+pub use live::Live;
+
+mod iceberg;
+mod openapi;
+pub use openapi::openapi;
+
+#[cfg(test)]
+mod tests;

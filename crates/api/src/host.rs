@@ -1,0 +1,244 @@
+//! The port: what a host does for the HTTP contract.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value as Json;
+use tidelog_core::{
+    Address, Caller, ChangesPage, ChangesRequest, Found, JsonObject, Mutation, ObjectState,
+    TurnReply, TypeSchema, TypeSpec,
+};
+use tidelog_log::{Offset, Result, Sequence};
+
+/// Everything the routes need of the host they run in: actors, lake, clock and settings.
+///
+/// Futures need not be `Send`, so JavaScript promises fit; on a concrete host whose futures are
+/// `Send`, [`handle`](crate::handle) is `Send` too. Addresses arrive checked.
+#[expect(
+    async_fn_in_trait,
+    reason = "hosts choose whether their futures are Send"
+)]
+pub trait Host {
+    /// Registers a declaration; true when it made a new version.
+    ///
+    /// # Errors
+    /// What [`TypeSchema::register`] refuses.
+    async fn register_type(&self, spec: TypeSpec) -> Result<(TypeSchema, bool)>;
+
+    /// One version of a type, the newest when `version` is `None`.
+    ///
+    /// # Errors
+    /// `unknown_type` for a name or version never registered.
+    async fn type_schema(&self, name: &str, version: Option<u32>) -> Result<TypeSchema>;
+
+    /// Every registered type, by name.
+    async fn types(&self) -> Result<Vec<TypeSummary>>;
+
+    /// One page of objects, by type and then id.
+    ///
+    /// # Errors
+    /// `invalid_parameter` at `after` for a cursor this host did not give.
+    async fn objects(&self, list: ObjectList) -> Result<ObjectPage>;
+
+    /// Handles the mutations as one turn.
+    async fn write(
+        &self,
+        object: &Address,
+        caller: Caller,
+        mutations: Vec<Mutation>,
+    ) -> Result<TurnReply>;
+
+    /// Reads one document.
+    ///
+    /// # Errors
+    /// `unknown_document`, `unknown_object`, `unknown_collection` or `object_deleted`.
+    async fn get(&self, object: &Address, collection: &str, key: &str) -> Result<Found>;
+
+    /// Runs a query, given as it came.
+    async fn query(&self, object: &Address, collection: &str, query: Json) -> Result<QueryAnswer>;
+
+    /// Deletes an object: logs the deletes, closes its stream, keeps a tombstone.
+    async fn delete_object(&self, object: &Address, caller: Caller) -> Result<ObjectState>;
+
+    /// Reads a page of the log.
+    ///
+    /// # Errors
+    /// Kind `Gone` with `earliestOffset` among its details when the position is no longer there.
+    async fn changes(&self, object: &Address, request: ChangesRequest) -> Result<ChangesPage>;
+
+    /// Waits until the head is past `after`, the object closes, `timeout_millis` have passed or
+    /// the host stops, whichever is first. Never resolves early otherwise.
+    async fn changed(&self, object: &Address, after: Sequence, timeout_millis: u64) -> Result<()>;
+
+    /// Where an object and its lake tables stand.
+    async fn state(&self, object: &Address) -> Result<StateAnswer>;
+
+    /// Returns once everything up to the present head is committed in `tier`.
+    async fn sync(&self, object: &Address, tier: Tier) -> Result<StateAnswer>;
+
+    /// Every Iceberg table, by namespace and name.
+    async fn tables(&self) -> Result<Vec<TableName>>;
+
+    /// One Iceberg table.
+    ///
+    /// # Errors
+    /// `unknown_table`.
+    async fn table(&self, namespace: &str, name: &str) -> Result<LoadedTable>;
+
+    /// Iceberg client properties that let a reader open the data files (`s3.endpoint`,
+    /// `s3.access-key-id`, …). `request_host` is the request's `Host` header.
+    fn s3_config(&self, request_host: Option<&str>) -> BTreeMap<String, String>;
+
+    /// The metrics in Prometheus text form.
+    async fn metrics(&self) -> Result<String>;
+
+    /// Whether requests can be served now.
+    async fn ready(&self) -> Result<()>;
+
+    /// Milliseconds since 1970.
+    fn now(&self) -> i64;
+
+    /// True once the host is stopping: live reads end instead of waiting again.
+    fn stopping(&self) -> bool;
+
+    /// What the operator chose.
+    fn settings(&self) -> &ApiSettings;
+}
+
+/// What the operator chose about the contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiSettings {
+    /// The bearer token every route but `/healthz` asks for; `None`: open.
+    pub token: Option<String>,
+    /// Longest wait of a long-poll, milliseconds.
+    pub long_poll_millis: u64,
+    /// Life of a server-sent event stream, milliseconds.
+    pub sse_millis: u64,
+    /// Silence after which such a stream sends a comment, milliseconds.
+    pub keep_alive_millis: u64,
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            token: None,
+            long_poll_millis: 20_000,
+            sse_millis: 60_000,
+            keep_alive_millis: 15_000,
+        }
+    }
+}
+
+/// One line of the list of types.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TypeSummary {
+    /// The type's name.
+    #[serde(rename = "type")]
+    pub name: String,
+    /// Its newest version.
+    pub version: u32,
+    /// What it is for.
+    pub description: String,
+    /// Its collections' names.
+    pub collections: Vec<String>,
+}
+
+/// Which objects to list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectList {
+    /// Only this type.
+    pub type_name: Option<String>,
+    /// Only ids that start with this; empty for all.
+    pub prefix: String,
+    /// Continue after this cursor ([`ObjectPage::next`]).
+    pub after: Option<String>,
+    /// Most objects to return, 1 to [`OBJECTS_MAX`](crate::limits::OBJECTS_MAX).
+    pub limit: usize,
+}
+
+/// One page of objects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ObjectPage {
+    /// By type and then id, byte order.
+    pub objects: Vec<ObjectEntry>,
+    /// The cursor of the next page, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// One object in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ObjectEntry {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// Its id.
+    pub id: String,
+    /// `active`, `deleting` or `deleted`.
+    pub status: String,
+}
+
+/// What a query answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueryAnswer {
+    /// The rows, in order.
+    pub rows: Vec<JsonObject>,
+    /// The cursor of the next page, if there is one.
+    pub next: Option<String>,
+    /// The newest event the rows include.
+    pub offset: Offset,
+}
+
+/// Where an object and its tables stand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StateAnswer {
+    /// The object.
+    pub object: ObjectState,
+    /// One per collection with cold sync.
+    pub lake: Vec<LakeStatus>,
+}
+
+/// How far one collection's Iceberg tables are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LakeStatus {
+    /// The collection's name.
+    pub collection: String,
+    /// Accepted into the table's inbox up to here.
+    pub accepted: Sequence,
+    /// In a durable Iceberg snapshot up to here.
+    pub committed: Sequence,
+    /// Events of the log not committed yet.
+    pub lag_events: u64,
+    /// Age of the oldest such event, milliseconds; 0 when there is none.
+    pub lag_millis: i64,
+    /// The newest failure, if the last attempt failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Where changes can be brought up to date on request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tier {
+    /// The Iceberg tables.
+    Cold,
+}
+
+/// The name of an Iceberg table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TableName {
+    /// The Iceberg namespace: the type's name.
+    pub namespace: String,
+    /// The table's name.
+    pub name: String,
+}
+
+/// An Iceberg table's present metadata.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadedTable {
+    /// Where the metadata file is, `s3://…`.
+    pub metadata_location: String,
+    /// The file's content.
+    pub metadata_json: String,
+}

@@ -1,0 +1,32 @@
+//! Every limit of the HTTP contract that is not a limit of the log. Sizes are bytes.
+
+/// Largest JSON body: that of one turn.
+pub const BODY_BYTES_MAX: usize = tidelog_log::limits::TURN_BYTES_MAX;
+/// Largest schema or query body.
+pub const SMALL_BODY_BYTES_MAX: usize = 2_000_000;
+/// Deepest nesting of a body of documents: theirs, and the array and objects around them.
+pub const BODY_DEPTH_MAX: usize = tidelog_log::limits::DEPTH_MAX + 5;
+/// Deepest nesting of a query: a filter takes two levels of JSON per level of its own.
+pub const QUERY_DEPTH_MAX: usize = 2 * tidelog_log::limits::DEPTH_MAX + 16;
+/// Longest line of an NDJSON body: a document of the largest size, written generously.
+pub const LINE_BYTES_MAX: usize = 4_000_000;
+/// Rows after which a turn of an NDJSON body is closed.
+pub const NDJSON_TURN_ROWS: usize = 1_000;
+/// Bytes after which a turn of an NDJSON body is closed.
+pub const NDJSON_TURN_BYTES: usize = 2_000_000;
+/// Digits and `#` added to an idempotency key to name a turn of an NDJSON body.
+pub const LINE_SUFFIX_BYTES_MAX: usize = 21;
+/// Most objects one page of the list returns.
+pub const OBJECTS_MAX: usize = 1_000;
+/// Objects of a page when the caller names no limit.
+pub const OBJECTS_DEFAULT: usize = 100;
+/// Most tables or namespaces one Iceberg page returns.
+pub const ICEBERG_PAGE_MAX: usize = 1_000;
+/// Most parameters of a query string.
+pub const PARAMETERS_MAX: usize = 32;
+/// One interval of a `Stream-Cursor`, milliseconds.
+pub const CURSOR_INTERVAL_MILLIS: i64 = 20_000;
+/// 2024-10-09T00:00:00Z, from which cursor intervals count, milliseconds since 1970.
+pub const CURSOR_EPOCH_MILLIS: i64 = 1_728_432_000_000;
+/// Seconds a client waits before it repeats a request that was refused with 503.
+pub const RETRY_AFTER_SECONDS: u64 = 1;

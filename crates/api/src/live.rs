@@ -1,0 +1,24 @@
+//! Answers that go on: server-sent events and the reply to an NDJSON body.
+
+use bytes::Bytes;
+
+use crate::{BodySource, EventStream, Host, Ingest};
+
+/// An answer that is made while the client reads it. It owns all it needs but the host.
+#[derive(Debug)]
+pub enum Live<B> {
+    /// Changes of an object as server-sent events.
+    Events(Box<EventStream>),
+    /// The reply to an NDJSON body, one line per turn.
+    Ingest(Box<Ingest<B>>),
+}
+
+impl<B: BodySource> Live<B> {
+    /// The next bytes to send; `None` at the end. Waits at most the keep-alive interval.
+    pub async fn next<H: Host>(&mut self, host: &H) -> Option<Bytes> {
+        match self {
+            Self::Events(events) => events.next(host).await,
+            Self::Ingest(ingest) => ingest.next(host).await,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Whole objects: listing, deleting, where they stand, bringing the lake up to date.
+
+use http::StatusCode;
+use serde_json::{Map, Value as Json, json};
+use tidelog_core::{Address, ObjectState, check_name};
+use tidelog_log::limits::OBJECT_ID_BYTES_MAX;
+use tidelog_log::{Error, Kind, Offset, Result, timestamp_to_text};
+
+use crate::body::{self, object};
+use crate::caller::caller;
+use crate::handle::Routed;
+use crate::limits::{BODY_DEPTH_MAX, OBJECTS_DEFAULT, OBJECTS_MAX, SMALL_BODY_BYTES_MAX};
+use crate::parameters::invalid;
+use crate::{BodySource, Host, LakeStatus, ObjectList, Response, StateAnswer, Tier, reply};
+
+pub(crate) async fn list<H: Host, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
+    let parameters = &request.parameters;
+    let type_name = parameters.get("type").map(str::to_owned);
+    if let Some(name) = &type_name {
+        check_name("type", name)?;
+    }
+    let prefix = parameters.get("prefix").unwrap_or_default().to_owned();
+    if prefix.len() > OBJECT_ID_BYTES_MAX {
+        return Err(invalid("prefix", "no object id is that long"));
+    }
+    let page = host.objects(ObjectList {
+        type_name,
+        prefix,
+        after: parameters.get("after").map(str::to_owned),
+        limit: parameters.limit(OBJECTS_DEFAULT, OBJECTS_MAX)?,
+    });
+    Ok(reply::json(StatusCode::OK, &json!(page.await?)))
+}
+
+pub(crate) async fn delete<H: Host, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
+    let (object, caller) = (
+        request.object()?,
+        caller(&request.headers, &request.parameters)?,
+    );
+    let state = host.delete_object(&object, caller).await?;
+    Ok(reply::json(
+        StatusCode::OK,
+        &state_json(&object, &state, &[]),
+    ))
+}
+
+pub(crate) async fn state<H: Host, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
+    let object = request.object()?;
+    let StateAnswer {
+        object: state,
+        lake,
+    } = host.state(&object).await?;
+    Ok(reply::json(
+        StatusCode::OK,
+        &state_json(&object, &state, &lake),
+    ))
+}
+
+pub(crate) async fn sync<H: Host, B: BodySource>(
+    host: &H,
+    mut request: Routed<B>,
+) -> Result<Response<B>> {
+    let address = request.object()?;
+    let body = body::read_json(
+        &request.headers,
+        &mut request.body,
+        SMALL_BODY_BYTES_MAX,
+        BODY_DEPTH_MAX,
+    );
+    let body = object(body.await?, "the body")?;
+    if let Some(other) = body.keys().find(|name| *name != "tier") {
+        let message = format!("sync takes no member {other:?}");
+        return Err(Error::invalid("invalid_body", message).at(other.as_str()));
+    }
+    let tier = match body.get("tier").and_then(Json::as_str) {
+        Some("cold") => Tier::Cold,
+        Some(_) => {
+            let message = "sync knows the tier \"cold\" only";
+            return Err(Error::new(Kind::Unsupported, "tier_unsupported", message).at("tier"));
+        }
+        None => {
+            let message = "the body is {\"tier\": \"cold\"}";
+            return Err(Error::invalid("invalid_body", message).at("tier"));
+        }
+    };
+    let StateAnswer { object, lake } = host.sync(&address, tier).await?;
+    Ok(reply::json(
+        StatusCode::OK,
+        &state_json(&address, &object, &lake),
+    ))
+}
+
+fn state_json(object: &Address, state: &ObjectState, lake: &[LakeStatus]) -> Json {
+    let offset = Offset {
+        epoch: state.epoch,
+        sequence: state.head,
+    };
+    let documents: Map<String, Json> = state
+        .documents
+        .iter()
+        .map(|(collection, count)| (collection.clone(), Json::from(*count)))
+        .collect();
+    let wakes: Vec<Json> = state
+        .wakes
+        .iter()
+        .map(|(name, next, attempts)| {
+            json!({"name": name, "next": timestamp(*next), "attempts": attempts})
+        })
+        .collect();
+    json!({
+        "type": object.type_name,
+        "id": object.id,
+        "status": state.status,
+        "epoch": state.epoch,
+        "head": state.head,
+        "headOffset": offset.to_string(),
+        "headHash": state.head_hash.to_string(),
+        "headTimestamp": timestamp(state.head_timestamp),
+        "earliest": state.earliest,
+        "schemaVersion": state.schema_version,
+        "documents": documents,
+        "log": {"records": state.log_records, "bytes": state.log_bytes},
+        "cursors": state.cursors,
+        "lake": lake,
+        "wakes": wakes,
+    })
+}
+
+fn timestamp(millis: i64) -> String {
+    timestamp_to_text(millis.saturating_mul(1_000))
+}

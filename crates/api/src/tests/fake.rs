@@ -1,0 +1,326 @@
+//! A host without an engine: it answers, records what was written, and its clock is a number.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde_json::{Value as Json, json};
+use tidelog_core::{
+    Address, Caller, ChangesPage, ChangesRequest, Found, Mutation, ObjectState, TurnReply,
+    TypeSchema, TypeSpec, Written, WrittenOperation,
+};
+use tidelog_log::{Epoch, Error, Hash, Kind, Offset, Result, Sequence, StartAt};
+
+use crate::{
+    ApiSettings, Body, BodySource, Host, LoadedTable, ObjectList, ObjectPage, QueryAnswer, Request,
+    Response, StateAnswer, TableName, Tier, TypeSummary, handle,
+};
+
+#[derive(Default)]
+pub(super) struct Fake {
+    pub(super) settings: ApiSettings,
+    pub(super) clock: Mutex<i64>,
+    /// The collection of each event; event `n` has sequence `n + 1`.
+    pub(super) log: Mutex<Vec<&'static str>>,
+    /// What arrives at each wait; a wait with nothing left runs out.
+    pub(super) arrivals: Mutex<VecDeque<&'static str>>,
+    pub(super) closed: bool,
+    pub(super) turns: Mutex<Vec<(Caller, Vec<Mutation>)>>,
+}
+
+pub(super) fn offset(sequence: u64) -> Offset {
+    Offset {
+        epoch: Epoch(1),
+        sequence: Sequence(sequence),
+    }
+}
+
+impl Host for Fake {
+    async fn register_type(&self, spec: TypeSpec) -> Result<(TypeSchema, bool)> {
+        Ok((TypeSchema::register(None, &spec)?, true))
+    }
+
+    async fn type_schema(&self, name: &str, _: Option<u32>) -> Result<TypeSchema> {
+        Err(Error::not_found("unknown_type", format!("no type {name}")))
+    }
+
+    async fn types(&self) -> Result<Vec<TypeSummary>> {
+        let summary = |name: &str| TypeSummary {
+            name: name.to_owned(),
+            version: 1,
+            description: String::new(),
+            collections: vec!["flights".to_owned()],
+        };
+        Ok(vec![summary("airport"), summary("city"), summary("plane")])
+    }
+
+    async fn objects(&self, list: ObjectList) -> Result<ObjectPage> {
+        assert_eq!((list.limit, list.prefix.as_str()), (7, "J F"));
+        Ok(ObjectPage {
+            objects: Vec::new(),
+            next: None,
+        })
+    }
+
+    async fn write(&self, _: &Address, caller: Caller, turn: Vec<Mutation>) -> Result<TurnReply> {
+        let mut turns = self.turns.lock().unwrap();
+        let written = turn.iter().enumerate().map(|(at, _)| Written {
+            key: at.to_string(),
+            version: Sequence(9),
+            operation: WrittenOperation::Insert,
+        });
+        let written = written.collect();
+        if matches!(&turn[0], Mutation::Delete { if_version: Some(v), .. } if v.0 == 3) {
+            return Err(Error::conflict("version_mismatch", "it is at 9").with("version", 9));
+        }
+        turns.push((caller, turn));
+        Ok(TurnReply {
+            offset: offset(turns.len() as u64),
+            written,
+            replayed: false,
+        })
+    }
+
+    async fn get(&self, _: &Address, _: &str, key: &str) -> Result<Found> {
+        if key == "none" {
+            return Err(Error::not_found("unknown_document", "not there"));
+        }
+        let document = json!({ "key": key }).as_object().cloned().unwrap();
+        Ok(Found {
+            key: key.to_owned(),
+            version: Sequence(5),
+            document,
+        })
+    }
+
+    async fn query(&self, _: &Address, _: &str, query: Json) -> Result<QueryAnswer> {
+        Ok(QueryAnswer {
+            rows: query.as_object().cloned().into_iter().collect(),
+            next: Some("more".to_owned()),
+            offset: offset(2),
+        })
+    }
+
+    async fn delete_object(&self, object: &Address, _: Caller) -> Result<ObjectState> {
+        Ok(self.state(object).await?.object)
+    }
+
+    async fn changes(&self, _: &Address, request: ChangesRequest) -> Result<ChangesPage> {
+        let log = self.log.lock().unwrap();
+        let head = log.len() as u64;
+        let after = match request.start {
+            StartAt::Beginning => 0,
+            StartAt::Now => head,
+            StartAt::After(offset) if offset.epoch == Epoch(1) => offset.sequence.0,
+            StartAt::After(_) => {
+                let gone = Error::new(Kind::Gone, "offset_outside_lineage", "another life");
+                let earliest = offset(0).to_string();
+                return Err(gone.at("offset").with("earliestOffset", earliest));
+            }
+        };
+        let (mut events, mut next) = (Vec::new(), after);
+        for (sequence, collection) in (1..).zip(log.iter()).skip(usize::try_from(after).unwrap()) {
+            if events.len() == request.limit {
+                break;
+            }
+            next = sequence;
+            let wanted = &request.filter.collections;
+            if wanted.is_empty() || wanted.contains(*collection) {
+                events.push(json!({ "sequence": sequence }));
+            }
+        }
+        let up_to_date = next == head;
+        Ok(ChangesPage {
+            events,
+            offsets: Vec::new(),
+            next: offset(next),
+            up_to_date,
+            closed: up_to_date && self.closed,
+        })
+    }
+
+    async fn changed(&self, _: &Address, after: Sequence, timeout_millis: u64) -> Result<()> {
+        let mut log = self.log.lock().unwrap();
+        assert_eq!(after.0, log.len() as u64, "waited though behind");
+        match self.arrivals.lock().unwrap().pop_front() {
+            Some(arrival) => log.push(arrival),
+            None => *self.clock.lock().unwrap() += i64::try_from(timeout_millis).unwrap(),
+        }
+        Ok(())
+    }
+
+    async fn state(&self, _: &Address) -> Result<StateAnswer> {
+        Ok(StateAnswer {
+            object: ObjectState {
+                status: "active",
+                epoch: Epoch(1),
+                head: Sequence(2),
+                head_hash: Hash::default(),
+                head_timestamp: 0,
+                earliest: Sequence(1),
+                schema_version: 1,
+                documents: vec![("flights".to_owned(), 2)],
+                log_records: 1,
+                log_bytes: 100,
+                cursors: Vec::new(),
+                wakes: Vec::new(),
+            },
+            lake: Vec::new(),
+        })
+    }
+
+    async fn sync(&self, object: &Address, _: Tier) -> Result<StateAnswer> {
+        self.state(object).await
+    }
+
+    async fn tables(&self) -> Result<Vec<TableName>> {
+        let name = |name: &str| TableName {
+            namespace: "airport".to_owned(),
+            name: name.to_owned(),
+        };
+        Ok(vec![name("flights"), name("flights_changes")])
+    }
+
+    async fn table(&self, namespace: &str, name: &str) -> Result<LoadedTable> {
+        if (namespace, name) != ("airport", "flights") {
+            return Err(Error::not_found("unknown_table", "no such table"));
+        }
+        Ok(LoadedTable {
+            metadata_location: "s3://lake/v3.metadata.json".to_owned(),
+            metadata_json: r#"{"snapshot-id": 9223372036854775807}"#.to_owned(),
+        })
+    }
+
+    fn s3_config(&self, host: Option<&str>) -> BTreeMap<String, String> {
+        let endpoint = format!("http://{}", host.unwrap_or("?"));
+        BTreeMap::from([("s3.endpoint".to_owned(), endpoint)])
+    }
+
+    async fn metrics(&self) -> Result<String> {
+        Ok("tidelog_up 1\n".to_owned())
+    }
+
+    async fn ready(&self) -> Result<()> {
+        Err(Error::unavailable("not_ready", "starting"))
+    }
+
+    fn now(&self) -> i64 {
+        1_800_000_000_000 + *self.clock.lock().unwrap()
+    }
+
+    fn stopping(&self) -> bool {
+        false
+    }
+
+    fn settings(&self) -> &ApiSettings {
+        &self.settings
+    }
+}
+
+/// A body in several chunks; it may end in an error.
+pub(super) struct Chunks(pub(super) VecDeque<Result<Bytes>>);
+
+impl BodySource for Chunks {
+    async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        self.0.pop_front().transpose()
+    }
+}
+
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Body<Chunks>,
+}
+
+impl Answer {
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |v| v.to_str().unwrap())
+    }
+
+    pub(super) fn text(&self) -> &str {
+        match &self.body {
+            Body::Bytes(bytes) => std::str::from_utf8(bytes).unwrap(),
+            Body::Stream(_) => panic!("a stream"),
+        }
+    }
+
+    pub(super) fn json(&self) -> Json {
+        serde_json::from_str(self.text()).unwrap()
+    }
+
+    /// Status, code and field of a problem.
+    pub(super) fn problem(&self) -> (u16, String, String) {
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let json = self.json();
+        assert_eq!(json["status"], self.status);
+        let text = |name: &str| json[name].as_str().unwrap_or_default().to_owned();
+        (self.status, text("code"), text("field"))
+    }
+
+    /// Everything a stream sends.
+    pub(super) fn stream(&mut self, host: &Fake) -> String {
+        let Body::Stream(live) = &mut self.body else {
+            panic!("not a stream: {}", self.text());
+        };
+        let mut out = String::new();
+        while let Some(bytes) = live.next(host).now_or_never().unwrap() {
+            out.push_str(std::str::from_utf8(&bytes).unwrap());
+        }
+        out
+    }
+}
+
+fn is_send<T: Send>(future: T) -> T {
+    future
+}
+
+impl Fake {
+    pub(super) fn with_log(log: &[&'static str]) -> Self {
+        Self {
+            log: Mutex::new(log.to_vec()),
+            ..Self::default()
+        }
+    }
+
+    /// Sends `METHOD target` with headers and a body in chunks.
+    pub(super) fn send(
+        &self,
+        line: &str,
+        headers: &[(&'static str, &str)],
+        chunks: impl IntoIterator<Item = Result<Bytes>>,
+    ) -> Answer {
+        let (method, target) = line.split_once(' ').unwrap();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let header = |(name, value): &(&'static str, &str)| {
+            let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+            (HeaderName::from_static(name), value)
+        };
+        let request = Request {
+            method: Method::from_bytes(method.as_bytes()).unwrap(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            headers: headers.iter().map(header).collect(),
+            body: Chunks(chunks.into_iter().collect()),
+        };
+        // A host whose futures are `Send` gets a `Send` future: axum needs that.
+        let response: Response<Chunks> = is_send(handle(self, request))
+            .now_or_never()
+            .expect("the fake never waits");
+        let (parts, body) = response.into_parts();
+        Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    pub(super) fn ask(&self, line: &str) -> Answer {
+        self.send(line, &[], [])
+    }
+
+    pub(super) fn post(&self, line: &str, body: &str) -> Answer {
+        self.send(line, &[], [Ok(Bytes::copy_from_slice(body.as_bytes()))])
+    }
+}
