@@ -56,7 +56,10 @@ impl Folder {
             .and_then(|()| lock.rewind())
             .and_then(|()| lock.write_all(id.as_bytes()))
             .map_err(|e| failed(&path, &e))?;
-        Ok(Self { root: root.to_owned(), _lock: lock })
+        Ok(Self {
+            root: root.to_owned(),
+            _lock: lock,
+        })
     }
 
     /// The folder itself.
@@ -94,9 +97,10 @@ impl Folder {
 /// The file of an actor below a data folder.
 pub fn actor_file(root: &Path, address: &Address) -> PathBuf {
     match address.kind {
-        ActorKind::Table => {
-            root.join("tables").join(&address.type_name).join(format!("{}.db", address.id))
-        }
+        ActorKind::Table => root
+            .join("tables")
+            .join(&address.type_name)
+            .join(format!("{}.db", address.id)),
         ActorKind::Object => {
             let hash = blake3::hash(address.to_string().as_bytes()).to_hex();
             let objects = root.join("objects").join(&address.type_name);
@@ -110,16 +114,23 @@ pub(crate) fn make_folder(path: &Path) -> Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+    if let Some(parent) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
         make_folder(parent)?;
     }
     match fs::create_dir(path) {
         Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => return Err(failed(path, &e)),
         _ => {}
     }
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
-    File::open(parent).and_then(|folder| folder.sync_all()).map_err(|e| failed(parent, &e))
+    File::open(parent)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|e| failed(parent, &e))
 }
 
 /// A file-system failure as an error that names the path.

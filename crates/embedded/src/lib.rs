@@ -1,1 +1,26 @@
-//! tidelog-embedded
+//! The embedded host: one process, one data folder, a SQLite file per actor.
+//!
+//! Objects run on a fixed set of threads, each object pinned to one by its address; turns that
+//! wait together share one fsync. Reads use connections of their own, which see committed data
+//! only. Table actors and the pushes to them run on a small runtime beside the HTTP server's.
+//!
+//! Everything that touches a socket, a file or a clock is in this crate; what a turn means is in
+//! `tidelog-core`, what a table is in `tidelog-lake`, what a request means in `tidelog-api`.
+
+mod settings;
+pub use settings::{LakeSettings, S3Store, Settings};
+
+mod clock;
+pub use clock::{entropy, instant, now};
+
+mod folder;
+pub use folder::{Folder, actor_file};
+
+mod sqlite;
+pub use sqlite::{SQLITE_VERSION_MIN, Sqlite, check_version};
+
+mod registry;
+pub use registry::Registry;
+
+mod object;
+pub use object::{GroupOutcome, OpenObject};

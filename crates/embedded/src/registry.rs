@@ -40,12 +40,17 @@ impl Registry {
             }
             shards.push(Mutex::new(sql));
         }
-        let registry = Self { shards, types: RwLock::default() };
+        let registry = Self {
+            shards,
+            types: RwLock::default(),
+        };
         let newest = "SELECT body FROM types ORDER BY name, version";
         let bodies = all(&*registry.shard(0)?, newest, &[], |row| {
             TypeSchema::from_json(row[0].text()?.as_bytes())
         })?;
-        let types = bodies.into_iter().map(|schema| (schema.name.clone(), Arc::new(schema)));
+        let types = bodies
+            .into_iter()
+            .map(|schema| (schema.name.clone(), Arc::new(schema)));
         *registry.types.write().map_err(|_| poisoned())? = types.collect();
         Ok(registry)
     }
@@ -98,7 +103,13 @@ impl Registry {
 
     /// Every type, by name.
     pub fn types(&self) -> Result<Vec<Arc<TypeSchema>>> {
-        Ok(self.types.read().map_err(|_| poisoned())?.values().cloned().collect())
+        Ok(self
+            .types
+            .read()
+            .map_err(|_| poisoned())?
+            .values()
+            .cloned()
+            .collect())
     }
 
     /// Every type in one line each.
@@ -127,7 +138,8 @@ impl Registry {
 
     /// One page of objects, merged from the shards, by type and then id.
     pub fn objects(&self, list: &ObjectList) -> Result<ObjectPage> {
-        let malformed = || Error::invalid("invalid_parameter", "not a cursor of this list").at("after");
+        let malformed =
+            || Error::invalid("invalid_parameter", "not a cursor of this list").at("after");
         let after: (String, String) = match &list.after {
             Some(after) => serde_json::from_str(after).map_err(|_| malformed())?,
             None => Default::default(),
@@ -142,7 +154,10 @@ impl Registry {
         found.truncate(limit);
         let next = found.last().filter(|_| more);
         let next = next.map(|last| serde_json::json!([last.type_name, last.id]).to_string());
-        Ok(ObjectPage { objects: found, next })
+        Ok(ObjectPage {
+            objects: found,
+            next,
+        })
     }
 
     fn page(
@@ -152,7 +167,8 @@ impl Registry {
         after: &(String, String),
         limit: usize,
     ) -> Result<Vec<ObjectEntry>> {
-        let mut text = "SELECT type, id, status FROM objects WHERE (type, id) > (?1, ?2)".to_owned();
+        let mut text =
+            "SELECT type, id, status FROM objects WHERE (type, id) > (?1, ?2)".to_owned();
         let mut args = vec![SqlValue::Text(&after.0), SqlValue::Text(&after.1)];
         if let Some(name) = &list.type_name {
             args.push(SqlValue::Text(name));
@@ -164,7 +180,11 @@ impl Registry {
             end = format!("{}\u{10ffff}", list.prefix);
             args.push(SqlValue::Text(&list.prefix));
             args.push(SqlValue::Text(&end));
-            text.push_str(&format!(" AND id >= ?{} AND id < ?{}", args.len() - 1, args.len()));
+            text.push_str(&format!(
+                " AND id >= ?{} AND id < ?{}",
+                args.len() - 1,
+                args.len()
+            ));
         }
         args.push(int(limit as u64));
         text.push_str(&format!(" ORDER BY type, id LIMIT ?{}", args.len()));

@@ -88,7 +88,9 @@ impl Default for Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 7411)),
             s3_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             token: None,
-            threads: std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 16),
+            threads: std::thread::available_parallelism()
+                .map_or(2, usize::from)
+                .clamp(2, 16),
             queue: 1_024,
             idle_seconds: 60,
             object_bytes_max: 10_000_000_000,
@@ -127,21 +129,31 @@ impl Settings {
     /// # Errors
     /// `token_required` to listen beyond loopback without a token; `invalid_settings`.
     pub fn check(&self) -> Result<()> {
-        let open = [self.listen, self.s3_listen].iter().any(|at| !at.ip().is_loopback());
+        let open = [self.listen, self.s3_listen]
+            .iter()
+            .any(|at| !at.ip().is_loopback());
         if open && self.token.is_none() {
             return Err(Error::new(
                 Kind::Unauthorized,
                 "token_required",
-                format!("listening on {} needs a token (--token or TIDELOG_TOKEN)", self.listen),
+                format!(
+                    "listening on {} needs a token (--token or TIDELOG_TOKEN)",
+                    self.listen
+                ),
             )
             .at("token"));
         }
         if self.token.as_ref().is_some_and(|token| token.len() < 16) {
-            return Err(Error::invalid("invalid_settings", "a token has at least 16 characters").at("token"));
+            return Err(
+                Error::invalid("invalid_settings", "a token has at least 16 characters")
+                    .at("token"),
+            );
         }
         let prefix = &self.lake.prefix;
         if !prefix.is_empty() && !prefix.ends_with('/') {
-            return Err(Error::invalid("invalid_settings", "a prefix ends with /").at("lake.prefix"));
+            return Err(
+                Error::invalid("invalid_settings", "a prefix ends with /").at("lake.prefix")
+            );
         }
         for (name, value, min) in [
             ("threads", self.threads as u64, 1),
@@ -151,7 +163,11 @@ impl Settings {
             ("lake.flush_bytes", self.lake.flush_bytes, 1),
             ("lake.flush_events", self.lake.flush_events, 1),
             ("lake.flush_millis", self.lake.flush_millis, 1),
-            ("lake.target_file_bytes", self.lake.target_file_bytes, 1_000_000),
+            (
+                "lake.target_file_bytes",
+                self.lake.target_file_bytes,
+                1_000_000,
+            ),
         ] {
             if value < min {
                 let message = format!("{name} is at least {min}");
@@ -172,7 +188,11 @@ impl Settings {
     pub(crate) fn table(&self) -> TableSettings {
         let lake = &self.lake;
         TableSettings {
-            warehouse: lake.s3.as_ref().map_or(&lake.warehouse, |s3| &s3.bucket).clone(),
+            warehouse: lake
+                .s3
+                .as_ref()
+                .map_or(&lake.warehouse, |s3| &s3.bucket)
+                .clone(),
             prefix: lake.prefix.clone(),
             flush_bytes: lake.flush_bytes,
             flush_events: lake.flush_events,

@@ -28,7 +28,10 @@ pub fn check_version() -> Result<()> {
     if rusqlite::version_number() >= SQLITE_VERSION_MIN {
         return Ok(());
     }
-    let message = format!("SQLite {} can corrupt WAL files; 3.51.3 is needed", rusqlite::version());
+    let message = format!(
+        "SQLite {} can corrupt WAL files; 3.51.3 is needed",
+        rusqlite::version()
+    );
     Err(Error::new(Kind::Unsupported, "sqlite_too_old", message))
 }
 
@@ -70,13 +73,18 @@ impl Sqlite {
                 "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -4000",
             )
             .map_err(map)?;
-        connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(map)?;
+        connection
+            .busy_timeout(std::time::Duration::from_secs(5))
+            .map_err(map)?;
         Ok(Self::with(connection))
     }
 
     fn with(connection: Connection) -> Self {
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-        Self { connection, depth: Cell::new(0) }
+        Self {
+            connection,
+            depth: Cell::new(0),
+        }
     }
 
     /// Starts a transaction that several turns share.
@@ -102,7 +110,10 @@ impl Sqlite {
     }
 
     fn batch(&self, sql: &str) -> Result<()> {
-        self.connection.prepare_cached(sql).and_then(|mut s| s.raw_execute()).map_err(map)?;
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut s| s.raw_execute())
+            .map_err(map)?;
         Ok(())
     }
 }
@@ -116,7 +127,9 @@ impl Sql for Sqlite {
     ) -> Result<()> {
         let mut statement = self.connection.prepare_cached(sql).map_err(map)?;
         for (at, value) in args.iter().enumerate() {
-            statement.raw_bind_parameter(at + 1, Argument(*value)).map_err(map)?;
+            statement
+                .raw_bind_parameter(at + 1, Argument(*value))
+                .map_err(map)?;
         }
         let columns = statement.column_count();
         if columns == 0 {

@@ -9,7 +9,6 @@
 mod support;
 
 mod exactly_once;
-mod folder;
 mod growth;
 mod marks;
 mod schema;

@@ -1,0 +1,97 @@
+//! One open object: its engine, its connection, and the turns it takes together.
+
+use std::path::Path;
+
+use tidelog_core::{Address, Command, Effect, Engine, Input, LogPolicy, Reply};
+use tidelog_log::{Error, Result};
+
+use crate::clock;
+use crate::sqlite::Sqlite;
+
+/// An object with its database open. Used by one thread.
+#[derive(Debug)]
+pub struct OpenObject {
+    sql: Sqlite,
+    engine: Engine,
+}
+
+/// What a group of turns came to, after its transaction is durable or undone.
+#[derive(Debug)]
+pub struct GroupOutcome {
+    /// One per command, in order. Nothing in here was visible before the group was durable.
+    pub answers: Vec<Result<Vec<Effect>>>,
+    /// False when the commit failed: the object must be dropped and opened again.
+    pub usable: bool,
+}
+
+impl OpenObject {
+    /// Opens or creates an object's file.
+    pub fn open(path: &Path, address: &Address, policy: LogPolicy, bytes_max: u64) -> Result<Self> {
+        Self::on(Sqlite::writer(path, bytes_max)?, address, policy)
+    }
+
+    /// Opens an object on a connection, whatever is under it.
+    pub fn on(sql: Sqlite, address: &Address, policy: LogPolicy) -> Result<Self> {
+        let engine = Engine::open(&sql, address, policy)?;
+        Ok(Self { sql, engine })
+    }
+
+    /// Takes several inputs, one savepoint each, in one transaction with one fsync.
+    ///
+    /// An input that is refused changes nothing and does not disturb the others. If the commit
+    /// fails, all of them fail.
+    pub fn group(&mut self, commands: Vec<Command>) -> GroupOutcome {
+        let count = commands.len();
+        if let Err(error) = self.sql.begin() {
+            return GroupOutcome {
+                answers: vec![Err(error); count],
+                usable: false,
+            };
+        }
+        let mut answers = Vec::with_capacity(count);
+        for command in commands {
+            let input = Input {
+                now: clock::now(),
+                entropy: clock::entropy(),
+                command,
+            };
+            answers.push(self.engine.turn(&self.sql, input));
+        }
+        match self.sql.commit() {
+            Ok(()) => GroupOutcome {
+                answers,
+                usable: true,
+            },
+            Err(error) => {
+                self.sql.rollback();
+                let failed = |answer: Result<Vec<Effect>>| answer.and(Err(error.clone()));
+                let answers = answers.into_iter().map(failed).collect();
+                GroupOutcome {
+                    answers,
+                    usable: false,
+                }
+            }
+        }
+    }
+
+    /// The engine, to read what it knows.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The connection, to read committed data between groups.
+    pub fn sql(&self) -> &Sqlite {
+        &self.sql
+    }
+}
+
+/// The reply among a turn's effects.
+pub(crate) fn reply_of(effects: Vec<Effect>) -> Result<Reply> {
+    let mut replies = effects.into_iter().filter_map(|effect| match effect {
+        Effect::Reply(reply) => Some(reply),
+        _ => None,
+    });
+    replies
+        .next()
+        .ok_or_else(|| Error::internal("a turn gave no reply"))
+}
