@@ -140,7 +140,10 @@ impl View {
     /// Where a reader stands who has seen everything.
     pub fn offset(&self, sql: &dyn Sql) -> Result<Offset> {
         let head = log::head(sql)?;
-        Ok(Offset { epoch: head.epoch, sequence: head.sequence })
+        Ok(Offset {
+            epoch: head.epoch,
+            sequence: head.sequence,
+        })
     }
 
     /// True once the object was deleted and its log is closed.

@@ -39,27 +39,68 @@ impl Metrics {
         let mut out = String::new();
         let counters = [
             ("turns_total", "Inputs taken by objects.", &self.turns),
-            ("turns_refused_total", "Inputs refused with an error.", &self.turns_refused),
-            ("groups_total", "Transactions, each one fsync when it wrote.", &self.groups),
-            ("queue_full_total", "Inputs refused because a thread was full.", &self.queue_full),
-            ("objects_opened_total", "Object files opened for writing.", &self.objects_opened),
-            ("pushes_total", "Batches accepted by table actors.", &self.pushes),
-            ("pushed_events_total", "Events in those batches.", &self.pushed_events),
+            (
+                "turns_refused_total",
+                "Inputs refused with an error.",
+                &self.turns_refused,
+            ),
+            (
+                "groups_total",
+                "Transactions, each one fsync when it wrote.",
+                &self.groups,
+            ),
+            (
+                "queue_full_total",
+                "Inputs refused because a thread was full.",
+                &self.queue_full,
+            ),
+            (
+                "objects_opened_total",
+                "Object files opened for writing.",
+                &self.objects_opened,
+            ),
+            (
+                "pushes_total",
+                "Batches accepted by table actors.",
+                &self.pushes,
+            ),
+            (
+                "pushed_events_total",
+                "Events in those batches.",
+                &self.pushed_events,
+            ),
             ("flushes_total", "Commits of table actors.", &self.flushes),
-            ("flush_failures_total", "Attempts of table actors that failed.", &self.flush_failures),
+            (
+                "flush_failures_total",
+                "Attempts of table actors that failed.",
+                &self.flush_failures,
+            ),
         ];
         for (name, help, counter) in counters {
             head(&mut out, name, help, "counter");
-            drop(writeln!(out, "tidelog_{name} {}", counter.get()));
+            let _ = writeln!(out, "tidelog_{name} {}", counter.get());
         }
-        head(&mut out, "flush_seconds_total", "Time spent in commits.", "counter");
+        head(
+            &mut out,
+            "flush_seconds_total",
+            "Time spent in commits.",
+            "counter",
+        );
         let micros = self.flush_micros.get();
         let (seconds, rest) = (micros / 1_000_000, micros % 1_000_000);
-        drop(writeln!(out, "tidelog_flush_seconds_total {seconds}.{rest:06}"));
-        head(&mut out, "http_requests_total", "Answered requests by class of status.", "counter");
+        let _ = writeln!(out, "tidelog_flush_seconds_total {seconds}.{rest:06}");
+        head(
+            &mut out,
+            "http_requests_total",
+            "Answered requests by class of status.",
+            "counter",
+        );
         for (class, counter) in self.requests.iter().enumerate().skip(1) {
             let value = counter.get();
-            drop(writeln!(out, "tidelog_http_requests_total{{status=\"{class}xx\"}} {value}"));
+            let _ = writeln!(
+                out,
+                "tidelog_http_requests_total{{status=\"{class}xx\"}} {value}"
+            );
         }
         out
     }
@@ -67,5 +108,8 @@ impl Metrics {
 
 /// Writes the lines that introduce a metric.
 pub(crate) fn head(out: &mut String, name: &str, help: &str, kind: &str) {
-    drop(writeln!(out, "# HELP tidelog_{name} {help}\n# TYPE tidelog_{name} {kind}"));
+    let _ = writeln!(
+        out,
+        "# HELP tidelog_{name} {help}\n# TYPE tidelog_{name} {kind}"
+    );
 }

@@ -31,7 +31,11 @@ struct Reader {
 
 impl Readers {
     pub(crate) fn new(folder: Arc<Folder>) -> Self {
-        Self { folder, idle: Mutex::default(), permits: Semaphore::new(READS_MAX) }
+        Self {
+            folder,
+            idle: Mutex::default(),
+            permits: Semaphore::new(READS_MAX),
+        }
     }
 
     /// Runs `read` on a blocking thread, in one transaction over committed data.
@@ -56,7 +60,10 @@ impl Readers {
     ) -> Result<T> {
         let mut reader = self.take(object)?;
         reader.sql.begin_read()?;
-        let done = reader.view.refresh(&reader.sql).and_then(|()| read(&reader.view, &reader.sql));
+        let done = reader
+            .view
+            .refresh(&reader.sql)
+            .and_then(|()| read(&reader.view, &reader.sql));
         reader.sql.rollback();
         self.put_back(object, reader);
         done
@@ -73,10 +80,11 @@ impl Readers {
         }
         let sql = Sqlite::reader(&path)?;
         // A file that was made but never written to has no tables yet.
-        let view = View::open(&sql, object).map_err(|e| match e.message().contains("no such table") {
-            true => unknown_object(object),
-            false => e,
-        })?;
+        let view =
+            View::open(&sql, object).map_err(|e| match e.message().contains("no such table") {
+                true => unknown_object(object),
+                false => e,
+            })?;
         Ok(Reader { sql, view })
     }
 
@@ -84,7 +92,9 @@ impl Readers {
         let mut idle = self.lock();
         idle.entry(object.clone()).or_default().push(reader);
         while idle.values().map(Vec::len).sum::<usize>() > IDLE_MAX {
-            let Some(mut first) = idle.first_entry() else { break };
+            let Some(mut first) = idle.first_entry() else {
+                break;
+            };
             first.get_mut().pop();
             if first.get().is_empty() {
                 first.remove();
@@ -98,14 +108,20 @@ impl Readers {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Address, Vec<Reader>>> {
-        self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.idle
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
 pub(crate) fn unknown_object(object: &Address) -> Error {
-    Error::not_found("unknown_object", format!("{} was never written", object.short())).at("id")
+    Error::not_found(
+        "unknown_object",
+        format!("{} was never written", object.short()),
+    )
+    .at("id")
 }
 
 pub(crate) fn stopping() -> Error {
-    Error::unavailable("stopping", "the server is stopping")
+    Error::unavailable("not_ready", "the server is stopping")
 }

@@ -78,7 +78,11 @@ impl Shards {
             threads.push(thread);
         }
         let threads = std::sync::Mutex::new(threads);
-        Ok(Self { queues, threads, metrics: Arc::clone(&shared.metrics) })
+        Ok(Self {
+            queues,
+            threads,
+            metrics: Arc::clone(&shared.metrics),
+        })
     }
 
     /// Hands an input to an object and waits for the answer, which comes once it is durable.
@@ -87,7 +91,11 @@ impl Shards {
     /// `busy` when the thread's queue is full; whatever the object refuses.
     pub(crate) async fn turn(&self, object: &Address, command: Command) -> Result<Reply> {
         let (answer, answered) = oneshot::channel();
-        let waiting = Box::new(Waiting { object: object.clone(), command, answer });
+        let waiting = Box::new(Waiting {
+            object: object.clone(),
+            command,
+            answer,
+        });
         self.send(object, Message::Turn(waiting))?;
         answered.await.map_err(|_| stopping())?
     }
@@ -115,8 +123,10 @@ impl Shards {
         for queue in &self.queues {
             drop(queue.send(Message::Stop));
         }
-        let mut threads =
-            self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut threads = self
+            .threads
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         for thread in threads.drain(..) {
             drop(thread.join());
         }
@@ -164,7 +174,10 @@ impl Shard {
     fn sort(&mut self, message: Message, groups: &mut BTreeMap<Address, Vec<Waiting>>) -> bool {
         match message {
             Message::Turn(waiting) => {
-                groups.entry(waiting.object.clone()).or_default().push(*waiting);
+                groups
+                    .entry(waiting.object.clone())
+                    .or_default()
+                    .push(*waiting);
             }
             Message::WakeAt(object, at) => self.set_timer(object, at),
             Message::Stop => return false,
@@ -173,19 +186,30 @@ impl Shard {
     }
 
     fn set_timer(&mut self, object: Address, at: i64) {
-        self.wakes.entry(object).and_modify(|set| *set = at.min(*set)).or_insert(at);
+        self.wakes
+            .entry(object)
+            .and_modify(|set| *set = at.min(*set))
+            .or_insert(at);
     }
 
     /// How long to wait for the next input.
     fn patience(&self) -> Duration {
-        let next = self.wakes.values().min().map_or(1_000, |at| at.saturating_sub(clock::now()));
+        let next = self
+            .wakes
+            .values()
+            .min()
+            .map_or(1_000, |at| at.saturating_sub(clock::now()));
         Duration::from_millis(u64::try_from(next).unwrap_or(0).min(1_000))
     }
 
     fn run_timers(&mut self) {
         let now = clock::now();
-        let due: Vec<Address> =
-            self.wakes.iter().filter(|(_, at)| **at <= now).map(|(o, _)| o.clone()).collect();
+        let due: Vec<Address> = self
+            .wakes
+            .iter()
+            .filter(|(_, at)| **at <= now)
+            .map(|(o, _)| o.clone())
+            .collect();
         for object in due {
             self.wakes.remove(&object);
             let answers = self.take_group(&object, vec![Command::Wake]);
@@ -228,7 +252,9 @@ impl Shard {
         let metrics = &self.shared.metrics;
         metrics.groups.add(1);
         metrics.turns.add(count as u64);
-        metrics.turns_refused.add(outcome.answers.iter().filter(|a| a.is_err()).count() as u64);
+        metrics
+            .turns_refused
+            .add(outcome.answers.iter().filter(|a| a.is_err()).count() as u64);
         let mut grown = false;
         let mut replies = Vec::with_capacity(count);
         for answer in outcome.answers {
@@ -243,7 +269,13 @@ impl Shard {
             replies.push(effects.and_then(reply_of));
         }
         if grown {
-            self.shared.signals.grown(object, Tip { head, closed: status == "deleted" });
+            self.shared.signals.grown(
+                object,
+                Tip {
+                    head,
+                    closed: status == "deleted",
+                },
+            );
             self.shared.dirty.mark(object);
         }
         replies
@@ -255,7 +287,9 @@ impl Shard {
             self.shared.metrics.objects_opened.add(1);
             self.open.insert(object.clone(), opened);
         }
-        self.open.get_mut(object).ok_or_else(|| Error::internal("an object vanished"))
+        self.open
+            .get_mut(object)
+            .ok_or_else(|| Error::internal("an object vanished"))
     }
 
     fn open_file(&self, object: &Address, create: bool) -> Result<Opened> {
@@ -269,17 +303,28 @@ impl Shard {
             shared.registry.note(object, "active")?;
             path = shared.folder.make_room(object)?;
         }
-        let (policy, bytes_max) = (shared.settings.log_policy(), shared.settings.object_bytes_max);
+        let (policy, bytes_max) = (
+            shared.settings.log_policy(),
+            shared.settings.object_bytes_max,
+        );
         let opened = OpenObject::open(&path, object, policy, bytes_max)?;
         let noted = opened.engine().status();
-        Ok(Opened { object: opened, used: clock::instant(), noted })
+        Ok(Opened {
+            object: opened,
+            used: clock::instant(),
+            noted,
+        })
     }
 
     fn close_idle(&mut self) {
         let idle = Duration::from_secs(self.shared.settings.idle_seconds);
         self.open.retain(|_, opened| opened.used.elapsed() < idle);
         while self.open.len() > OPEN_MAX {
-            let oldest = self.open.iter().min_by_key(|(_, o)| o.used).map(|(a, _)| a.clone());
+            let oldest = self
+                .open
+                .iter()
+                .min_by_key(|(_, o)| o.used)
+                .map(|(a, _)| a.clone());
             let Some(oldest) = oldest else { break };
             self.open.remove(&oldest);
         }
@@ -287,7 +332,10 @@ impl Shard {
 }
 
 /// Says on standard error what no caller is there to be told.
-#[expect(clippy::print_stderr, reason = "the log of a server is its standard error")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the log of a server is its standard error"
+)]
 pub(crate) fn tracing_failure(what: &str, error: &Error) {
     eprintln!("tidelog: {what}: {error}");
 }

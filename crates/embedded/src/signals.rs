@@ -35,7 +35,9 @@ impl Signals {
     /// Tells those who follow. Called only once the change is durable.
     pub(crate) fn grown(&self, object: &Address, tip: Tip) {
         let mut followed = self.lock();
-        let Some(sender) = followed.get(object) else { return };
+        let Some(sender) = followed.get(object) else {
+            return;
+        };
         if sender.send(tip).is_err() {
             followed.remove(object);
         }
@@ -47,6 +49,8 @@ impl Signals {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Address, watch::Sender<Tip>>> {
-        self.followed.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.followed
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

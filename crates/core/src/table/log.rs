@@ -145,7 +145,9 @@ pub(crate) fn hash_at(sql: &dyn Sql, at: Sequence, head: &Head) -> Result<Hash> 
 pub(crate) fn time_of(sql: &dyn Sql, sequence: Sequence) -> Result<Option<i64>> {
     let holder = "SELECT substr(body, 1, 2048) FROM _log WHERE id <= ?1 AND id % 256 = 0 \
                   ORDER BY id DESC LIMIT 1";
-    let found = one(sql, holder, &[int(sequence.0 * PARTS)], |row| Record::peek(row[0].blob()?))?;
+    let found = one(sql, holder, &[int(sequence.0 * PARTS)], |row| {
+        Record::peek(row[0].blob()?)
+    })?;
     Ok(found.and_then(|(header, count)| {
         let holds = sequence.0 < header.first_sequence.0 + u64::from(count);
         holds.then_some(header.timestamp)
