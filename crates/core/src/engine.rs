@@ -243,7 +243,13 @@ impl Engine {
 
     /// Runs one timer in a savepoint of its own; one that fails is tried again later.
     fn wake(&mut self, sql: &dyn Sql, now: i64, name: &str) -> Result<()> {
-        let before = (self.head, self.status, self.log_bytes);
+        let before = (
+            self.head,
+            self.status,
+            self.fenced,
+            self.remembered,
+            self.log_bytes,
+        );
         let done = atomically(sql, || {
             wakes::clear(sql, name)?;
             match name {
@@ -261,7 +267,13 @@ impl Engine {
             }
         });
         if done.is_err() {
-            (self.head, self.status, self.log_bytes) = before;
+            (
+                self.head,
+                self.status,
+                self.fenced,
+                self.remembered,
+                self.log_bytes,
+            ) = before;
             wakes::back_off(sql, name, now)?;
         }
         Ok(())
