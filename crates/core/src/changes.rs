@@ -1,7 +1,7 @@
 //! Reading the log: pages for readers, batches for table actors.
 
 use tidelog_log::limits::{CHANGES_EVENTS_MAX, PAGE_BYTES_MAX};
-use tidelog_log::{Batch, Error, Event, Hash, Kind, Offset, Record, Result, Sequence, StartAt};
+use tidelog_log::{Batch, Epoch, Error, Event, Hash, Kind, Offset, Record, Result, Sequence, StartAt};
 
 use crate::sql::Sql;
 use crate::table::lineage::{self, Opened};
@@ -91,7 +91,12 @@ impl View {
         };
         let offset = match start {
             StartAt::Now => return Ok(at(head.sequence)),
-            StartAt::Beginning => at(Sequence(0)),
+            // What a reader of a log without events was given.
+            StartAt::Beginning
+            | StartAt::After(Offset {
+                epoch: Epoch(0),
+                sequence: Sequence(0),
+            }) => at(Sequence(0)),
             StartAt::After(offset) => {
                 let known = epochs.iter().any(|opened| opened.epoch == offset.epoch);
                 if !known || offset.sequence > head.sequence || at(offset.sequence) != offset {
@@ -190,7 +195,7 @@ impl View {
 }
 
 /// The epoch an event of this sequence was written in. Position 0 belongs to the first epoch.
-fn epoch_of(epochs: &[Opened], sequence: Sequence) -> tidelog_log::Epoch {
+fn epoch_of(epochs: &[Opened], sequence: Sequence) -> Epoch {
     let after = epochs
         .iter()
         .rposition(|opened| opened.first_sequence <= sequence);
