@@ -128,7 +128,10 @@ impl View {
         let head = log::head(sql)?;
         let from_hash = match from {
             Sequence(0) => Hash::default(),
-            from => log::hash_at(sql, from, &head)?,
+            from => match log::earliest(sql)? {
+                Some(earliest) if from.next() < earliest => return Err(range_trimmed()),
+                _ => log::hash_at(sql, from, &head)?,
+            },
         };
         let mut batch = Batch {
             source: self.address.to_string(),
@@ -141,11 +144,7 @@ impl View {
         };
         for record in log::read(sql, from.next(), bytes_max)? {
             if record.header.first_sequence != batch.to.next() {
-                return Err(Error::new(
-                    Kind::Gone,
-                    "offset_trimmed",
-                    "the range was trimmed",
-                ));
+                return Err(range_trimmed());
             }
             if record.header.previous != batch.to_hash {
                 let message = format!("the chain breaks after {}", batch.to);
@@ -192,6 +191,10 @@ impl View {
         }
         Ok(events)
     }
+}
+
+fn range_trimmed() -> Error {
+    Error::new(Kind::Gone, "offset_trimmed", "the range was trimmed")
 }
 
 /// The epoch an event of this sequence was written in. Position 0 belongs to the first epoch.
