@@ -172,7 +172,7 @@ impl View {
             return Ok(0);
         };
         let (mut at, mut events) = (Sequence(earliest.0.saturating_sub(1)), 0);
-        let mut previous: Option<Hash> = None;
+        let mut previous = (earliest == Sequence(1)).then(Hash::default);
         while at < head.sequence {
             let records = log::read(sql, at.next(), PAGE_BYTES_MAX)?;
             if records.is_empty() {
