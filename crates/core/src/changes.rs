@@ -1,7 +1,9 @@
 //! Reading the log: pages for readers, batches for table actors.
 
 use tidelog_log::limits::{CHANGES_EVENTS_MAX, PAGE_BYTES_MAX};
-use tidelog_log::{Batch, Epoch, Error, Event, Hash, Kind, Offset, Record, Result, Sequence, StartAt};
+use tidelog_log::{
+    Batch, Epoch, Error, Event, Hash, Kind, Offset, Record, Result, Sequence, StartAt,
+};
 
 use crate::sql::Sql;
 use crate::table::lineage::{self, Opened};
