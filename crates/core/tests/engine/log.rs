@@ -342,3 +342,30 @@ fn a_full_log_refuses_writes_and_nothing_else() {
     );
     lab.delete_object().unwrap();
 }
+
+#[test]
+fn a_hash_across_the_border_of_two_parts_is_found_when_the_object_is_opened() {
+    let turn = |last: usize| {
+        let note =
+            |id: &str, bytes: usize| insert("notes", json!({"id": id, "t": "x".repeat(bytes)}));
+        vec![note("a", 1_400_000), note("b", last)]
+    };
+    let mut scratch = Lab::new(notes());
+    scratch.write(turn(400_000)).unwrap();
+    let others = usize::try_from(scratch.state().log_bytes).unwrap() - 400_000;
+    for past_the_border in [0, 1, 10, 31, 32, 33] {
+        let mut lab = Lab::new(notes());
+        lab.write(turn(1_900_000 + past_the_border - others))
+            .unwrap();
+        let hash = lab.state().head_hash;
+        lab.reopen();
+        lab.write(vec![delete("notes", "a")]).unwrap();
+        assert_eq!(lab.check_log(), 3);
+        let batch = lab
+            .engine
+            .view()
+            .batch(&lab.sql, "notes", Sequence(2), 1)
+            .unwrap();
+        assert_eq!(batch.from_hash, hash);
+    }
+}
