@@ -297,7 +297,7 @@ fn a_record_of_several_parts_is_one_turn() {
     let parts = lab
         .dump()
         .iter()
-        .filter(|line| line.starts_with("[Text(\"_log\"),"))
+        .filter(|line| line.starts_with("[Text(\"_log\"), Integer("))
         .count();
     assert_eq!(parts, 5);
     let page = lab

@@ -184,7 +184,7 @@ fn step(chance: &mut Chance, labs: &mut [Lab; 2], model: &mut Model) {
         lab.now += 7;
     }
     match chance.below(40) {
-        0 => drop(labs.each_mut().map(|lab| lab.reopen())),
+        0 => labs.iter_mut().for_each(Lab::reopen),
         1 => drop(
             labs.each_mut()
                 .map(|lab| lab.turn(Command::Fenced).unwrap()),
@@ -192,7 +192,8 @@ fn step(chance: &mut Chance, labs: &mut [Lab; 2], model: &mut Model) {
         2 => drop(labs.each_mut().map(|lab| lab.turn(Command::Wake).unwrap())),
         3 => {
             let committed = chance.below(model.head + 1);
-            labs.each_mut().map(|lab| lab.committed("notes", committed));
+            labs.iter_mut()
+                .for_each(|lab| lab.committed("notes", committed));
         }
         4 if chance.below(5) == 0 => {
             let results = labs.each_mut().map(|lab| lab.delete_object().is_ok());
