@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, RecordBatch, UInt64Array};
 use arrow_schema::{DataType, TimeUnit};
-use iceberg::spec::{Literal, PartitionSpec, Schema, Struct};
+use iceberg::spec::{Literal, PartitionSpec, Struct};
 use iceberg::transform::create_transform_function;
 use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
 use serde_json::{Value as Json, json};
@@ -71,44 +71,53 @@ fn free_name(known: &[Json], field: &str, transform: Transform, source: u32) -> 
     }
 }
 
-/// The rows of each partition, their order kept.
+/// The rows of each partition, their order kept; partitions by their first row.
 pub(crate) fn split(
     rows: &RecordBatch,
     spec: &PartitionSpec,
-    schema: &Schema,
 ) -> Result<Vec<(Struct, RecordBatch)>> {
     if spec.fields().is_empty() {
         return Ok(vec![(Struct::empty(), rows.clone())]);
     }
-    let mut keys: Vec<Vec<u64>> = vec![Vec::with_capacity(spec.fields().len()); rows.num_rows()];
-    let mut values: Vec<Vec<Option<Literal>>> = Vec::new();
+    let (groups, tuples) = group(rows, spec)?;
+    let mut indices = vec![Vec::new(); tuples.len()];
+    for (row, group) in (0_u64..).zip(groups) {
+        indices[group].push(row);
+    }
+    let parts = tuples.into_iter().zip(indices);
+    parts
+        .map(|(tuple, indices)| {
+            let indices = UInt64Array::from(indices);
+            let part = arrow_select::take::take_record_batch(rows, &indices);
+            Ok((Struct::from_iter(tuple), part.map_err(foreign::arrow)?))
+        })
+        .collect()
+}
+
+type Tuple = Vec<Option<Literal>>;
+
+/// For every row the number of its partition, and the partitions' values by number.
+fn group(rows: &RecordBatch, spec: &PartitionSpec) -> Result<(Vec<usize>, Vec<Tuple>)> {
+    let mut groups = vec![0; rows.num_rows()];
+    let mut tuples: Vec<Tuple> = vec![Vec::new()];
     for field in spec.fields() {
         let source = column_with_id(rows, field.source_id)?;
         let transform = create_transform_function(&field.transform).map_err(foreign::iceberg)?;
         let array = transform.transform(source).map_err(foreign::iceberg)?;
         let (codes, distinct) = codes(&array)?;
-        for (key, code) in keys.iter_mut().zip(codes) {
-            key.push(code);
-        }
-        values.push(distinct);
-    }
-    spec.partition_type(schema).map_err(foreign::iceberg)?;
-    let mut groups: BTreeMap<Vec<u64>, Vec<u64>> = BTreeMap::new();
-    for (row, key) in (0_u64..).zip(keys) {
-        groups.entry(key).or_default().push(row);
-    }
-    groups
-        .into_iter()
-        .map(|(key, indices)| {
-            let indices = UInt64Array::from(indices);
-            let part = arrow_select::take::take_record_batch(rows, &indices);
-            let literals = key.iter().zip(&values).map(|(code, values)| {
-                let at = usize::try_from(*code).unwrap_or(usize::MAX);
-                values.get(at).cloned().flatten()
+        let mut known: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+        let mut longer: Vec<Tuple> = Vec::new();
+        for (group, code) in groups.iter_mut().zip(codes) {
+            *group = *known.entry((*group, code)).or_insert_with(|| {
+                let mut tuple = tuples[*group].clone();
+                tuple.push(distinct[code].clone());
+                longer.push(tuple);
+                longer.len() - 1
             });
-            Ok((Struct::from_iter(literals), part.map_err(foreign::arrow)?))
-        })
-        .collect()
+        }
+        tuples = longer;
+    }
+    Ok((groups, tuples))
 }
 
 fn column_with_id(rows: &RecordBatch, id: i32) -> Result<ArrayRef> {
@@ -123,7 +132,7 @@ fn column_with_id(rows: &RecordBatch, id: i32) -> Result<ArrayRef> {
 }
 
 /// For every row the number of its value, and the values by number.
-fn codes(array: &ArrayRef) -> Result<(Vec<u64>, Vec<Option<Literal>>)> {
+fn codes(array: &ArrayRef) -> Result<(Vec<usize>, Tuple)> {
     match array.data_type() {
         DataType::Int32 => {
             let array = array.as_primitive::<Int32Type>();
@@ -169,14 +178,14 @@ fn codes(array: &ArrayRef) -> Result<(Vec<u64>, Vec<Option<Literal>>)> {
 fn numbered<T: Ord + Copy>(
     values: impl Iterator<Item = Option<T>>,
     literal: impl Fn(T) -> Literal,
-) -> (Vec<u64>, Vec<Option<Literal>>) {
-    let mut known: BTreeMap<Option<T>, u64> = BTreeMap::new();
+) -> (Vec<usize>, Tuple) {
+    let mut known: BTreeMap<Option<T>, usize> = BTreeMap::new();
     let mut distinct = Vec::new();
     let mut codes = Vec::with_capacity(values.size_hint().0);
     for value in values {
         let code = *known.entry(value).or_insert_with(|| {
             distinct.push(value.map(&literal));
-            distinct.len() as u64 - 1
+            distinct.len() - 1
         });
         codes.push(code);
     }

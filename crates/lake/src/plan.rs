@@ -201,7 +201,7 @@ impl FlushPlan {
             return Ok(files);
         }
         let (spec, schema) = (table.default_partition_spec(), table.current_schema());
-        for (partition, part) in partition::split(rows, spec, schema)? {
+        for (partition, part) in partition::split(rows, spec)? {
             for slice in self.cut(&part, rows.num_rows()) {
                 let key = self
                     .places

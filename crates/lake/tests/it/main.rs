@@ -1,5 +1,11 @@
 //! The table actor over SQLite and blobs in memory.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed step ends the test"
+)]
+
 mod support;
 
 mod exactly_once;

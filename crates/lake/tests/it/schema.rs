@@ -104,6 +104,13 @@ fn events_from_before_and_after_a_new_partitioning_are_all_there() {
     table.accept(&source.next());
     table.flush();
     table.assert_holds(&[&source]);
+    let metadata = table.metadata();
+    assert_eq!(
+        metadata["schemas"].as_array().unwrap().len(),
+        1,
+        "the columns are the same"
+    );
+    assert_eq!(metadata["partition-specs"].as_array().unwrap().len(), 4);
 }
 
 #[test]
