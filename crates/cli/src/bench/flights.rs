@@ -37,8 +37,12 @@ pub(crate) struct Flight {
 impl Input {
     /// The declaration as text.
     pub(crate) fn toml(&self) -> Result<String> {
-        std::fs::read_to_string(&self.schema)
-            .map_err(|e| failed(format!("{}: {e}; run in the repository", self.schema.display())))
+        std::fs::read_to_string(&self.schema).map_err(|e| {
+            failed(format!(
+                "{}: {e}; run in the repository",
+                self.schema.display()
+            ))
+        })
     }
 
     /// The type, registered for the first time.
@@ -68,7 +72,9 @@ impl Input {
         }
         if flights.len() < limit {
             let found = flights.len();
-            return Err(failed(format!("{limit} flights are asked for, there are {found}")));
+            return Err(failed(format!(
+                "{limit} flights are asked for, there are {found}"
+            )));
         }
         Ok(flights)
     }
@@ -95,7 +101,8 @@ fn flight(
 }
 
 fn unpacked(path: &Path) -> Result<Vec<u8>> {
-    let shown = |e: std::io::Error| failed(format!("{}: {e}; run in the repository", path.display()));
+    let shown =
+        |e: std::io::Error| failed(format!("{}: {e}; run in the repository", path.display()));
     let file = File::open(path).map_err(shown)?;
     let mut bytes = Vec::new();
     zstd::Decoder::new(file)

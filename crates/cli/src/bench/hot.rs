@@ -46,7 +46,11 @@ pub(crate) struct HotArgs {
 /// Rows of one batch.
 const BATCH: usize = 1_000;
 /// The kinds of work, in the order of the report.
-const WORK: [&str; 3] = ["single inserts", "batches of 1,000 (rows)", "single updates"];
+const WORK: [&str; 3] = [
+    "single inserts",
+    "batches of 1,000 (rows)",
+    "single updates",
+];
 
 /// One round's work for the engine; each command is one transaction.
 struct EngineRound([Vec<Command>; 3]);
@@ -81,7 +85,11 @@ pub(crate) fn run(args: &HotArgs) -> Result<()> {
         for turn in 0..3 {
             let who = (round + turn) % 3;
             match who {
-                0 => run_engine(&mut engine, engine_round(args, &schema, rows), &mut rates[0])?,
+                0 => run_engine(
+                    &mut engine,
+                    engine_round(args, &schema, rows),
+                    &mut rates[0],
+                )?,
                 1 => run_peer(&plain, &peers_work, &mut rates[1])?,
                 _ => run_peer(&logged, &peers_work, &mut rates[2])?,
             }
@@ -275,7 +283,14 @@ fn report(args: &HotArgs, rates: &[Rates; 3], shared: f64) -> Result<()> {
                             "group": {"size": args.group, "engine": shared}});
         return say(&report.to_string());
     }
-    let header = ["per second, durable", "a tidelog", "b sqlite", "c + triggers", "a/b", "a/c"];
+    let header = [
+        "per second, durable",
+        "a tidelog",
+        "b sqlite",
+        "c + triggers",
+        "a/b",
+        "a/c",
+    ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for (work, name) in WORK.iter().enumerate() {
         let mut row = vec![(*name).to_owned()];

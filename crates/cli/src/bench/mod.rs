@@ -5,11 +5,11 @@
 mod figures;
 mod flights;
 mod hot;
-
-
+mod http;
+mod lake;
 mod peers;
 mod scratch;
-
+mod tail;
 
 use clap::{Args, Subcommand};
 use tidelog_log::Result;
@@ -23,8 +23,12 @@ pub struct BenchArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Writes per second beside SQLite without a log and SQLite with triggers that log.
+    /// Writes per second beside SQLite without a log and SQLite with triggers that log
     Hot(hot::HotArgs),
+    /// Milliseconds from a write's answer to the event at readers of server-sent events
+    Tail(tail::TailArgs),
+    /// Events per second from the log into a committed Iceberg table, beside PyIceberg
+    Lake(lake::LakeArgs),
 }
 
 /// Runs one benchmark and prints what it measured.
@@ -34,5 +38,7 @@ enum What {
 pub fn run(args: BenchArgs) -> Result<()> {
     match args.what {
         What::Hot(args) => hot::run(&args),
+        What::Tail(args) => tail::run(&args),
+        What::Lake(args) => lake::run(&args),
     }
 }

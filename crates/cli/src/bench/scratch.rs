@@ -16,8 +16,9 @@ impl Scratch {
         let parent = parent.map_or_else(std::env::temp_dir, Path::to_path_buf);
         let id = u64::from_le_bytes(std::array::from_fn(|at| tidelog_embedded::entropy()[at]));
         let path = parent.join(format!("tidelog-bench-{id:016x}"));
-        std::fs::create_dir_all(&path)
-            .map_err(|e| Error::unavailable("storage_failed", format!("{}: {e}", path.display())))?;
+        std::fs::create_dir_all(&path).map_err(|e| {
+            Error::unavailable("storage_failed", format!("{}: {e}", path.display()))
+        })?;
         Ok(Self { path })
     }
 
