@@ -1,12 +1,24 @@
 //! tidelog
+mod bench;
+use clap::Parser;
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(subcommand)]
+    what: What,
+}
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    Bench(bench::BenchArgs),
+}
 fn main() {
-    let mut s = tidelog_embedded::Settings::default();
-    let a: Vec<String> = std::env::args().collect();
-    s.data = a[1].clone().into();
-    s.listen = a[2].parse().unwrap();
-    s.lake.push_millis = 50;
-    s.lake.flush_millis = 1000;
-    let server = tidelog_embedded::Server::start(s).unwrap();
-    println!("listening on {}", server.url());
-    server.run_until_signal().unwrap();
+    if let Err(error) = bench::run(Cli::parse().what.into_bench()) {
+        eprintln!("{error:?}");
+        std::process::exit(1);
+    }
+}
+impl What {
+    fn into_bench(self) -> bench::BenchArgs {
+        let Self::Bench(args) = self;
+        args
+    }
 }
