@@ -127,9 +127,12 @@ pub const CODES: &[Code] = &[
     code(Gone, "offset_outside_lineage", "The offset is of a life of the object that its log did not pass through; start again at `earliestOffset`."),
     code(Gone, "offset_trimmed", "The offset is no longer in the log; start again at `earliestOffset`."),
     // Unavailable: retry after `Retry-After`.
+    code(Unavailable, "address_in_use", "At start: another process listens there."),
+    code(Unavailable, "blob_store", "The object store of the lake does not answer."),
     code(Unavailable, "busy", "The object's queue is full."),
     code(Unavailable, "inbox_full", "A table's inbox is full until the next commit."),
     code(Unavailable, "log_full", "The object's log is at its size limit until the lake has caught up."),
+    code(Unavailable, "not_caught_up", "The object has not reached the offset `atLeast` names."),
     code(Unavailable, "not_ready", "The host is starting or stopping."),
     code(Unavailable, "storage_busy", "The database is locked by another process."),
     code(Unavailable, "storage_failed", "The disk or the operating system failed."),

@@ -182,6 +182,11 @@ impl Engine {
         &self.view
     }
 
+    /// `active`, `deleting` or `deleted`.
+    pub fn status(&self) -> &'static str {
+        self.status.name()
+    }
+
     /// The newest event.
     pub fn head(&self) -> Sequence {
         self.head.sequence

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use tidelog_log::{Error, Result, Sequence};
+use tidelog_log::{Error, Offset, Result, Sequence};
 
 use crate::document::Prepared;
 use crate::sql::{Sql, SqlValue, one, quoted};
 use crate::table::{cursors, log, meta, schema, wakes};
-use crate::{Address, Found, ObjectState, TypeSchema};
+use crate::{Address, Cursor, Found, ObjectState, TypeSchema};
 
 /// The schema in force, compiled. Cheap to keep beside a connection; [`View::refresh`] follows.
 #[derive(Clone, Debug)]
@@ -137,9 +137,34 @@ impl View {
         })
     }
 
-    /// The newest event.
-    pub fn head(&self, sql: &dyn Sql) -> Result<Sequence> {
-        Ok(log::head(sql)?.sequence)
+    /// Where a reader stands who has seen everything.
+    pub fn offset(&self, sql: &dyn Sql) -> Result<Offset> {
+        let head = log::head(sql)?;
+        Ok(Offset {
+            epoch: head.epoch,
+            sequence: head.sequence,
+        })
+    }
+
+    /// True once the object was deleted and its log is closed.
+    pub fn is_closed(&self, sql: &dyn Sql) -> Result<bool> {
+        Ok(meta::status(sql)? == meta::Status::Deleted)
+    }
+
+    /// How far each destination has committed.
+    pub fn cursors(&self, sql: &dyn Sql) -> Result<Vec<Cursor>> {
+        cursors::list(sql)
+    }
+
+    /// The earliest timer, milliseconds since 1970.
+    pub fn wake_at(&self, sql: &dyn Sql) -> Result<Option<i64>> {
+        wakes::earliest(sql)
+    }
+
+    /// When the turn that holds `sequence` was made, milliseconds since 1970; `None` beyond the
+    /// log's ends.
+    pub fn time_of(&self, sql: &dyn Sql, sequence: Sequence) -> Result<Option<i64>> {
+        log::time_of(sql, sequence)
     }
 }
 

@@ -24,3 +24,23 @@ pub use registry::Registry;
 
 mod object;
 pub use object::{GroupOutcome, OpenObject};
+
+mod blobs;
+pub use blobs::{Blobs, S3Settings};
+
+mod s3;
+pub use s3::{S3Credentials, S3Service, s3_service};
+
+mod metrics;
+mod readers;
+mod shards;
+mod signals;
+
+mod pump;
+mod tables;
+
+mod host;
+mod http;
+
+mod server;
+pub use server::Server;

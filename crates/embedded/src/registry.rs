@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use tidelog_api::{ObjectEntry, ObjectList, ObjectPage, TypeSummary};
-use tidelog_core::{Address, Sql, SqlExt, SqlValue, TypeSchema, TypeSpec, all, int};
+use tidelog_core::{Address, SqlExt, SqlValue, TypeSchema, TypeSpec, all, int};
 use tidelog_log::{Error, Result};
 
 use crate::folder::Folder;

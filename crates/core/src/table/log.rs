@@ -15,15 +15,15 @@ const PARTS: u64 = RECORD_PARTS_MAX as u64;
 
 /// The newest record: what the next one continues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Head {
+pub(crate) struct Head {
     /// Its epoch.
-    pub epoch: Epoch,
+    pub(crate) epoch: Epoch,
     /// Its last event.
-    pub sequence: Sequence,
+    pub(crate) sequence: Sequence,
     /// Its hash.
-    pub hash: Hash,
+    pub(crate) hash: Hash,
     /// Its time, milliseconds since 1970.
-    pub timestamp: i64,
+    pub(crate) timestamp: i64,
 }
 
 /// Reads the head from the newest record; the default before the first.
@@ -141,7 +141,20 @@ pub(crate) fn hash_at(sql: &dyn Sql, at: Sequence, head: &Head) -> Result<Hash> 
     .ok_or_else(|| Error::conflict("not_a_turn_boundary", format!("no turn ends at {at}")))
 }
 
-/// The time of the oldest record, and how many records and bytes there are.
+/// The time of the record that holds `sequence`.
+pub(crate) fn time_of(sql: &dyn Sql, sequence: Sequence) -> Result<Option<i64>> {
+    let holder = "SELECT substr(body, 1, 2048) FROM _log WHERE id <= ?1 AND id % 256 = 0 \
+                  ORDER BY id DESC LIMIT 1";
+    let found = one(sql, holder, &[int(sequence.0 * PARTS)], |row| {
+        Record::peek(row[0].blob()?)
+    })?;
+    Ok(found.and_then(|(header, count)| {
+        let holds = sequence.0 < header.first_sequence.0 + u64::from(count);
+        holds.then_some(header.timestamp)
+    }))
+}
+
+/// How many records and bytes there are.
 pub(crate) fn size(sql: &dyn Sql) -> Result<(u64, u64)> {
     let counts = "SELECT count(*) FILTER (WHERE id % 256 = 0), total(length(body)) FROM _log";
     let found = one(sql, counts, &[], |row| {

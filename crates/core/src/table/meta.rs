@@ -13,7 +13,7 @@ pub(crate) const FORMAT: &str = "1";
 
 /// Whether an object takes writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Status {
+pub(crate) enum Status {
     /// It does.
     #[default]
     Active,
@@ -25,7 +25,7 @@ pub enum Status {
 
 impl Status {
     /// The persisted and public name.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Active => "active",
             Self::Deleting => "deleting",

@@ -1,0 +1,416 @@
+//! The HTTP contract's port, fulfilled by this process.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use tidelog_api::{
+    ApiSettings, Host, LakeStatus, LoadedTable, ObjectList, ObjectPage, QueryAnswer, StateAnswer,
+    TableName, Tier, TypeSummary,
+};
+use tidelog_core::{
+    Address, Caller, ChangesPage, ChangesRequest, Command, Found, Mutation, ObjectState, Query,
+    Reply, TurnReply, TypeSchema, TypeSpec,
+};
+use tidelog_log::{Error, Result, Sequence};
+use tokio::sync::watch;
+
+use crate::clock;
+use crate::metrics::head;
+use crate::pump::Pump;
+use crate::readers::Readers;
+use crate::s3::S3Credentials;
+use crate::shards::{Shards, Shared};
+use crate::signals::Tip;
+use crate::tables::Tables;
+
+/// How many rounds of push and flush `sync` makes while writes go on.
+const SYNC_ROUNDS: usize = 8;
+
+/// What requests reach of the embedded host.
+#[derive(Debug)]
+pub(crate) struct Embedded {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) shards: Arc<Shards>,
+    pub(crate) readers: Arc<Readers>,
+    pub(crate) tables: Arc<Tables>,
+    pub(crate) pump: Arc<Pump>,
+    pub(crate) api: ApiSettings,
+    pub(crate) credentials: S3Credentials,
+    pub(crate) s3_address: SocketAddr,
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+impl Host for Embedded {
+    async fn register_type(&self, spec: TypeSpec) -> Result<(TypeSchema, bool)> {
+        let registry = Arc::clone(&self.shared.registry);
+        let done = tokio::task::spawn_blocking(move || registry.register_type(&spec)).await;
+        let (schema, new) = done.map_err(|e| Error::internal(e.to_string()))??;
+        Ok((TypeSchema::clone(&schema), new))
+    }
+
+    async fn type_schema(&self, name: &str, version: Option<u32>) -> Result<TypeSchema> {
+        match version {
+            Some(version) => self.shared.registry.version(name, version),
+            None => Ok(TypeSchema::clone(&*self.shared.registry.newest(name)?)),
+        }
+    }
+
+    async fn types(&self) -> Result<Vec<TypeSummary>> {
+        self.shared.registry.summaries()
+    }
+
+    async fn objects(&self, list: ObjectList) -> Result<ObjectPage> {
+        let registry = Arc::clone(&self.shared.registry);
+        let done = tokio::task::spawn_blocking(move || registry.objects(&list)).await;
+        done.map_err(|e| Error::internal(e.to_string()))?
+    }
+
+    async fn write(
+        &self,
+        object: &Address,
+        caller: Caller,
+        mutations: Vec<Mutation>,
+    ) -> Result<TurnReply> {
+        let schema = self.shared.registry.newest(&object.type_name)?;
+        for mutation in &mutations {
+            // Refuse before an object is made for it.
+            schema.collection(collection_of(mutation))?;
+        }
+        match self
+            .shards
+            .turn(
+                object,
+                Command::Write {
+                    schema,
+                    caller,
+                    mutations,
+                },
+            )
+            .await?
+        {
+            Reply::Turn(reply) => Ok(reply),
+            other => Err(Error::internal(format!("a write answered {other:?}"))),
+        }
+    }
+
+    async fn get(&self, object: &Address, collection: &str, key: &str) -> Result<Found> {
+        self.check_collection(object, collection)?;
+        let (collection, key) = (collection.to_owned(), key.to_owned());
+        self.readers
+            .read(object, move |view, sql| view.get(sql, &collection, &key))
+            .await
+    }
+
+    async fn query(&self, object: &Address, collection: &str, query: Json) -> Result<QueryAnswer> {
+        let schema = self.check_collection(object, collection)?;
+        let query = Query::parse(schema.collection(collection)?, &query)?;
+        let collection = collection.to_owned();
+        let answer = self.readers.read(object, move |view, sql| {
+            view.check_alive(sql)?;
+            let offset = view.offset(sql)?;
+            if query
+                .at_least
+                .is_some_and(|wanted| wanted.sequence > offset.sequence)
+            {
+                let message = format!("the object is at {offset}, before atLeast");
+                return Err(Error::unavailable("not_caught_up", message).at("atLeast"));
+            }
+            let page = query.run(sql, &view.prepared(&collection)?.collection)?;
+            Ok(QueryAnswer {
+                rows: page.rows,
+                next: page.next,
+                offset,
+            })
+        });
+        answer.await
+    }
+
+    async fn delete_object(&self, object: &Address, caller: Caller) -> Result<ObjectState> {
+        match self
+            .shards
+            .turn(object, Command::DeleteObject { caller })
+            .await?
+        {
+            Reply::State(state) => Ok(*state),
+            other => Err(Error::internal(format!("a delete answered {other:?}"))),
+        }
+    }
+
+    async fn changes(&self, object: &Address, request: ChangesRequest) -> Result<ChangesPage> {
+        self.shared.registry.newest(&object.type_name)?;
+        self.readers
+            .read(object, move |view, sql| view.changes(sql, &request))
+            .await
+    }
+
+    async fn changed(&self, object: &Address, after: Sequence, timeout_millis: u64) -> Result<()> {
+        // Follow first, then read: a change between the two is in the log we read.
+        let mut tips = self.shared.signals.follow(object);
+        let now = self.readers.read(object, |view, sql| {
+            Ok(Tip {
+                head: view.offset(sql)?.sequence,
+                closed: view.is_closed(sql)?,
+            })
+        });
+        let now = now.await?;
+        let news = |tip: &Tip| tip.head > after || tip.closed;
+        if news(&now) {
+            return Ok(());
+        }
+        let mut stop = self.stop.clone();
+        let timeout = Duration::from_millis(timeout_millis);
+        tokio::select! {
+            _ = tips.wait_for(news) => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+            () = tokio::time::sleep(timeout) => {}
+        }
+        Ok(())
+    }
+
+    async fn state(&self, object: &Address) -> Result<StateAnswer> {
+        let schema = self.shared.registry.newest(&object.type_name)?;
+        let state = self
+            .readers
+            .read(object, |view, sql| view.state(sql))
+            .await?;
+        let mut lake = Vec::new();
+        for collection in schema.collections.iter().filter(|c| c.cold.enabled) {
+            let table = Address::table(&object.type_name, &collection.name)?;
+            lake.push(self.lake_status(object, &table, state.head).await?);
+        }
+        Ok(StateAnswer {
+            object: state,
+            lake,
+        })
+    }
+
+    async fn sync(&self, object: &Address, tier: Tier) -> Result<StateAnswer> {
+        let Tier::Cold = tier;
+        let schema = self.shared.registry.newest(&object.type_name)?;
+        let head = self
+            .readers
+            .read(object, |view, sql| view.offset(sql))
+            .await?
+            .sequence;
+        for _ in 0..SYNC_ROUNDS {
+            match self.pump.push(object).await {
+                Err(error) if error.code() != "inbox_full" => return Err(error),
+                _ => {}
+            }
+            let mut committed = true;
+            for collection in schema.collections.iter().filter(|c| c.cold.enabled) {
+                let table = Address::table(&object.type_name, &collection.name)?;
+                self.tables.flush(&table).await?;
+                let mark = self.tables.mark(&table, &object.to_string()).await?;
+                committed &= mark.map(|mark| mark.committed).unwrap_or_default() >= head;
+            }
+            if committed {
+                self.pump.push(object).await?;
+                return self.state(object).await;
+            }
+        }
+        Err(Error::unavailable(
+            "busy",
+            "the lake does not catch up; try again later",
+        ))
+    }
+
+    async fn tables(&self) -> Result<Vec<TableName>> {
+        let known = self.tables.known()?;
+        let mut names = Vec::new();
+        for table in known.into_iter().filter(|table| self.tables.exists(table)) {
+            if self.tables.metadata(&table).await?.is_some() {
+                let name = format!("{}{CHANGES}", table.id);
+                names.push(TableName {
+                    namespace: table.type_name,
+                    name,
+                });
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    async fn table(&self, namespace: &str, name: &str) -> Result<LoadedTable> {
+        let unknown = || {
+            Error::not_found(
+                "unknown_table",
+                format!("no table {namespace}.{name} has a commit"),
+            )
+        };
+        let collection = name.strip_suffix(CHANGES).ok_or_else(unknown)?;
+        let table = Address::table(namespace, collection).map_err(|_| unknown())?;
+        if !self.tables.exists(&table) {
+            return Err(unknown());
+        }
+        let (metadata_location, metadata_json) =
+            self.tables.metadata(&table).await?.ok_or_else(unknown)?;
+        Ok(LoadedTable {
+            metadata_location,
+            metadata_json,
+        })
+    }
+
+    fn s3_config(&self, request_host: Option<&str>) -> BTreeMap<String, String> {
+        if let Some(s3) = &self.shared.settings.lake.s3 {
+            // The operator's store: readers bring their own credentials.
+            let endpoint = s3.endpoint.clone().map(|e| ("s3.endpoint".to_owned(), e));
+            let region = ("s3.region".to_owned(), s3.region.clone());
+            return endpoint.into_iter().chain([region]).collect();
+        }
+        // The name by which the reader reached us, with the port of the S3 endpoint.
+        let name = request_host.map_or("127.0.0.1", |host| match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+            _ => host,
+        });
+        let config = [
+            (
+                "s3.endpoint",
+                format!("http://{name}:{}", self.s3_address.port()),
+            ),
+            ("s3.access-key-id", self.credentials.access_key_id.clone()),
+            (
+                "s3.secret-access-key",
+                self.credentials.secret_access_key.clone(),
+            ),
+            ("s3.region", "us-east-1".to_owned()),
+            ("client.region", "us-east-1".to_owned()),
+            ("s3.path-style-access", "true".to_owned()),
+        ];
+        config
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
+    }
+
+    async fn metrics(&self) -> Result<String> {
+        let mut out = self.shared.metrics.text();
+        head(
+            &mut out,
+            "followed_objects",
+            "Objects with live readers.",
+            "gauge",
+        );
+        let _ = writeln!(
+            out,
+            "tidelog_followed_objects {}",
+            self.shared.signals.followed()
+        );
+        let mut states = Vec::new();
+        for table in self
+            .tables
+            .known()?
+            .into_iter()
+            .filter(|table| self.tables.exists(table))
+        {
+            states.push((table.clone(), self.tables.state(&table).await?));
+        }
+        for (name, help) in LAKE_GAUGES {
+            head(&mut out, name, help, "gauge");
+            for (table, state) in &states {
+                let status = &state.status;
+                let value = match name {
+                    "lake_inbox_events" => status.inbox_events,
+                    "lake_inbox_bytes" => status.inbox_bytes,
+                    "lake_rows" => status.rows,
+                    "lake_data_files" => status.data_files,
+                    "lake_bytes" => status.bytes,
+                    _ => u64::from(state.error.is_some()),
+                };
+                let (kind, id) = (&table.type_name, &table.id);
+                let _ = writeln!(
+                    out,
+                    "tidelog_{name}{{type=\"{kind}\",collection=\"{id}\"}} {value}"
+                );
+            }
+        }
+        Ok(out)
+    }
+
+    async fn ready(&self) -> Result<()> {
+        if self.stopping() {
+            return Err(Error::unavailable("not_ready", "the server is stopping"));
+        }
+        self.shared.registry.types().map(|_| ())
+    }
+
+    fn now(&self) -> i64 {
+        clock::now()
+    }
+
+    fn stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    fn settings(&self) -> &ApiSettings {
+        &self.api
+    }
+}
+
+/// What follows a collection's name in the name of its changes table.
+const CHANGES: &str = "_changes";
+
+const LAKE_GAUGES: [(&str, &str); 6] = [
+    ("lake_inbox_events", "Events accepted and not committed."),
+    ("lake_inbox_bytes", "Bytes of those events."),
+    ("lake_rows", "Rows of the changes table."),
+    ("lake_data_files", "Data files of the changes table."),
+    ("lake_bytes", "Bytes of the data files."),
+    ("lake_failing", "1 while the newest commit attempt failed."),
+];
+
+impl Embedded {
+    fn check_collection(&self, object: &Address, collection: &str) -> Result<Arc<TypeSchema>> {
+        let schema = self.shared.registry.newest(&object.type_name)?;
+        schema.collection(collection)?;
+        Ok(schema)
+    }
+
+    async fn lake_status(
+        &self,
+        object: &Address,
+        table: &Address,
+        newest: Sequence,
+    ) -> Result<LakeStatus> {
+        let mut status = LakeStatus {
+            collection: table.id.clone(),
+            accepted: Sequence(0),
+            committed: Sequence(0),
+            lag_events: newest.0,
+            lag_millis: 0,
+            error: self.pump.error(object),
+        };
+        if self.tables.exists(table) {
+            let mark = self.tables.mark(table, &object.to_string()).await?;
+            if let Some(mark) = mark {
+                (status.accepted, status.committed) = (mark.accepted, mark.committed);
+                status.lag_events = newest.0.saturating_sub(mark.committed.0);
+            }
+            let state = self.tables.state(table).await?;
+            status.error = status.error.or(state.error);
+        }
+        if status.lag_events > 0 {
+            let oldest = status.committed.next();
+            let time = self
+                .readers
+                .read(object, move |view, sql| view.time_of(sql, oldest))
+                .await?;
+            status.lag_millis = time.map_or(0, |time| (clock::now() - time).max(0));
+        }
+        Ok(status)
+    }
+}
+
+fn collection_of(mutation: &Mutation) -> &str {
+    match mutation {
+        Mutation::Insert { collection, .. }
+        | Mutation::Upsert { collection, .. }
+        | Mutation::Put { collection, .. }
+        | Mutation::Update { collection, .. }
+        | Mutation::Delete { collection, .. } => collection,
+    }
+}

@@ -1,0 +1,186 @@
+//! Pushes what is new in objects' logs to their table actors. The log and the tables' marks are
+//! the only state: after a crash the pump asks where each table is and goes on there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use tidelog_core::{Address, Command};
+use tidelog_lake::PushReply;
+use tidelog_log::{Error, Kind, Result, Sequence};
+use tokio::sync::Notify;
+
+use crate::readers::Readers;
+use crate::shards::{Shards, Shared};
+use crate::tables::Tables;
+
+/// Log bytes of one batch, give or take one turn.
+const BATCH_BYTES: usize = 4_000_000;
+/// Objects pushed at once.
+const OBJECTS_AT_ONCE: usize = 4;
+/// Objects whose newest failure is remembered.
+const ERRORS_MAX: usize = 1_000;
+
+/// Objects whose logs have grown since they were pushed.
+#[derive(Debug, Default)]
+pub(crate) struct Dirty {
+    objects: Mutex<BTreeSet<Address>>,
+    some: Notify,
+}
+
+impl Dirty {
+    pub(crate) fn mark(&self, object: &Address) {
+        let mut objects = self.lock();
+        if !objects.contains(object) {
+            objects.insert(object.clone());
+        }
+        drop(objects);
+        self.some.notify_one();
+    }
+
+    fn take(&self) -> BTreeSet<Address> {
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<Address>> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The one task that pushes, and what it needs.
+#[derive(Debug)]
+pub(crate) struct Pump {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) shards: Arc<Shards>,
+    pub(crate) readers: Arc<Readers>,
+    pub(crate) tables: Arc<Tables>,
+    pub(crate) errors: Mutex<BTreeMap<Address, String>>,
+}
+
+impl Pump {
+    /// Pushes until the runtime ends.
+    pub(crate) async fn run(&self) {
+        let linger = Duration::from_millis(self.shared.settings.lake.push_millis);
+        loop {
+            self.shared.dirty.some.notified().await;
+            // A pause lets many small turns share one push.
+            tokio::time::sleep(linger).await;
+            let objects = self.shared.dirty.take();
+            let pushes = futures_util::stream::iter(objects);
+            pushes
+                .for_each_concurrent(OBJECTS_AT_ONCE, |object| async move {
+                    if self_push(self, &object).await.is_err() {
+                        self.shared.dirty.mark(&object);
+                    }
+                })
+                .await;
+        }
+    }
+
+    /// Pushes everything one object has. The failure, if any, is kept for `state`.
+    pub(crate) async fn push(&self, object: &Address) -> Result<()> {
+        let done = self.push_all(object).await;
+        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        match &done {
+            Err(error) if errors.len() < ERRORS_MAX => {
+                errors.insert(object.clone(), error.to_string());
+            }
+            _ => drop(errors.remove(object)),
+        }
+        done
+    }
+
+    /// The newest failure to push an object.
+    pub(crate) fn error(&self, object: &Address) -> Option<String> {
+        self.errors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(object)
+            .cloned()
+    }
+
+    async fn push_all(&self, object: &Address) -> Result<()> {
+        let schema = self.shared.registry.newest(&object.type_name)?;
+        for collection in schema.collections.iter().filter(|c| c.cold.enabled) {
+            let table = Address::table(&object.type_name, &collection.name)?;
+            self.push_to(object, &table).await?;
+        }
+        Ok(())
+    }
+
+    async fn push_to(&self, object: &Address, table: &Address) -> Result<()> {
+        let mark = self.tables.mark(table, &object.to_string()).await?;
+        if let Some(mark) = mark {
+            self.reconcile(object, table, mark.committed).await?;
+        }
+        let mut from = mark.map(|mark| mark.accepted).unwrap_or_default();
+        loop {
+            let collection = table.id.clone();
+            let batch = self.readers.read(object, move |view, sql| {
+                // A collection the object has not met yet has no events in its log.
+                view.batch(sql, &collection, from, BATCH_BYTES)
+            });
+            let batch = match batch.await {
+                Err(error) if error.code() == "not_a_turn_boundary" => {
+                    return Err(self.fenced(object, table, from).await);
+                }
+                other => other?,
+            };
+            if batch.to == from {
+                return Ok(());
+            }
+            from = match self.tables.accept(table, batch).await? {
+                PushReply::Accepted { mark, .. } | PushReply::Behind { mark, .. } => mark,
+                PushReply::Fenced { mark } => return Err(self.fenced(object, table, mark).await),
+            };
+        }
+    }
+
+    /// Repeats a commit's news that a crash swallowed.
+    async fn reconcile(
+        &self,
+        object: &Address,
+        table: &Address,
+        committed: Sequence,
+    ) -> Result<()> {
+        let destination = table.to_string();
+        let cursors = self
+            .readers
+            .read(object, |view, sql| view.cursors(sql))
+            .await?;
+        let known = cursors
+            .iter()
+            .find(|cursor| cursor.destination == destination);
+        if known.map(|cursor| cursor.committed).unwrap_or_default() < committed {
+            let command = Command::Committed {
+                destination,
+                sequence: committed,
+            };
+            self.shards.turn(object, command).await?;
+        }
+        Ok(())
+    }
+
+    /// The table knows another history under this address: open a new epoch, and say so.
+    async fn fenced(&self, object: &Address, table: &Address, mark: Sequence) -> Error {
+        drop(self.shards.turn(object, Command::Fenced).await);
+        Error::new(
+            Kind::Fenced,
+            "fenced",
+            format!(
+                "{table} has another history of {} at {mark}",
+                object.short()
+            ),
+        )
+    }
+}
+
+async fn self_push(pump: &Pump, object: &Address) -> Result<()> {
+    match pump.push(object).await {
+        // Trying again cannot mend these: they show in `state`.
+        Err(error) if matches!(error.kind(), Kind::Fenced | Kind::Gone | Kind::Corrupt) => Ok(()),
+        Err(error) if error.kind() == Kind::NotFound => Ok(()),
+        other => other,
+    }
+}
