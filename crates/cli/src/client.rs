@@ -136,7 +136,8 @@ impl Client {
             return Ok(Answer { headers, body });
         }
         let status = head.status.as_u16();
-        let mut problem: Json = body.read_json().unwrap_or_default();
+        let problem = body.read_to_vec().unwrap_or_default();
+        let mut problem: Json = serde_json::from_slice(&problem).unwrap_or_default();
         if problem.is_object() {
             problem["status"] = Json::from(status);
         }
@@ -169,7 +170,8 @@ impl Answer {
     pub(crate) fn json<T: DeserializeOwned>(self) -> Result<T> {
         let reader = self.body.into_with_config().limit(ANSWER_BYTES_MAX);
         let bytes = reader.read_to_vec();
-        let bytes = bytes.map_err(|e| Failure::unreachable(format!("the answer broke off: {e}")))?;
+        let bytes =
+            bytes.map_err(|e| Failure::unreachable(format!("the answer broke off: {e}")))?;
         serde_json::from_slice(&bytes)
             .map_err(|e| Failure::failed(format!("the answer is not what was expected: {e}")))
     }

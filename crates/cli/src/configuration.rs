@@ -175,7 +175,9 @@ mod tests {
         assert_eq!(table["lake"]["flush_millis"].as_integer(), Some(1_000));
         let wrong = configuration.settings(&flags).unwrap_err();
         assert!(wrong.message.contains("access_key_id"), "{wrong}");
-        let settings = with(&["lake.flush_millis=5", "data=a"]).settings(&flags).unwrap();
+        let settings = with(&["lake.flush_millis=5", "data=a"])
+            .settings(&flags)
+            .unwrap();
         assert_eq!(settings.data, Path::new("b"));
         assert_eq!(settings.lake.flush_millis, 5);
     }

@@ -33,11 +33,7 @@ pub(crate) fn count(n: u64) -> String {
 
 /// Bytes with a decimal unit.
 pub(crate) fn bytes(n: u64) -> String {
-    let units = [
-        (1_000_000_000, "GB"),
-        (1_000_000, "MB"),
-        (1_000, "kB"),
-    ];
+    let units = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
     match units.iter().find(|(size, _)| n >= *size) {
         Some((size, unit)) => format!("{}.{} {unit}", n / size, n % size * 10 / size),
         None => format!("{n} B"),
