@@ -90,11 +90,6 @@ impl Client {
         }
     }
 
-    /// The server's URL, without a slash at its end.
-    pub(crate) fn url(&self) -> &str {
-        &self.url
-    }
-
     /// Sends a request, again while the server is busy.
     ///
     /// # Errors

@@ -1,0 +1,44 @@
+//! `tidelog bench`: measures this build beside what one would write instead, in the same run.
+//!
+//! What each figure is and is not: `docs/benchmarks.md`.
+
+mod figures;
+mod flights;
+mod hot;
+mod http;
+mod lake;
+mod peers;
+mod scratch;
+mod tail;
+
+use clap::{Args, Subcommand};
+use tidelog_log::Result;
+
+/// Measures writes, live reading and the way into the lake.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Writes per second beside SQLite without a log and SQLite with triggers that log
+    Hot(hot::HotArgs),
+    /// Milliseconds from a write's answer to the event at readers of server-sent events
+    Tail(tail::TailArgs),
+    /// Events per second from the log into a committed Iceberg table, beside PyIceberg
+    Lake(lake::LakeArgs),
+}
+
+/// Runs one benchmark and prints what it measured.
+///
+/// # Errors
+/// Those of what is measured; `bench_failed` when a peer or a file is not usable.
+pub(crate) fn run(args: BenchArgs) -> Result<()> {
+    match args.what {
+        What::Hot(args) => hot::run(&args),
+        What::Tail(args) => tail::run(&args),
+        What::Lake(args) => lake::run(&args),
+    }
+}
