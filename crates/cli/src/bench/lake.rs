@@ -28,7 +28,7 @@ pub(crate) struct LakeArgs {
     /// Rounds; in each both take their turn, and the median round counts
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Python with the packages of tests/interop/requirements.txt
+    /// Python with the packages of tests/peers/venv
     #[arg(long, default_value = ".cache/venv/bin/python")]
     python: PathBuf,
     /// The script that appends with PyIceberg
@@ -185,7 +185,7 @@ fn peer(
     if !args.python.exists() {
         let python = args.python.display();
         return Ok(Err(format!(
-            "{python} is not there; tests/interop/venv makes it"
+            "{python} is not there; tests/peers/venv makes it"
         )));
     }
     let warehouse = scratch.join(format!("pyiceberg-{round}"));

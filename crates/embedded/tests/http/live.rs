@@ -10,8 +10,8 @@ fn a_long_poll_returns_what_is_written_while_it_waits() {
     shop.insert("one", "a");
     let page = shop.get("/v1/objects/shop/one/changes?offset=-1");
     let offset = page.header("stream-next-offset").to_owned();
+    let path = format!("/v1/objects/shop/one/changes?offset={offset}&live=long-poll");
     let answer = std::thread::scope(|scope| {
-        let path = format!("/v1/objects/shop/one/changes?offset={offset}&live=long-poll");
         let waiting = scope.spawn(|| shop.get(&path));
         shop.insert("one", "b");
         waiting.join().unwrap()

@@ -3,6 +3,8 @@
 //! `record-v1.bin` did not come from this crate and no test writes it. It holds every value type, a field id
 //! of two bytes, undeclared fields, both absent markers, two collections and all five labels.
 
+#![expect(clippy::unwrap_used, reason = "a failed step ends the test")]
+
 use serde_json::json;
 use tidelog_log::{
     ChangeRef, Epoch, Hash, OldValue, Operation, Record, RecordHeader, RecordWriter, Row, Sequence,
