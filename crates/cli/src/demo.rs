@@ -198,7 +198,7 @@ impl Demo<'_> {
 
     /// A day of changes on all three, one of them followed. Returns how many events it made.
     fn churn(&mut self) -> Result<u64> {
-        let mut watcher = live::Watcher::start(self.client, object(FOLLOWED)?)?;
+        let watcher = live::Watcher::start(self.client, object(FOLLOWED)?)?;
         let started = instant();
         let mut seen_by_us = churn::replay(self.client)?;
         let events = seen_by_us.values().map(|made| made.len() as u64).sum();
@@ -207,8 +207,10 @@ impl Demo<'_> {
         let waiting = instant();
         let made = seen_by_us.remove(FOLLOWED).unwrap_or_default();
         watcher.expect(&made)?;
-        let name = format!("{FOLLOWED} followed live: the same {} events", made.len());
-        self.steps.done(&name, waiting.elapsed())?;
+        let waited = waiting.elapsed();
+        watcher.expect_no_more()?;
+        let name = format!("{FOLLOWED}'s follower saw the same {} events", made.len());
+        self.steps.done(&name, waited)?;
         Ok(events)
     }
 
@@ -221,9 +223,14 @@ impl Demo<'_> {
             self.steps
                 .moved(&name, page.rows.len() as u64, None, took)?;
             let first = columns(&body);
-            let table = TextTable::of(&page.rows, &first);
+            let mut rows = page.rows;
+            rows.truncate(5);
+            for row in &mut rows {
+                row.retain(|name, _| !name.starts_with('_'));
+            }
+            let table = TextTable::of(&rows, &first);
             print::line(format_args!("      {}", table.header()))?;
-            for row in page.rows.iter().take(5) {
+            for row in &rows {
                 print::line(format_args!("      {}", table.row(row)))?;
             }
         }
@@ -305,7 +312,7 @@ fn object(id: &str) -> Result<ObjectName> {
 fn asked() -> [(&'static str, &'static str, &'static str, Json); 3] {
     [
         (
-            "the latest departures to LAX",
+            "the longest waits for LAX",
             "JFK",
             "flights",
             json!({

@@ -142,7 +142,8 @@ pub(crate) fn lines(object: &ObjectName, state: &Json) -> Vec<String> {
             }
         }
     }
-    for wake in state["wakes"].as_array().into_iter().flatten() {
+    let wakes = state["wakes"].as_array().into_iter().flatten();
+    for wake in wakes.filter(|wake| wake["attempts"] != 0) {
         let name = wake["name"].as_str().unwrap_or_default();
         let next = wake["next"].as_str().unwrap_or_default();
         lines.push(format!(
@@ -169,7 +170,8 @@ mod tests {
             "log": {"records": 2, "bytes": 2_500_000}, "documents": {"flights": 1_000},
             "lake": [{"collection": "flights", "committed": 1_000, "accepted": 1_234,
                       "lagEvents": 234, "lagMillis": 12}],
-            "wakes": [], "file": {"path": "data/x.db", "bytes": 4_096},
+            "wakes": [{"name": "trim", "next": "n", "attempts": 0}, {"name": "prune", "next": "n", "attempts": 2}],
+            "file": {"path": "data/x.db", "bytes": 4_096},
         });
         let object = ObjectName::new("airport", "JFK").unwrap();
         let text = lines(&object, &state).join("\n");
@@ -179,9 +181,11 @@ mod tests {
             "2 records, 2.5 MB",
             "flights: 1,000 documents",
             "committed 1,000, accepted 1,234, behind by 234 events and 12 ms",
+            "failing timer prune: 2 attempts, next n",
             "data/x.db, 4.0 kB",
         ] {
             assert!(text.contains(part), "{part} in\n{text}");
         }
+        assert!(!text.contains("trim"), "a timer that never failed");
     }
 }

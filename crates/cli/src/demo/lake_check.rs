@@ -42,17 +42,19 @@ pub(crate) fn run(
     let distance = distance.map_or(0, |field| field.id);
     let table = LakeTable::open(client, "airport", "flights", store.as_ref())?;
     let (files, bytes) = table.size();
+    let mut all: BTreeMap<String, Sums> = BTreeMap::new();
+    table.each(None, |row| {
+        let miles = match row.row.get(distance) {
+            Some(Value::Int(miles)) => *miles,
+            _ => 0,
+        };
+        let sums = all.entry(row.object).or_default();
+        add(sums, row.operation.name(), miles);
+        Ok(())
+    })?;
     let (mut rows, mut lines) = (0, Vec::new());
     for airport in airports {
-        let mut lake = Sums::new();
-        table.each(airport, |row| {
-            let miles = match row.row.get(distance) {
-                Some(Value::Int(miles)) => *miles,
-                _ => 0,
-            };
-            add(&mut lake, row.operation.name(), miles);
-            Ok(())
-        })?;
+        let lake = all.remove(*airport).unwrap_or_default();
         let log = of_log(client, airport)?;
         if lake != log {
             let message = format!("{airport}: the lake has {lake:?}, the log {log:?}");

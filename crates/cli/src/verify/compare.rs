@@ -251,39 +251,57 @@ mod tests {
         assert_eq!((evidence.compared_rows(), evidence.compared_lake()), (2, 4));
     }
 
+    /// What is found when the row `key` says this instead.
+    fn with_row(key: &str, version: u64, n: u8) -> Vec<(u64, What)> {
+        found(|e| {
+            e.rows.insert(key.to_owned(), (version, [n; 32]));
+        })
+    }
+
+    /// What is found when the lake's row of `sequence` is changed.
+    fn with_lake(sequence: u64, change: impl FnOnce(&mut LakeEntry)) -> Vec<(u64, What)> {
+        found(|e| change(e.lake.get_mut(&sequence).unwrap()))
+    }
+
     #[test]
     fn every_planted_divergence_of_the_rows_is_found() {
-        assert_eq!(found(|e| drop(e.rows.remove("a"))), [(3, What::RowMissing)]);
-        let deleted = |e: &mut Evidence| drop(e.rows.insert("b".to_owned(), (2, [2; 32])));
-        assert_eq!(found(deleted), [(4, What::RowUnknown)]);
-        let foreign = |e: &mut Evidence| drop(e.rows.insert("z".to_owned(), (2, [2; 32])));
-        assert_eq!(found(foreign), [(2, What::RowUnknown)]);
-        let version = |e: &mut Evidence| drop(e.rows.insert("a".to_owned(), (1, [3; 32])));
-        assert_eq!(found(version), [(3, What::RowVersion(1))]);
-        let value = |e: &mut Evidence| drop(e.rows.insert("a".to_owned(), (3, [9; 32])));
-        assert_eq!(found(value), [(3, What::Row)]);
+        let missing = found(|e| {
+            e.rows.remove("a");
+        });
+        assert_eq!(missing, [(3, What::RowMissing)]);
+        assert_eq!(with_row("b", 2, 2), [(4, What::RowUnknown)]);
+        assert_eq!(with_row("z", 2, 2), [(2, What::RowUnknown)]);
+        assert_eq!(with_row("a", 1, 3), [(3, What::RowVersion(1))]);
+        assert_eq!(with_row("a", 3, 9), [(3, What::Row)]);
     }
 
     #[test]
     fn every_planted_divergence_of_the_lake_is_found() {
-        assert_eq!(found(|e| drop(e.lake.remove(&2))), [(2, What::LakeMissing)]);
-        let value = |e: &mut Evidence| drop(e.lake.entry(3).and_modify(|row| row.event = [0; 32]));
-        assert_eq!(found(value), [(3, What::Lake)]);
-        let twice = |e: &mut Evidence| drop(e.lake.entry(1).and_modify(|row| row.copies = 2));
-        assert_eq!(found(twice), [(1, What::LakeTwice)]);
-        let unknown = |e: &mut Evidence| {
+        let missing = found(|e| {
+            e.lake.remove(&2);
+        });
+        assert_eq!(missing, [(2, What::LakeMissing)]);
+        assert_eq!(with_lake(3, |row| row.event = [0; 32]), [(3, What::Lake)]);
+        assert_eq!(with_lake(1, |row| row.copies = 2), [(1, What::LakeTwice)]);
+        let unknown = found(|e| {
             let row = e.lake[&1].clone();
             e.lake.insert(9, row);
-        };
-        assert_eq!(found(unknown), [(9, What::LakeUnknown)]);
+        });
+        assert_eq!(unknown, [(9, What::LakeUnknown)]);
     }
 
     #[test]
     fn a_planted_divergence_of_the_log_is_found() {
-        let before = |e: &mut Evidence| drop(e.log.insert(3, entry("a", Some(2), Some(3))));
-        assert_eq!(found(before)[0], (3, What::Before));
-        let reborn = |e: &mut Evidence| drop(e.log.insert(5, entry("a", None, Some(5))));
-        assert_eq!(found(reborn)[0], (5, What::Before));
+        let planted = |sequence, entry| {
+            let found = found(|e| {
+                e.log.insert(sequence, entry);
+            });
+            found[0]
+        };
+        let before = planted(3, entry("a", Some(2), Some(3)));
+        assert_eq!(before, (3, What::Before));
+        let reborn = planted(5, entry("a", None, Some(5)));
+        assert_eq!(reborn, (5, What::Before));
     }
 
     #[test]

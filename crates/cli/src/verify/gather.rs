@@ -140,7 +140,7 @@ impl Gatherer<'_> {
             return Ok(());
         }
         let table = self.lake(object, &collection.name)?;
-        table.each(&object.id, |row| {
+        table.each(Some(&object.id), |row| {
             let event = digest(&versions.image(&row, collection)?);
             let entry = evidence.lake.entry(row.sequence.0);
             let kept = entry.or_insert(LakeEntry {
@@ -274,12 +274,13 @@ impl Gatherer<'_> {
         let mut versions = Versions::new(self.client, &object.type_name);
         let now = versions.get(version)?.collection(collection)?.clone();
         let mut lake = Image::new();
-        self.lake(object, collection)?.each(&object.id, |row| {
-            if row.sequence.0 == difference.sequence {
-                lake = versions.image(&row, &now)?;
-            }
-            Ok(())
-        })?;
+        self.lake(object, collection)?
+            .each(Some(&object.id), |row| {
+                if row.sequence.0 == difference.sequence {
+                    lake = versions.image(&row, &now)?;
+                }
+                Ok(())
+            })?;
         Ok((image::of_log(&event), lake))
     }
 

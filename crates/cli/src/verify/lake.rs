@@ -53,14 +53,14 @@ impl LakeTable {
         })
     }
 
-    /// Calls `each` with every row of one object, a data file at a time.
+    /// Calls `each` with every row, or those of one object, a data file at a time.
     pub(crate) fn each(
         &self,
-        object: &str,
+        object: Option<&str>,
         mut each: impl FnMut(ChangeRow) -> Result<()>,
     ) -> Result<()> {
         for index in 0..self.scan.files().len() {
-            let read = self.scan.read(&self.blobs, index, Some(object));
+            let read = self.scan.read(&self.blobs, index, object);
             for row in self.runtime.block_on(read)? {
                 each(row)?;
             }
