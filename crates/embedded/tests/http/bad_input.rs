@@ -95,6 +95,7 @@ fn wrong_documents_are_refused_and_change_nothing() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn wrong_requests_are_refused_and_change_nothing() {
     let shop = Shop::open();
     assert_eq!(shop.insert("one", "a").status, 201);
@@ -371,8 +372,10 @@ fn a_folder_has_one_process_and_a_stranger_needs_a_token() {
     let shop = Shop::open();
     let error = Server::start(settings(shop.folder.path())).unwrap_err();
     assert_eq!(error.code(), "data_folder_in_use");
-    let mut open = Settings::default();
-    open.listen = ([0, 0, 0, 0], 0).into();
+    let open = Settings {
+        listen: ([0, 0, 0, 0], 0).into(),
+        ..Settings::default()
+    };
     assert_eq!(Server::start(open).unwrap_err().code(), "token_required");
     shop.stop();
     let guarded = Shop::with(|settings| settings.token = Some("0123456789abcdef".to_owned()));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
-use tidelog_embedded::{Server, Settings};
+use tidelog_embedded::{LakeSettings, Server, Settings};
 use ureq::http::{HeaderMap, Request};
 
 /// What a request was answered.
@@ -51,11 +51,15 @@ text = { type = "string" }
 "#;
 
 pub(crate) fn settings(folder: &Path) -> Settings {
-    let mut settings = Settings::default();
-    settings.data = folder.join("data");
-    settings.listen = ([127, 0, 0, 1], 0).into();
-    settings.lake.push_millis = 20;
-    settings
+    Settings {
+        data: folder.join("data"),
+        listen: ([127, 0, 0, 1], 0).into(),
+        lake: LakeSettings {
+            push_millis: 20,
+            ..LakeSettings::default()
+        },
+        ..Settings::default()
+    }
 }
 
 impl Shop {
