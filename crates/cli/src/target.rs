@@ -21,7 +21,7 @@ pub(crate) struct TargetArgs {
     pub(crate) data: Option<PathBuf>,
 }
 
-/// A server to talk to; one of its own stops with [`Target::close`].
+/// A server to talk to; one of its own stops when it is dropped or stopped.
 pub(crate) struct Target {
     pub(crate) client: Client,
     server: Option<Server>,
