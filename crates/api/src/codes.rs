@@ -28,7 +28,9 @@ use Kind::{Conflict, Fenced, Gone, Invalid, NotFound, TooLarge, Unavailable, Uns
 pub const CODES: &[Code] = &[
     // Invalid: never retry as it is.
     code(Invalid, "ambiguous_time_field", "A time range names no field and the collection has several time fields."),
+    code(Invalid, "blob_key", "The name of a stored blob is none that every store can hold."),
     code(Invalid, "blob_range", "A byte range of a stored blob is not inside it."),
+    code(Invalid, "blob_settings", "At start: the settings of the lake's S3 store are wrong."),
     code(Invalid, "body_interrupted", "The request's body ended before it was complete."),
     code(Invalid, "check_failed", "A value breaks a check of its field (`min`, `max`, `enum`, `pattern`, `references`)."),
     code(Invalid, "conflicting_parameters", "Two parameters or headers say different things."),

@@ -1,7 +1,9 @@
 //! Reading the log: pages for readers, batches for table actors.
 
 use tidelog_log::limits::{CHANGES_EVENTS_MAX, PAGE_BYTES_MAX};
-use tidelog_log::{Batch, Error, Event, Hash, Kind, Offset, Record, Result, Sequence, StartAt};
+use tidelog_log::{
+    Batch, Epoch, Error, Event, Hash, Kind, Offset, Record, Result, Sequence, StartAt,
+};
 
 use crate::sql::Sql;
 use crate::table::lineage::{self, Opened};
@@ -91,7 +93,12 @@ impl View {
         };
         let offset = match start {
             StartAt::Now => return Ok(at(head.sequence)),
-            StartAt::Beginning => at(Sequence(0)),
+            // What a reader of a log without events was given.
+            StartAt::Beginning
+            | StartAt::After(Offset {
+                epoch: Epoch(0),
+                sequence: Sequence(0),
+            }) => at(Sequence(0)),
             StartAt::After(offset) => {
                 let known = epochs.iter().any(|opened| opened.epoch == offset.epoch);
                 if !known || offset.sequence > head.sequence || at(offset.sequence) != offset {
@@ -123,7 +130,10 @@ impl View {
         let head = log::head(sql)?;
         let from_hash = match from {
             Sequence(0) => Hash::default(),
-            from => log::hash_at(sql, from, &head)?,
+            from => match log::earliest(sql)? {
+                Some(earliest) if from.next() < earliest => return Err(range_trimmed()),
+                _ => log::hash_at(sql, from, &head)?,
+            },
         };
         let mut batch = Batch {
             source: self.address.to_string(),
@@ -136,11 +146,7 @@ impl View {
         };
         for record in log::read(sql, from.next(), bytes_max)? {
             if record.header.first_sequence != batch.to.next() {
-                return Err(Error::new(
-                    Kind::Gone,
-                    "offset_trimmed",
-                    "the range was trimmed",
-                ));
+                return Err(range_trimmed());
             }
             if record.header.previous != batch.to_hash {
                 let message = format!("the chain breaks after {}", batch.to);
@@ -168,7 +174,7 @@ impl View {
             return Ok(0);
         };
         let (mut at, mut events) = (Sequence(earliest.0.saturating_sub(1)), 0);
-        let mut previous: Option<Hash> = None;
+        let mut previous = (earliest == Sequence(1)).then(Hash::default);
         while at < head.sequence {
             let records = log::read(sql, at.next(), PAGE_BYTES_MAX)?;
             if records.is_empty() {
@@ -189,8 +195,12 @@ impl View {
     }
 }
 
+fn range_trimmed() -> Error {
+    Error::new(Kind::Gone, "offset_trimmed", "the range was trimmed")
+}
+
 /// The epoch an event of this sequence was written in. Position 0 belongs to the first epoch.
-fn epoch_of(epochs: &[Opened], sequence: Sequence) -> tidelog_log::Epoch {
+fn epoch_of(epochs: &[Opened], sequence: Sequence) -> Epoch {
     let after = epochs
         .iter()
         .rposition(|opened| opened.first_sequence <= sequence);

@@ -111,6 +111,12 @@ impl Prepared {
     /// Applies a merge patch (RFC 7396) to a row and checks what comes out.
     pub fn patched(&self, before: &Row, patch: JsonObject) -> Result<Row> {
         let mut row = before.clone();
+        // The document may be older than a required field; such a field has a default.
+        for check in self.checks.iter().filter(|check| check.field.required) {
+            if row.get(check.field.id).is_none() {
+                row.set(check.field.id, check.default.clone());
+            }
+        }
         for (name, json) in patch {
             let merged = match (self.check(&name), json) {
                 (Some(check), Json::Object(patch)) if check.field.field_type == FieldType::Json => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidelog_log::{Error, Result, Sequence};
+use tidelog_log::{Error, Kind, Result, Sequence};
 
 use crate::sql::{Sql, atomically};
 use crate::table::log::Head;
@@ -102,6 +102,8 @@ pub struct Engine {
     pub(crate) status: meta::Status,
     /// Open a new epoch with the next record.
     pub(crate) fenced: bool,
+    /// The database undid turns that were taken: what is remembered here is ahead of it.
+    undone: bool,
     pub(crate) remembered: u64,
     pub(crate) log_bytes: u64,
 }
@@ -122,6 +124,7 @@ impl Engine {
                 head: log::head(sql)?,
                 status: meta::status(sql)?,
                 fenced: false,
+                undone: false,
                 remembered: idempotency::count(sql)?,
                 log_bytes: log::size(sql)?.1,
             })
@@ -131,8 +134,13 @@ impl Engine {
     /// Takes one input to completion in one savepoint. An error changes nothing.
     ///
     /// # Errors
-    /// Whatever is wrong with the input, and the port's own failures.
+    /// Whatever is wrong with the input, and the port's own failures; `storage_failed` once the database
+    /// has undone earlier turns of the enclosing transaction.
     pub fn turn(&mut self, sql: &dyn Sql, input: Input) -> Result<Vec<Effect>> {
+        if self.undone {
+            let message = "earlier turns were undone; the object must be opened again";
+            return Err(Error::unavailable("storage_failed", message));
+        }
         let Input {
             now,
             entropy,
@@ -166,6 +174,7 @@ impl Engine {
                     self.log_bytes,
                 ) = before;
                 self.view = view;
+                self.undone = undoes(&error) && log::head(sql).ok() != Some(self.head);
                 return Err(error);
             }
         };
@@ -234,7 +243,13 @@ impl Engine {
 
     /// Runs one timer in a savepoint of its own; one that fails is tried again later.
     fn wake(&mut self, sql: &dyn Sql, now: i64, name: &str) -> Result<()> {
-        let before = (self.head, self.status, self.log_bytes);
+        let before = (
+            self.head,
+            self.status,
+            self.fenced,
+            self.remembered,
+            self.log_bytes,
+        );
         let done = atomically(sql, || {
             wakes::clear(sql, name)?;
             match name {
@@ -252,7 +267,13 @@ impl Engine {
             }
         });
         if done.is_err() {
-            (self.head, self.status, self.log_bytes) = before;
+            (
+                self.head,
+                self.status,
+                self.fenced,
+                self.remembered,
+                self.log_bytes,
+            ) = before;
             wakes::back_off(sql, name, now)?;
         }
         Ok(())
@@ -294,6 +315,14 @@ impl Engine {
         }
         Ok(floor)
     }
+}
+
+/// True for failures on which SQLite may roll back the whole transaction by itself.
+fn undoes(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        Kind::Unavailable | Kind::Internal | Kind::Corrupt
+    )
 }
 
 /// Timer: the next step of deleting the object.

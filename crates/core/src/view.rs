@@ -99,9 +99,8 @@ impl View {
         let json = document
             .row
             .to_json(|id| prepared.collection.field_name(id));
-        let members = match json {
-            serde_json::Value::Object(members) => members,
-            _ => return Err(Error::internal("a row is not an object")),
+        let serde_json::Value::Object(members) = json else {
+            return Err(Error::internal("a row is not an object"));
         };
         Ok(Found {
             key: document.key,

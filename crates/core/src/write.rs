@@ -8,7 +8,7 @@ use tidelog_log::{
 };
 
 use crate::document::{Prepared, check_key};
-use crate::engine::{PRUNE, PRUNE_MILLIS};
+use crate::engine::{PRUNE, PRUNE_MILLIS, TRIM};
 use crate::sql::{Sql, SqlValue, one, quoted};
 use crate::table::{idempotency, lineage, log, meta, wakes};
 use crate::view::unknown_document;
@@ -199,6 +199,9 @@ impl Engine {
             };
             lineage::open(sql, opened, header.parent_epoch)?;
             self.fenced = false;
+            // From here on the timer sets itself again; without cold collections nothing else would.
+            let keep = self.policy.keep_millis.max(1_000);
+            wakes::set(sql, TRIM, header.timestamp + keep)?;
         }
         if reborn {
             meta::set_status(sql, meta::Status::Active)?;

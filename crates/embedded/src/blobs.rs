@@ -10,15 +10,15 @@ use futures_util::{StreamExt, stream};
 use object_store::path::Path;
 use object_store::{GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutOptions};
 use tidelog_lake::{BlobMeta, BlobStore, PutMode};
-use tidelog_log::{Error, Result};
+use tidelog_log::{Error, Kind, Result};
 
 mod bucket;
 use bucket::Bucket;
 pub use bucket::S3Settings;
 
 mod failure;
-use failure::blob_error;
-pub(crate) use failure::blob_path;
+use failure::{blob_error, put_error};
+pub(crate) use failure::{blob_path, is_no_blob};
 
 mod folder;
 use folder::Folder;
@@ -135,7 +135,6 @@ impl Blobs {
         let options = GetOptions::new().with_range(Some(range.clone()));
         let found = match self.store.get_opts(path, options).await {
             Ok(found) => found,
-            Err(error @ object_store::Error::NotFound { .. }) => return Err(blob_error(error)),
             Err(error) => return Err(self.range_error(path, &range, blob_error(error)).await),
         };
         // Stores shorten a range that ends past the blob instead of refusing it.
@@ -177,7 +176,7 @@ impl BlobStore for Blobs {
         let put = self
             .store
             .put_opts(&path, body.into(), PutOptions::from(mode));
-        put.await.map(drop).map_err(blob_error)
+        put.await.map(drop).map_err(put_error)
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<BlobMeta>> {
@@ -205,9 +204,9 @@ impl BlobStore for Blobs {
             .store
             .delete_stream(stream::iter(paths.into_iter().map(Ok)).boxed());
         while let Some(outcome) = deleted.next().await {
-            match outcome {
-                Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(blob_error(error)),
+            match outcome.map_err(blob_error) {
+                Err(error) if error.kind() != Kind::NotFound => return Err(error),
+                _ => {}
             }
         }
         Ok(())

@@ -60,10 +60,11 @@ pub fn s3_service(blobs: Blobs, bucket: String, credentials: S3Credentials) -> S
 /// refused with `MethodNotAllowed` and its body is not read; requests without a signature are
 /// refused with `AccessDenied`.
 ///
-/// **It has to see the path the client signed**, so it cannot be nested under a prefix such as
-/// `/s3`: the first segment is the bucket, and a stripped prefix breaks the signature. Give it a
-/// listener of its own (`Router::new().fallback(..)` with [`S3Service::call`]), or merge
-/// [`S3Service::routes`] into a router that has nothing else under `/<bucket>`.
+/// **It must see the path the client signed**, so it cannot be nested under a prefix such as `/s3`
+/// that the router strips: clients sign the whole path, and its first segment is the bucket. Give
+/// it a second listener (`Router::new().fallback(..)` with [`S3Service::call`]) and vend
+/// `http://host:port` without a path as the endpoint; or merge [`S3Service::routes`] into a router
+/// that has nothing else under `/<bucket>`.
 #[derive(Clone)]
 pub struct S3Service {
     bucket: String,

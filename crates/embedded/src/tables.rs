@@ -202,6 +202,10 @@ type Running = JoinHandle<Result<FlushOutcome>>;
 impl Task {
     async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
         let mut running: Option<Running> = None;
+        // Without a schema nothing would ever be due.
+        if let Err(error) = self.follow_schema(clock::now()) {
+            self.failed(&error);
+        }
         loop {
             if running.is_none() {
                 running = self.start_flush();

@@ -16,7 +16,7 @@ use tidelog_log::Result;
 
 /// Measures writes, live reading and the way into the lake.
 #[derive(Debug, Args)]
-pub struct BenchArgs {
+pub(crate) struct BenchArgs {
     #[command(subcommand)]
     what: What,
 }
@@ -35,7 +35,7 @@ enum What {
 ///
 /// # Errors
 /// Those of what is measured; `bench_failed` when a peer or a file is not usable.
-pub fn run(args: BenchArgs) -> Result<()> {
+pub(crate) fn run(args: BenchArgs) -> Result<()> {
     match args.what {
         What::Hot(args) => hot::run(&args),
         What::Tail(args) => tail::run(&args),

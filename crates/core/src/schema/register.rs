@@ -174,9 +174,8 @@ fn register_fields(before: Option<&Collection>, spec: &CollectionSpec) -> Result
             return Err(invalid("SQLite columns differ by more than case").at(place));
         }
         let known = declared.renamed_from.as_ref().unwrap_or(name);
-        let old = old_fields
-            .iter()
-            .find(|field| field.name == *known || field.name == *name);
+        let named = |name: &String| old_fields.iter().find(|field| field.name == *name);
+        let old = named(name).or_else(|| named(known));
         let id = old.map_or(next_id, |field| field.id);
         next_id += u32::from(old.is_none());
         let field = register_field(id, name, declared).map_err(|e| e.within(&place))?;
@@ -184,6 +183,13 @@ fn register_fields(before: Option<&Collection>, spec: &CollectionSpec) -> Result
         fields.push(field);
     }
     fields.sort_by_key(|field| field.id);
+    for pair in fields.windows(2) {
+        if pair[0].id == pair[1].id {
+            let (one, two) = (&pair[0].name, &pair[1].name);
+            let message = format!("{one:?} and {two:?} are the same field of the version before");
+            return Err(invalid(message).at(format!("fields.{two}")));
+        }
+    }
     for old in old_fields {
         if fields
             .binary_search_by_key(&old.id, |field| field.id)

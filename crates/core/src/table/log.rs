@@ -28,13 +28,17 @@ pub(crate) struct Head {
 
 /// Reads the head from the newest record; the default before the first.
 pub(crate) fn head(sql: &dyn Sql) -> Result<Head> {
-    let newest = "SELECT id, body FROM _log ORDER BY id DESC LIMIT 1";
-    let Some((id, hash)) = one(sql, newest, &[], |row| {
-        Ok((row[0].unsigned()?, Record::hash_of_tail(row[1].blob()?)?))
-    })?
-    else {
+    // The hash may lie across the border of the last two parts.
+    let newest = "SELECT id, substr(body, -32) FROM _log ORDER BY id DESC LIMIT 2";
+    let tails = all(sql, newest, &[], |row| {
+        Ok((row[0].unsigned()?, row[1].blob()?.to_vec()))
+    })?;
+    let Some(&(id, _)) = tails.first() else {
         return Ok(Head::default());
     };
+    let parts = tails.iter().filter(|(part, _)| part / PARTS == id / PARTS);
+    let tail = join_parts(parts.rev().map(|(_, tail)| tail.as_slice()));
+    let hash = Record::hash_of_tail(&tail)?;
     let first_part = int(id / PARTS * PARTS);
     let (header, count) = one(
         sql,

@@ -36,7 +36,32 @@ pub(super) fn blob_error(error: object_store::Error) -> Error {
         Store::AlreadyExists { path, .. } | Store::Precondition { path, .. } => {
             Error::conflict("blob_exists", format!("there is a blob {path:?} already"))
         }
+        _ if is_no_blob(&error) => Error::not_found("blob_not_found", error.to_string()),
         _ => unavailable(&error),
+    }
+}
+
+/// Whether a folder failed because the key has a blob above it, or blobs below.
+pub(crate) fn is_no_blob(error: &(dyn StdError + 'static)) -> bool {
+    use io::ErrorKind::{IsADirectory, NotADirectory};
+    matches!(io_kind(error), Some(IsADirectory | NotADirectory))
+}
+
+/// Maps an error of a put: in a folder, no blob can be under another.
+pub(super) fn put_error(error: object_store::Error) -> Error {
+    match is_no_blob(&error) {
+        true => Error::invalid("blob_key", error.to_string()),
+        false => blob_error(error),
+    }
+}
+
+/// Maps an error of making the directory for a put.
+pub(super) fn settle_error(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            Error::invalid("blob_key", error.to_string())
+        }
+        _ => file_error(error),
     }
 }
 

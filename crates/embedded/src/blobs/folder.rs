@@ -11,7 +11,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tidelog_log::{Error, Result};
 
-use super::failure::{blob_error, file_error, is_unfinished};
+use super::failure::{blob_error, file_error, is_unfinished, settle_error};
 use super::{PageAsk, PageEntry};
 
 /// Directories remembered as synced; above this all are forgotten and synced once more.
@@ -52,7 +52,8 @@ impl Folder {
             return Ok(());
         }
         let (root, made) = (self.root.clone(), directory.clone());
-        blocking(move || create_synced(&made, &root)).await?;
+        let made = blocking(move || create_synced(&made, &root)).await?;
+        made.map_err(settle_error)?;
         let mut settled = self.settled();
         if settled.len() >= SETTLED_FOLDERS_MAX {
             settled.clear();
@@ -78,6 +79,7 @@ impl Folder {
             };
             let (root, limit) = (self.root.clone(), round.limit);
             let keys = blocking(move || walk(&root, &round)).await?;
+            let keys = keys.map_err(file_error)?;
             after = keys.last().map(|key| end_of(key));
             let found = keys.len();
             for key in keys {
@@ -119,12 +121,9 @@ async fn entry(store: &Arc<dyn ObjectStore>, key: String) -> Result<Option<PageE
 }
 
 /// Runs file system calls where they may block.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let joined = tokio::task::spawn_blocking(work).await;
-    let done = joined.map_err(|error| Error::internal(error.to_string()))?;
-    done.map_err(file_error)
+    joined.map_err(|error| Error::internal(error.to_string()))
 }
 
 /// Creates `directory` and syncs every directory above it, up to and with `base`.

@@ -1,7 +1,6 @@
 //! One suite, run over every store of blobs.
 
 use tidelog_lake::MemoryBlobs;
-use tidelog_log::Kind;
 
 use super::*;
 
@@ -40,7 +39,7 @@ async fn what_was_put_is_read_back(blobs: &impl BlobStore) {
 
 async fn what_is_not_there_is_not_found(blobs: &impl BlobStore) {
     put(blobs, "dir/file", "x").await;
-    for key in ["nothing", "dir", "dir/other"] {
+    for key in ["nothing", "dir", "dir/other", "dir/file/under"] {
         assert_eq!(
             outcome(blobs.get(key, None).await),
             (Kind::NotFound, "blob_not_found")
@@ -127,7 +126,7 @@ async fn pages_of_every_size_join_to_the_whole(blobs: &impl BlobStore) {
 async fn deleting_ignores_what_is_missing(blobs: &impl BlobStore) {
     put(blobs, "d/1", "x").await;
     put(blobs, "d/2", "x").await;
-    let gone = ["d/1", "d/none", "none/none"].map(str::to_owned);
+    let gone = ["d/1", "d/none", "none/none", "d/2/under", "d"].map(str::to_owned);
     blobs.delete(&gone).await.unwrap();
     blobs.delete(&gone).await.unwrap();
     blobs.delete(&[]).await.unwrap();
@@ -195,6 +194,22 @@ async fn unfinished_files_and_empty_directories_are_not_listed() {
     put(&blobs, "whole", "x").await;
     assert_eq!(keys(&blobs, "", None, 9).await, ["whole"]);
     assert_eq!(rolled_up(&blobs, "", None, 9).await, ["whole"]);
+}
+
+#[tokio::test]
+async fn a_folder_refuses_a_blob_under_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = Blobs::folder(folder.path()).unwrap();
+    put(&blobs, "a/b", "x").await;
+    for mode in [PutMode::Absent, PutMode::Overwrite] {
+        for key in ["a/b/c", "a/b/c/d"] {
+            let under = blobs.put(key, bytes("y"), mode).await;
+            assert_eq!(outcome(under), (Kind::Invalid, "blob_key"), "{key}");
+        }
+    }
+    let over = blobs.put("a", bytes("y"), PutMode::Overwrite).await;
+    assert_eq!(outcome(over), (Kind::Invalid, "blob_key"));
+    assert_eq!(keys(&blobs, "", None, 9).await, ["a/b"]);
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 
 use super::listing;
 use crate::Blobs;
+use crate::blobs::is_no_blob;
 
 /// The region the bucket says it is in; requests may be signed for any.
 const REGION: &str = "us-east-1";
@@ -286,6 +287,7 @@ fn s3_failure(error: &StoreError) -> Option<S3Error> {
         StoreError::NotFound { .. } | StoreError::InvalidPath { .. } => S3ErrorCode::NoSuchKey,
         StoreError::Precondition { .. } => S3ErrorCode::PreconditionFailed,
         StoreError::NotModified { .. } => S3ErrorCode::NotModified,
+        _ if is_no_blob(error) => S3ErrorCode::NoSuchKey,
         _ => return None,
     };
     Some(code.into())

@@ -1,0 +1,187 @@
+//! `tidelog inspect`: where objects stand.
+
+use std::path::Path;
+
+use clap::Args;
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use tidelog_core::Address;
+use tidelog_embedded::actor_file;
+
+use crate::client::Client;
+use crate::configuration::Configuration;
+use crate::failure::Result;
+use crate::object_name::{ObjectName, encoded};
+use crate::print;
+use crate::target::{Target, TargetArgs};
+
+const EXAMPLES: &str = "\
+Examples:
+  tidelog inspect                       # every object of the server
+  tidelog inspect airport/JFK
+  tidelog inspect airport/JFK --data data --json";
+
+/// Flags of `inspect`.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct InspectArgs {
+    /// The object; none: all of them
+    #[arg(value_name = "TYPE/ID")]
+    object: Option<ObjectName>,
+    /// Print one JSON object per object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+#[derive(Deserialize)]
+struct Listing {
+    objects: Vec<Listed>,
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    #[serde(rename = "type")]
+    type_name: String,
+    id: String,
+    status: String,
+}
+
+pub(crate) fn run(args: &InspectArgs, configuration: &Configuration) -> Result<()> {
+    args.target.with(configuration, |target| {
+        if let Some(object) = &args.object {
+            return show(args.json, target, object);
+        }
+        each_object(&target.client, |object, status| match status {
+            "deleted" => print_deleted(args.json, object),
+            _ => show(args.json, target, object),
+        })
+    })
+}
+
+/// Calls `each` with every object and its status, by type and id.
+pub(crate) fn each_object(
+    client: &Client,
+    mut each: impl FnMut(&ObjectName, &str) -> Result<()>,
+) -> Result<()> {
+    let mut after = String::new();
+    loop {
+        let page: Listing = client.get(format!("/v1/objects?limit=1000{after}"))?;
+        for listed in page.objects {
+            let object = ObjectName::new(&listed.type_name, &listed.id)?;
+            each(&object, &listed.status)?;
+        }
+        match page.next {
+            Some(next) => after = format!("&after={}", encoded(&next)),
+            None => return Ok(()),
+        }
+    }
+}
+
+fn print_deleted(json: bool, object: &ObjectName) -> Result<()> {
+    if json {
+        let (type_name, id) = (&object.type_name, &object.id);
+        return print::line(json!({"type": type_name, "id": id, "status": "deleted"}));
+    }
+    print::line(format_args!("{object}  deleted"))
+}
+
+fn show(json: bool, target: &Target, object: &ObjectName) -> Result<()> {
+    let mut state: Json = target.client.get(object.path(&["state"]))?;
+    if let Some(data) = target.data() {
+        let address = Address::object(&object.type_name, &object.id)?;
+        state["file"] = file(&actor_file(data, &address));
+    }
+    if json {
+        return print::line(state);
+    }
+    lines(object, &state).into_iter().try_for_each(print::line)
+}
+
+fn file(path: &Path) -> Json {
+    let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+    json!({"path": path.display().to_string(), "bytes": bytes})
+}
+
+/// The answer of `/state` as lines for people.
+pub(crate) fn lines(object: &ObjectName, state: &Json) -> Vec<String> {
+    let number = |value: &Json| print::count(value.as_u64().unwrap_or(0));
+    let text = |name: &str| state[name].as_str().unwrap_or_default().to_owned();
+    let mut lines = vec![
+        format!("{object}  {}", text("status")),
+        format!("  epoch     {}", state["epoch"]),
+        format!(
+            "  head      {} at {}, offset {}",
+            number(&state["head"]),
+            text("headTimestamp"),
+            text("headOffset")
+        ),
+        format!("  earliest  {}", number(&state["earliest"])),
+        format!("  schema    version {}", state["schemaVersion"]),
+        format!(
+            "  log       {} records, {}",
+            number(&state["log"]["records"]),
+            print::bytes(state["log"]["bytes"].as_u64().unwrap_or(0))
+        ),
+    ];
+    for (collection, documents) in state["documents"].as_object().into_iter().flatten() {
+        lines.push(format!("  {collection}: {} documents", number(documents)));
+        let lake = state["lake"].as_array().into_iter().flatten();
+        for lake in lake.filter(|lake| lake["collection"] == collection.as_str()) {
+            lines.push(format!(
+                "    lake    committed {}, accepted {}, behind by {} events and {} ms",
+                number(&lake["committed"]),
+                number(&lake["accepted"]),
+                number(&lake["lagEvents"]),
+                number(&lake["lagMillis"])
+            ));
+            if let Some(error) = lake["error"].as_str() {
+                lines.push(format!("    failing {error}"));
+            }
+        }
+    }
+    for wake in state["wakes"].as_array().into_iter().flatten() {
+        let name = wake["name"].as_str().unwrap_or_default();
+        let next = wake["next"].as_str().unwrap_or_default();
+        lines.push(format!(
+            "  failing timer {name}: {} attempts, next {next}",
+            number(&wake["attempts"])
+        ));
+    }
+    if let Some(path) = state["file"]["path"].as_str() {
+        let bytes = state["file"]["bytes"].as_u64().unwrap_or(0);
+        lines.push(format!("  file      {path}, {}", print::bytes(bytes)));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_reads_as_lines() {
+        let state = json!({
+            "status": "active", "epoch": 5, "head": 1234, "headOffset": "5_1234",
+            "headTimestamp": "2026-01-01T00:00:00Z", "earliest": 1, "schemaVersion": 1,
+            "log": {"records": 2, "bytes": 2_500_000}, "documents": {"flights": 1_000},
+            "lake": [{"collection": "flights", "committed": 1_000, "accepted": 1_234,
+                      "lagEvents": 234, "lagMillis": 12}],
+            "wakes": [], "file": {"path": "data/x.db", "bytes": 4_096},
+        });
+        let object = ObjectName::new("airport", "JFK").unwrap();
+        let text = lines(&object, &state).join("\n");
+        for part in [
+            "airport/JFK  active",
+            "head      1,234 at 2026-01-01T00:00:00Z",
+            "2 records, 2.5 MB",
+            "flights: 1,000 documents",
+            "committed 1,000, accepted 1,234, behind by 234 events and 12 ms",
+            "data/x.db, 4.0 kB",
+        ] {
+            assert!(text.contains(part), "{part} in\n{text}");
+        }
+    }
+}

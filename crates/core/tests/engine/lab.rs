@@ -1,0 +1,265 @@
+//! One object to try things on: a database, an engine, a clock that the test moves.
+
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+use tidelog_core::{
+    Address, Caller, ChangesPage, ChangesRequest, Command, Effect, Engine, Images, Input,
+    LogPolicy, Mutation, ObjectState, Reply, SqlExt, TurnReply, TypeSchema, TypeSpec,
+};
+use tidelog_log::{Error, EventFilter, Result, Sequence, StartAt};
+
+use crate::sqlite::Sqlite;
+
+/// When every lab starts, milliseconds since 1970.
+pub(crate) const START: i64 = 1_700_000_000_000;
+
+pub(crate) struct Lab {
+    pub(crate) sql: Sqlite,
+    pub(crate) engine: Engine,
+    pub(crate) schema: Arc<TypeSchema>,
+    pub(crate) now: i64,
+    pub(crate) policy: LogPolicy,
+    turns: u64,
+}
+
+/// Registers a version of the type `lab` with these collections.
+pub(crate) fn schema(previous: Option<&TypeSchema>, collections: Json) -> Result<Arc<TypeSchema>> {
+    let spec = json!({"type": "lab", "collections": collections});
+    let spec = TypeSpec::from_json(spec.to_string().as_bytes())?;
+    TypeSchema::register(previous, &spec).map(Arc::new)
+}
+
+pub(crate) fn address() -> Address {
+    Address::object("lab", "one").unwrap()
+}
+
+/// A collection without rules.
+pub(crate) fn notes() -> Json {
+    json!({"notes": {"fields": {"n": {"type": "int"}, "t": {"type": "string"}}}})
+}
+
+/// A type with every rule a collection can have.
+pub(crate) fn town() -> Json {
+    json!({
+        "people": {
+            "fields": {
+                "name": {"type": "string", "required": true, "pattern": "[A-Z].*"},
+                "age": {"type": "int", "min": 0, "max": 150},
+                "role": {"type": "string", "enum": ["guest", "admin"], "default": "guest"},
+                "born": {"type": "date"},
+                "email": {"type": "string"},
+                "boss": {"type": "string", "references": "people"},
+                "place": {"type": "vector", "dimensions": 2},
+                "more": {"type": "json"}
+            },
+            "indexes": [
+                {"fields": ["email"], "unique": true},
+                {"fields": ["name"], "unique": true, "where": {"role": "admin"}}
+            ]
+        },
+        "airports": {"key": ["code"], "fields": {"code": {"type": "string", "required": true}}},
+        "flights": {
+            "key": ["day", "carrier", "number"],
+            "fields": {
+                "day": {"type": "date", "required": true},
+                "carrier": {"type": "string", "required": true},
+                "number": {"type": "int", "required": true},
+                "to": {"type": "string", "references": "airports"}
+            }
+        }
+    })
+}
+
+impl Lab {
+    pub(crate) fn new(collections: Json) -> Self {
+        let (sql, policy) = (Sqlite::new(), LogPolicy::default());
+        Self {
+            engine: Engine::open(&sql, &address(), policy).unwrap(),
+            schema: schema(None, collections).unwrap(),
+            sql,
+            now: START,
+            policy,
+            turns: 0,
+        }
+    }
+
+    /// The type's next version.
+    pub(crate) fn register(&mut self, collections: Json) {
+        self.schema = schema(Some(&self.schema), collections).unwrap();
+    }
+
+    /// Forgets the engine and opens the database again.
+    pub(crate) fn reopen(&mut self) {
+        self.engine = Engine::open(&self.sql, &address(), self.policy).unwrap();
+    }
+
+    pub(crate) fn turn(&mut self, command: Command) -> Result<Vec<Effect>> {
+        self.turns += 1;
+        let mut entropy = [0; 16];
+        entropy[..8].copy_from_slice(&self.turns.to_le_bytes());
+        let now = self.now;
+        self.engine.turn(
+            &self.sql,
+            Input {
+                now,
+                entropy,
+                command,
+            },
+        )
+    }
+
+    pub(crate) fn write(&mut self, mutations: Vec<Mutation>) -> Result<TurnReply> {
+        self.write_as(Caller::default(), mutations)
+    }
+
+    pub(crate) fn write_as(
+        &mut self,
+        caller: Caller,
+        mutations: Vec<Mutation>,
+    ) -> Result<TurnReply> {
+        let schema = Arc::clone(&self.schema);
+        let effects = self.turn(Command::Write {
+            schema,
+            caller,
+            mutations,
+        })?;
+        match effects.into_iter().next() {
+            Some(Effect::Reply(Reply::Turn(reply))) => Ok(reply),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn delete_object(&mut self) -> Result<Vec<Effect>> {
+        self.turn(Command::DeleteObject {
+            caller: Caller::default(),
+        })
+    }
+
+    /// A table actor of this collection has committed up to here.
+    pub(crate) fn committed(&mut self, collection: &str, sequence: u64) {
+        let destination = Address::table("lab", collection).unwrap().to_string();
+        let sequence = Sequence(sequence);
+        self.turn(Command::Committed {
+            destination,
+            sequence,
+        })
+        .unwrap();
+    }
+
+    pub(crate) fn get(&self, collection: &str, key: &str) -> Result<Json> {
+        let found = self.engine.view().get(&self.sql, collection, key)?;
+        Ok(Json::Object(found.document))
+    }
+
+    pub(crate) fn state(&self) -> ObjectState {
+        self.engine.view().state(&self.sql).unwrap()
+    }
+
+    pub(crate) fn page(&self, start: StartAt, limit: usize) -> Result<ChangesPage> {
+        let request = ChangesRequest {
+            start,
+            filter: EventFilter::default(),
+            images: Images::Changed,
+            limit,
+        };
+        self.engine.view().changes(&self.sql, &request)
+    }
+
+    /// Every event still in the log.
+    pub(crate) fn events(&self) -> Vec<Json> {
+        self.page(StartAt::Beginning, 10_000).unwrap().events
+    }
+
+    pub(crate) fn check_log(&self) -> u64 {
+        self.engine.view().check_log(&self.sql).unwrap()
+    }
+
+    /// Every row of every table, and every definition.
+    pub(crate) fn dump(&self) -> Vec<String> {
+        let list = "SELECT name, sql FROM sqlite_master ORDER BY name";
+        let read = |row: &[tidelog_core::SqlValue<'_>]| Ok(format!("{row:?}"));
+        let mut lines = self.sql.rows(list, &[], read).unwrap();
+        let tables = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name";
+        let name = |row: &[tidelog_core::SqlValue<'_>]| Ok(row[0].text()?.to_owned());
+        for table in self.sql.rows(tables, &[], name).unwrap() {
+            let text = format!("SELECT '{table}', * FROM \"{table}\" ORDER BY 2");
+            lines.extend(self.sql.rows(&text, &[], read).unwrap());
+        }
+        lines
+    }
+
+    /// The error of a write that must change nothing.
+    pub(crate) fn refused(&mut self, mutations: Vec<Mutation>) -> Error {
+        let (before, head) = (self.dump(), self.engine.head());
+        let error = self.write(mutations).unwrap_err();
+        assert_eq!(self.dump(), before, "{error}");
+        assert_eq!(self.engine.head(), head, "{error}");
+        error
+    }
+}
+
+fn members(json: Json) -> tidelog_core::JsonObject {
+    match json {
+        Json::Object(members) => members,
+        other => panic!("{other} is no object"),
+    }
+}
+
+pub(crate) fn insert(collection: &str, document: Json) -> Mutation {
+    let (collection, document) = (collection.to_owned(), members(document));
+    Mutation::Insert {
+        collection,
+        document,
+    }
+}
+
+pub(crate) fn upsert(collection: &str, document: Json) -> Mutation {
+    let (collection, document) = (collection.to_owned(), members(document));
+    Mutation::Upsert {
+        collection,
+        document,
+        if_version: None,
+    }
+}
+
+pub(crate) fn put(collection: &str, key: &str, document: Json) -> Mutation {
+    let (collection, key, document) = (collection.to_owned(), key.to_owned(), members(document));
+    Mutation::Put {
+        collection,
+        key,
+        document,
+        if_version: None,
+    }
+}
+
+pub(crate) fn update(collection: &str, key: &str, patch: Json) -> Mutation {
+    let (collection, key, patch) = (collection.to_owned(), key.to_owned(), members(patch));
+    Mutation::Update {
+        collection,
+        key,
+        patch,
+        if_version: None,
+    }
+}
+
+pub(crate) fn delete(collection: &str, key: &str) -> Mutation {
+    let (collection, key) = (collection.to_owned(), key.to_owned());
+    Mutation::Delete {
+        collection,
+        key,
+        if_version: None,
+    }
+}
+
+/// The same change, only of this version.
+pub(crate) fn of_version(mut mutation: Mutation, version: u64) -> Mutation {
+    match &mut mutation {
+        Mutation::Insert { .. } => panic!("an insert names no version"),
+        Mutation::Upsert { if_version, .. }
+        | Mutation::Put { if_version, .. }
+        | Mutation::Update { if_version, .. }
+        | Mutation::Delete { if_version, .. } => *if_version = Some(Sequence(version)),
+    }
+    mutation
+}

@@ -1,0 +1,24 @@
+//! The engine of one object, by its behaviour: turns in, documents, log and timers out.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed step ends the test"
+)]
+
+mod lab;
+mod sqlite;
+
+mod batches;
+mod deletion;
+mod documents;
+mod idempotency;
+mod indexes;
+mod keys;
+mod log;
+mod model;
+mod references;
+mod refusals;
+mod timers;
+mod trimming;
+mod upgrade;

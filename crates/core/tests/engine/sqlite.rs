@@ -1,0 +1,122 @@
+//! The port over SQLite in memory, held to a Durable Object's limits, with real savepoints.
+
+use std::cell::Cell;
+
+use rusqlite::limits::Limit;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, ToSql};
+use tidelog_core::{Sql, SqlValue};
+use tidelog_log::{Error, Result};
+
+/// A database, and the statement that fails on demand.
+pub(crate) struct Sqlite {
+    connection: Connection,
+    depth: Cell<u32>,
+    /// The next statement that starts with this undoes everything, as a full disk does.
+    pub(crate) full_at: Cell<Option<&'static str>>,
+}
+
+impl Sqlite {
+    pub(crate) fn new() -> Self {
+        let connection = Connection::open_in_memory().unwrap();
+        for (limit, max) in [
+            (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
+            (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
+            (Limit::SQLITE_LIMIT_COLUMN, 100),
+            (Limit::SQLITE_LIMIT_LENGTH, 2_000_000),
+        ] {
+            connection.set_limit(limit, max).unwrap();
+        }
+        Self {
+            connection,
+            depth: Cell::new(0),
+            full_at: Cell::new(None),
+        }
+    }
+
+    /// Runs statements outside the port.
+    pub(crate) fn batch(&self, text: &str) {
+        self.connection.execute_batch(text).unwrap();
+    }
+}
+
+struct Argument<'a>(SqlValue<'a>);
+
+impl ToSql for Argument<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            SqlValue::Null => ValueRef::Null,
+            SqlValue::Integer(i) => {
+                assert!(i.abs() < 1 << 53, "an integer crosses as a double");
+                ValueRef::Integer(i)
+            }
+            SqlValue::Real(f) => ValueRef::Real(f),
+            SqlValue::Text(text) => ValueRef::Text(text.as_bytes()),
+            SqlValue::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+fn cell(value: ValueRef<'_>) -> SqlValue<'_> {
+    match value {
+        ValueRef::Null => SqlValue::Null,
+        ValueRef::Integer(i) => SqlValue::Integer(i),
+        // As JavaScript does: a whole number is an integer.
+        ValueRef::Real(f) if f.fract() == 0.0 && f.abs() < 9e15 => {
+            SqlValue::Integer(format!("{f:.0}").parse().unwrap())
+        }
+        ValueRef::Real(f) => SqlValue::Real(f),
+        ValueRef::Text(text) => SqlValue::Text(std::str::from_utf8(text).unwrap()),
+        ValueRef::Blob(bytes) => SqlValue::Blob(bytes),
+    }
+}
+
+impl Sql for Sqlite {
+    fn run(
+        &self,
+        sql: &str,
+        args: &[SqlValue<'_>],
+        each: &mut dyn FnMut(&[SqlValue<'_>]) -> Result<()>,
+    ) -> Result<()> {
+        let failed = |e: rusqlite::Error| match e.sqlite_error_code() {
+            Some(ErrorCode::ConstraintViolation) => Error::conflict("constraint", e.to_string()),
+            _ => Error::internal(format!("{e}: {sql}")),
+        };
+        if self
+            .full_at
+            .get()
+            .is_some_and(|start| sql.starts_with(start))
+        {
+            self.full_at.set(None);
+            self.batch("ROLLBACK");
+            return Err(Error::unavailable("storage_full", "the disk is full"));
+        }
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
+        let columns = statement.column_count();
+        let args = args.iter().map(|value| Argument(*value));
+        let mut rows = statement
+            .query(rusqlite::params_from_iter(args))
+            .map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let cells: Vec<SqlValue<'_>> = (0..columns)
+                .map(|at| cell(row.get_ref(at).unwrap()))
+                .collect();
+            each(&cells)?;
+        }
+        Ok(())
+    }
+
+    fn savepoint(&self, body: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        let name = format!("s{}", self.depth.get());
+        self.batch(&format!("SAVEPOINT {name}"));
+        self.depth.set(self.depth.get() + 1);
+        let done = body();
+        self.depth.set(self.depth.get() - 1);
+        if done.is_ok() {
+            self.batch(&format!("RELEASE {name}"));
+        } else if !self.connection.is_autocommit() {
+            self.batch(&format!("ROLLBACK TO {name}; RELEASE {name}"));
+        }
+        done
+    }
+}

@@ -1,0 +1,8 @@
+//! The HTTP contract on the embedded host: a real server on a loopback port, a real client.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod lake;
+mod life;
+mod live;
+mod support;

@@ -1,0 +1,34 @@
+//! A disk that fills up in the middle of a group.
+
+use serde_json::json;
+use tidelog_core::LogPolicy;
+use tidelog_embedded::{OpenObject, Sqlite};
+
+use crate::check::check_whole;
+use crate::script::{address, schema, upsert, write};
+use crate::vfs::{Shared, connect};
+
+/// SQLite undoes the whole transaction itself when the disk is full, the turns before the failing one
+/// included. Nothing after it may then be taken as if they still stood.
+#[test]
+fn a_full_disk_in_a_group_fails_the_group_and_leaves_a_whole_log() {
+    let recording = Shared::default();
+    let schema = schema();
+    let open = || {
+        let sqlite = Sqlite::writer_on(connect(&recording), 600_000).unwrap();
+        OpenObject::on(sqlite, &address(), LogPolicy::default()).unwrap()
+    };
+    let note = |key: &str, bytes: usize| {
+        let document = json!({"id": key, "title": "x".repeat(bytes)});
+        write(&schema, vec![upsert(document)])
+    };
+    let mut object = open();
+    assert!(object.group(vec![note("a", 10)]).usable);
+    let outcome = object.group(vec![note("b", 10), note("c", 900_000), note("d", 10)]);
+    assert!(!outcome.usable);
+    assert!(outcome.answers.iter().all(Result::is_err), "{outcome:?}");
+    drop(object);
+    let object = open();
+    assert_eq!(object.engine().head().0, 1);
+    assert_eq!(check_whole(&object), Ok(()));
+}
