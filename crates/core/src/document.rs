@@ -1,10 +1,12 @@
 //! From a caller's JSON to a checked row, and the key it has.
 
-use regex_lite::Regex;
+use std::borrow::Cow;
+
 use serde_json::Value as Json;
 use tidelog_log::limits::{DEPTH_MAX, DOCUMENT_BYTES_MAX, EXTRA_FIELDS_MAX, KEY_BYTES_MAX};
-use tidelog_log::{Error, FieldId, FieldType, Result, Row, Value};
+use tidelog_log::{Error, FieldId, FieldType, Result, Row, Value, timestamp_to_text};
 
+use crate::pattern::Pattern;
 use crate::{Collection, Field, JsonObject, RowTable};
 
 /// Joins the parts of a composite key; escaped inside them. Unreserved in URLs.
@@ -28,7 +30,7 @@ struct Check {
     min: Option<Value>,
     max: Option<Value>,
     one_of: Option<Vec<Value>>,
-    pattern: Option<Regex>,
+    pattern: Option<Pattern>,
     default: Option<Value>,
 }
 
@@ -71,17 +73,39 @@ impl Prepared {
     /// `wrong_type`, `value_out_of_range`, `missing_field`, `check_failed`, `reserved_member`,
     /// `document_too_large`, each naming the field.
     pub fn row(&self, document: JsonObject) -> Result<Row> {
+        // One place per field: documents name their fields in another order than the ids.
+        let mut values: Vec<Option<Value>> = self.checks.iter().map(|_| None).collect();
         let mut row = Row::default();
-        row.fields.reserve(self.checks.len());
+        let mut near = 0;
         for (name, json) in document {
-            self.put(&mut row, name, json)?;
+            let Some(at) = self.find_from(&mut near, &name) else {
+                put_extra(&mut row, name, json)?;
+                continue;
+            };
+            values[at] = self.checks[at].value(json).map_err(|e| e.at(name))?;
         }
-        for check in &self.checks {
-            if row.get(check.field.id).is_none() {
-                row.set(check.field.id, check.default.clone());
+        row.fields.reserve_exact(values.len());
+        for (check, value) in self.checks.iter().zip(values) {
+            if let Some(value) = value.or_else(|| check.default.clone()) {
+                row.fields.push((check.field.id, value));
             }
         }
         self.complete(row)
+    }
+
+    /// The place of a field in `checks`. Members come sorted by name, as `by_name` is, so the
+    /// search goes on where the last one ended; any other order only costs time.
+    fn find_from(&self, near: &mut usize, name: &str) -> Option<usize> {
+        if let Some((known, at)) = self.by_name.get(*near)
+            && known == name
+        {
+            *near += 1;
+            return Some(*at);
+        }
+        let by_name = |(known, _): &(String, usize)| known.as_str().cmp(name);
+        let found = self.by_name.binary_search_by(by_name);
+        *near = found.map_or_else(|next| next, |at| at + 1);
+        found.ok().map(|at| self.by_name[at].1)
     }
 
     /// Applies a merge patch (RFC 7396) to a row and checks what comes out.
@@ -114,18 +138,17 @@ impl Prepared {
         let Some(check) = self.check(&name) else {
             return put_extra(row, name, json);
         };
-        let value = Value::from_json(check.field.field_type, json).map_err(|e| e.at(&name))?;
-        if let Some(value) = &value {
-            check.test(value).map_err(|e| e.at(&name))?;
-        }
-        // Documents usually name their fields in another order than the ids.
+        let value = check.value(json).map_err(|e| e.at(&name))?;
         row.set(check.field.id, value);
         Ok(())
     }
 
     fn complete(&self, row: Row) -> Result<Row> {
+        // Both are ascending by id: one walk over them together.
+        let mut fields = row.fields.iter().map(|(id, _)| *id).peekable();
         for check in self.checks.iter().filter(|check| check.field.required) {
-            if row.get(check.field.id).is_none() {
+            while fields.next_if(|id| *id < check.field.id).is_some() {}
+            if fields.peek() != Some(&check.field.id) {
                 let name = &check.field.name;
                 return Err(
                     Error::invalid("missing_field", format!("{name} is required")).at(name),
@@ -163,17 +186,18 @@ impl Prepared {
     /// The key a row's fields make, or `None` where the collection has no key fields.
     pub fn key_of(&self, row: &Row) -> Option<String> {
         let (first, rest) = self.collection.key.split_first()?;
-        let part = |id: &FieldId| row.get(*id).map(key_text).unwrap_or_default();
+        let part = |id: &FieldId| row.get(*id).map_or(Cow::Borrowed(""), key_text);
         if rest.is_empty() {
-            return Some(part(first));
+            return Some(part(first).into_owned());
         }
-        let parts: Vec<String> = self
-            .collection
-            .key
-            .iter()
-            .map(|id| escape(&part(id)))
-            .collect();
-        Some(parts.join(&KEY_SEPARATOR.to_string()))
+        let mut key = String::with_capacity(48);
+        for (at, id) in self.collection.key.iter().enumerate() {
+            if at > 0 {
+                key.push(KEY_SEPARATOR);
+            }
+            push_escaped(&mut key, &part(id));
+        }
+        Some(key)
     }
 
     /// Fills the key fields (or the member `id`) that a document lacks from its key.
@@ -215,10 +239,7 @@ impl Check {
                 .filter_map(|json| value(json).transpose())
                 .collect()
         });
-        let pattern = check
-            .pattern
-            .as_ref()
-            .map(|p| Regex::new(&format!("^(?:{p})$")));
+        let pattern = check.pattern.as_deref().map(Pattern::new);
         Ok(Self {
             min: one(&check.min)?,
             max: one(&check.max)?,
@@ -229,6 +250,13 @@ impl Check {
             default: one(&field.default)?,
             field: field.clone(),
         })
+    }
+
+    /// A member's value, checked; `None` for JSON null.
+    fn value(&self, json: Json) -> Result<Option<Value>> {
+        let value = Value::from_json(self.field.field_type, json)?;
+        value.as_ref().map_or(Ok(()), |value| self.test(value))?;
+        Ok(value)
     }
 
     fn test(&self, value: &Value) -> Result<()> {
@@ -346,15 +374,23 @@ fn json_bytes_at_least(json: &Json) -> usize {
     }
 }
 
-fn key_text(value: &Value) -> String {
-    match value.to_json() {
-        Json::String(text) => text,
-        json => json.to_string(),
+fn key_text(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::Text(text) => Cow::Borrowed(text),
+        Value::Int(i) => Cow::Owned(i.to_string()),
+        Value::Timestamp(micros) => Cow::Owned(timestamp_to_text(*micros)),
+        value => Cow::Owned(match value.to_json() {
+            Json::String(text) => text,
+            json => json.to_string(),
+        }),
     }
 }
 
-fn escape(part: &str) -> String {
-    part.replace('%', "%25").replace(KEY_SEPARATOR, "%7E")
+fn push_escaped(key: &mut String, part: &str) {
+    if !part.contains(['%', KEY_SEPARATOR]) {
+        return key.push_str(part);
+    }
+    key.push_str(&part.replace('%', "%25").replace(KEY_SEPARATOR, "%7E"));
 }
 
 fn unescape(part: &str) -> String {

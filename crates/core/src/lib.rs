@@ -25,6 +25,8 @@ pub use input::{
     TurnReply, Written, WrittenOperation,
 };
 
+mod pattern;
+
 mod document;
 pub use document::Prepared;
 

@@ -270,7 +270,7 @@ impl OpenTurn {
             } => {
                 let prepared = view.prepared(&collection)?;
                 let (key, row) = keyed_row(prepared, document, ids)?;
-                self.put(sql, view, prepared, key, &row, if_version)
+                self.put(sql, view, prepared, key, row, if_version)
             }
             Mutation::Put {
                 collection,
@@ -283,7 +283,7 @@ impl OpenTurn {
                 prepared.fill_key(&mut document, &key);
                 let (own, row) = keyed_row(prepared, document, ids)?;
                 check_same_key(&key, &own)?;
-                self.put(sql, view, prepared, key, &row, if_version)
+                self.put(sql, view, prepared, key, row, if_version)
             }
             Mutation::Update {
                 collection,
@@ -297,7 +297,7 @@ impl OpenTurn {
                 check_version(Some(&before), if_version)?;
                 let row = prepared.patched(&before.row, patch)?;
                 check_same_key(&key, &key_of(prepared, &row).unwrap_or_else(|| key.clone()))?;
-                self.update(sql, view, prepared, before, &row)
+                self.update(sql, view, prepared, before, row)
             }
             Mutation::Delete {
                 collection,
@@ -350,14 +350,14 @@ impl OpenTurn {
         view: &View,
         prepared: &Prepared,
         key: String,
-        row: &Row,
+        row: Row,
         if_version: Option<Sequence>,
     ) -> Result<Written> {
         let before = stored(sql, prepared, &key)?;
         check_version(before.as_ref(), if_version)?;
         match before {
             Some(before) => self.update(sql, view, prepared, before, row),
-            None => self.insert(sql, view, prepared, key, row),
+            None => self.insert(sql, view, prepared, key, &row),
         }
     }
 
@@ -367,7 +367,7 @@ impl OpenTurn {
         view: &View,
         prepared: &Prepared,
         before: Document,
-        row: &Row,
+        row: Row,
     ) -> Result<Written> {
         let old = row.changes_from(&before.row);
         if old.is_empty() {
@@ -378,12 +378,12 @@ impl OpenTurn {
                 operation: WrittenOperation::None,
             });
         }
-        check_references(sql, view, prepared, row, Some(&old))?;
+        check_references(sql, view, prepared, &row, Some(&old))?;
         let version = self.next_version();
         let after = Document {
             key: before.key,
             version,
-            row: row.clone(),
+            row,
         };
         let name = &prepared.collection.name;
         prepared
@@ -391,7 +391,7 @@ impl OpenTurn {
             .update(sql, &after, &old)
             .map_err(|e| constraint(e, name, &after.key))?;
         let change = ChangeRef::Update {
-            after: row,
+            after: &after.row,
             old: &old,
         };
         self.writer

@@ -1,6 +1,6 @@
 //! Dates and timestamps as text, in the proleptic Gregorian calendar and UTC.
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SecondsFormat};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SecondsFormat, Timelike};
 
 use crate::limits::INT_MAX;
 
@@ -33,9 +33,35 @@ pub fn timestamp_from_text(text: &str) -> Option<i64> {
 /// decimals as hold the value.
 pub fn timestamp_to_text(micros: i64) -> String {
     match DateTime::from_timestamp_micros(micros) {
+        // Keys are made of timestamps, so this is on the way of every write: digit by digit.
+        Some(time) if (0..=9_999).contains(&time.year()) => four_digit_year(time.naive_utc()),
         Some(time) => time.to_rfc3339_opts(SecondsFormat::AutoSi, true),
         None => micros.to_string(),
     }
+}
+
+fn four_digit_year(time: NaiveDateTime) -> String {
+    let mut out = String::with_capacity(27);
+    let mut put = |before: &str, number: u32, digits: u32| {
+        out.push_str(before);
+        for place in (0..digits).rev() {
+            let digit = number / 10_u32.pow(place) % 10;
+            out.push(char::from_digit(digit, 10).unwrap_or('0'));
+        }
+    };
+    put("", time.year().unsigned_abs(), 4);
+    put("-", time.month(), 2);
+    put("-", time.day(), 2);
+    put("T", time.hour(), 2);
+    put(":", time.minute(), 2);
+    put(":", time.second(), 2);
+    match time.nanosecond() / 1_000 {
+        0 => {}
+        micros if micros % 1_000 == 0 => put(".", micros / 1_000, 3),
+        micros => put(".", micros, 6),
+    }
+    out.push('Z');
+    out
 }
 
 /// The UTC year and month (1 to 12) of microseconds since 1970-01-01T00:00:00Z.
@@ -59,6 +85,16 @@ mod tests {
     fn nanoseconds_and_far_years_are_refused() {
         assert_eq!(timestamp_from_text("2013-01-01T05:00:00.000000001Z"), None);
         assert_eq!(timestamp_from_text("2300-01-01T00:00:00Z"), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn timestamps_are_written_as_rfc_3339_has_them(micros in -INT_MAX..=INT_MAX, cut in 0_usize..3) {
+            let micros = micros / [1, 1_000, 1_000_000][cut] * [1, 1_000, 1_000_000][cut];
+            let time = DateTime::from_timestamp_micros(micros).unwrap();
+            let wanted = time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+            proptest::prop_assert_eq!(timestamp_to_text(micros), wanted);
+        }
     }
 
     #[test]

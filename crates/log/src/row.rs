@@ -67,18 +67,25 @@ impl Row {
     /// declared ones first by id, then undeclared ones by name.
     pub fn changes_from(&self, before: &Self) -> Vec<OldValue> {
         let mut old = Vec::new();
-        let mut ids: Vec<FieldId> = self
-            .fields
-            .iter()
-            .chain(&before.fields)
-            .map(|(id, _)| *id)
-            .collect();
-        ids.sort_unstable();
-        ids.dedup();
-        for id in ids {
-            if self.get(id) != before.get(id) {
-                old.push(OldValue::Field(id, before.get(id).cloned()));
+        let (mut now, mut then) = (
+            self.fields.iter().peekable(),
+            before.fields.iter().peekable(),
+        );
+        // Both are ascending by id: one walk over them together.
+        loop {
+            let next = match (now.peek(), then.peek()) {
+                (None, None) => break,
+                (Some((id, _)), None) | (None, Some((id, _))) => *id,
+                (Some((a, _)), Some((b, _))) => *a.min(b),
+            };
+            let after = now.next_if(|(id, _)| *id == next).map(|(_, value)| value);
+            let before = then.next_if(|(id, _)| *id == next).map(|(_, value)| value);
+            if after != before {
+                old.push(OldValue::Field(next, before.cloned()));
             }
+        }
+        if self.extra.is_empty() && before.extra.is_empty() {
+            return old;
         }
         let mut names: Vec<&String> = self.extra.keys().chain(before.extra.keys()).collect();
         names.sort_unstable();

@@ -116,18 +116,24 @@ impl RowTable {
     ) -> Result<T> {
         let extra = encode_extra(row, self.last_column())?;
         // Vectors and big integers change shape on their way in; the copies live here.
-        let mut copies: Vec<Vec<u8>> = Vec::new();
-        for (_, id, _) in &self.columns {
-            copies.push(row.get(*id).and_then(blob_form).unwrap_or_default());
-        }
+        let copies: Vec<(FieldId, Vec<u8>)> = row
+            .fields
+            .iter()
+            .filter_map(|(id, value)| Some((*id, blob_form(value)?)))
+            .collect();
+        let mut copies = copies.iter().peekable();
+        let mut fields = row.fields.iter().peekable();
         let mut args = Vec::with_capacity(self.columns.len() + 3);
         args.push(SqlValue::Text(key));
         args.push(crate::sql::int(version.0));
-        for ((_, id, _), copy) in self.columns.iter().zip(&copies) {
-            args.push(
-                row.get(*id)
-                    .map_or(SqlValue::Null, |value| to_sql(value, copy)),
-            );
+        // Columns, fields and copies are all ascending by id: one walk over them together.
+        for (_, id, _) in &self.columns {
+            while fields.next_if(|(field, _)| field < id).is_some() {}
+            while copies.next_if(|(field, _)| field < id).is_some() {}
+            let copy = copies.next_if(|(field, _)| field == id);
+            let copy = copy.map_or(&[][..], |(_, bytes)| bytes.as_slice());
+            let value = fields.next_if(|(field, _)| field == id);
+            args.push(value.map_or(SqlValue::Null, |(_, value)| to_sql(value, copy)));
         }
         args.push(extra.as_deref().map_or(SqlValue::Null, SqlValue::Blob));
         run(&args)
@@ -259,6 +265,10 @@ fn ordered_i64(bytes: [u8; 8]) -> i64 {
 
 /// CBOR of what has no column: `{name: json}` for undeclared fields, `{id: bytes}` for the rest.
 fn encode_extra(row: &Row, last_column: FieldId) -> Result<Option<Vec<u8>>> {
+    let has_more = row.fields.last().is_some_and(|(id, _)| *id > last_column);
+    if !has_more && row.extra.is_empty() {
+        return Ok(None);
+    }
     let mut members = Vec::new();
     for (id, value) in row.fields.iter().filter(|(id, _)| *id > last_column) {
         let mut bytes = Vec::new();
@@ -268,9 +278,6 @@ fn encode_extra(row: &Row, last_column: FieldId) -> Result<Option<Vec<u8>>> {
     for (name, json) in &row.extra {
         let value = Cbor::serialized(json).map_err(|e| Error::internal(e.to_string()))?;
         members.push((Cbor::Text(name.clone()), value));
-    }
-    if members.is_empty() {
-        return Ok(None);
     }
     let mut out = Vec::new();
     ciborium::into_writer(&Cbor::Map(members), &mut out)
