@@ -76,7 +76,7 @@ fn of_log(client: &Client, airport: &str) -> Result<Sums> {
     let mut follower = Follower {
         client,
         object: object(airport)?,
-        filter: "&collections=flights&limit=10000".to_owned(),
+        filter: "&collections=flights&limit=2000".to_owned(),
         offset: "-1".to_owned(),
         patient: false,
     };

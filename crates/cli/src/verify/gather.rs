@@ -213,7 +213,7 @@ impl Gatherer<'_> {
         let follower = |offset: &str| Follower {
             client: self.client,
             object: object.clone(),
-            filter: "&images=full&limit=10000".to_owned(),
+            filter: "&images=full&limit=2000".to_owned(),
             offset: offset.to_owned(),
             patient: false,
         };
