@@ -21,7 +21,7 @@ pub(crate) struct TargetArgs {
     pub(crate) data: Option<PathBuf>,
 }
 
-/// A server to talk to; one of its own stops when it is dropped or stopped.
+/// A server to talk to; one of its own lives for one call of `Target::with`.
 pub(crate) struct Target {
     pub(crate) client: Client,
     server: Option<Server>,
