@@ -109,6 +109,9 @@ fn file(path: &Path) -> Json {
 pub(crate) fn lines(object: &ObjectName, state: &Json) -> Vec<String> {
     let number = |value: &Json| print::count(value.as_u64().unwrap_or(0));
     let text = |name: &str| state[name].as_str().unwrap_or_default().to_owned();
+    if state["epoch"] == 0 {
+        return vec![format!("{object}  never written")];
+    }
     let mut lines = vec![
         format!("{object}  {}", text("status")),
         format!("  epoch     {}", state["epoch"]),

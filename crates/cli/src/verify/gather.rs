@@ -72,6 +72,13 @@ impl Gatherer<'_> {
         };
         let mut versions = Versions::new(self.client, &object.type_name);
         let version = match state["schemaVersion"].as_u64() {
+            // Known, but no turn of it was ever taken.
+            Some(0) => {
+                return Ok(Evidences {
+                    collections: BTreeMap::new(),
+                    version: 0,
+                });
+            }
             Some(version) => version,
             None => self.newest(object)?,
         };
@@ -139,7 +146,13 @@ impl Gatherer<'_> {
         if evidence.committed.is_none() {
             return Ok(());
         }
-        let table = self.lake(object, &collection.name)?;
+        let table = match self.lake(object, &collection.name) {
+            // No event ever came to it; if one was committed, it is missing.
+            Err(failure) if failure.problem["error"]["type"] == "NoSuchTableException" => {
+                return Ok(());
+            }
+            table => table?,
+        };
         table.each(Some(&object.id), |row| {
             let event = digest(&versions.image(&row, collection)?);
             let entry = evidence.lake.entry(row.sequence.0);
