@@ -153,7 +153,7 @@ fn report(json: bool, object: &ObjectName, verified: &Verified) -> Result<()> {
         n => format!("DIVERGES in {n} of 3 comparisons"),
     };
     print::line(format_args!(
-        "{object} {}: {verdict}: {} events in the log, {} documents and {} lake rows equal to it",
+        "{object} {}: {verdict}: {} events of the log, {} documents and {} lake rows compared",
         verified.collection,
         print::count(verified.events),
         print::count(verified.rows),

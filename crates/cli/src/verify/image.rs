@@ -27,12 +27,21 @@ pub(crate) fn document_digest(row: &Map<String, Json>) -> Digest {
 }
 
 fn digest_of<'a>(members: impl Iterator<Item = (&'a String, &'a Json)>) -> Digest {
-    let mut text = String::with_capacity(1_024);
+    let mut bytes = Vec::with_capacity(1_024);
     for (name, value) in members {
         // A length before the name: no name can look like a value.
-        text.push_str(&format!("{}:{name}:{value}\n", name.len()));
+        bytes.extend_from_slice(&(name.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(name.as_bytes());
+        put_json(&mut bytes, value);
     }
-    *blake3::hash(text.as_bytes()).as_bytes()
+    *blake3::hash(&bytes).as_bytes()
+}
+
+/// Appends JSON: compact, in the map's own order, which is that of the names.
+fn put_json(bytes: &mut Vec<u8>, value: &Json) {
+    // Writing to memory cannot fail, and every value has a text.
+    drop(serde_json::to_writer(&mut *bytes, value));
+    bytes.push(b'\n');
 }
 
 fn is_kept((name, value): &(&String, &Json)) -> bool {
