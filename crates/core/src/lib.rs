@@ -39,6 +39,7 @@ mod engine;
 pub use engine::{Command, Effect, Engine, Input, LogPolicy, Reply};
 
 mod delete_object;
+mod mutate;
 mod upgrade;
 mod write;
 
