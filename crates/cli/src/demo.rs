@@ -182,13 +182,8 @@ impl Demo<'_> {
             mode: Mode::Insert,
             idempotency_key: None,
         };
-        let Report {
-            rows,
-            bytes,
-            objects,
-            time,
-            ..
-        } = import::import(self.client, &plan)?;
+        let Report { delivered, time } = import::import(self.client, &plan)?;
+        let (rows, bytes, objects) = (delivered.rows, delivered.bytes, delivered.objects);
         expect("rows imported", rows, expected)?;
         expect("objects", objects as u64, AIRPORTS.len() as u64)?;
         let name = format!("import {collection} into {objects} objects");
@@ -268,19 +263,19 @@ impl Demo<'_> {
 
     fn verify(&mut self) -> Result<()> {
         let started = instant();
-        let verifier = Verifier::new(self.client, self.configuration)?;
+        let (client, configuration) = (self.client, self.configuration);
+        let found = at_once(&AIRPORTS, |id| {
+            Verifier::new(client, configuration)?.verify(&object(id)?, None)
+        })?;
         let (mut events, mut documents) = (0, 0);
-        for id in AIRPORTS {
-            for verified in verifier.verify(&object(id)?, None)? {
+        for (id, collections) in AIRPORTS.iter().zip(found) {
+            for verified in collections {
                 let place = format!("airport/{id} {}", verified.collection);
                 if let Some(divergence) = verified.divergences.first() {
                     return Err(Failure::failed(format!("{place}: {divergence}")));
                 }
-                expect(
-                    &format!("{place}: lake rows"),
-                    verified.lake,
-                    verified.events,
-                )?;
+                let lake_rows = format!("{place}: lake rows");
+                expect(&lake_rows, verified.lake, verified.events)?;
                 events += verified.events;
                 documents += verified.rows;
             }
@@ -302,6 +297,20 @@ impl Demo<'_> {
         all.iter()
             .try_for_each(|line| print::line(format_args!("      {line}")))
     }
+}
+
+/// Does `work` for each airport in a thread of its own; the results in the same order.
+fn at_once<T: Send>(airports: &[&str], work: impl Fn(&str) -> Result<T> + Sync) -> Result<Vec<T>> {
+    std::thread::scope(|scope| {
+        let work = &work;
+        let threads = airports.iter().map(|id| scope.spawn(move || work(id)));
+        let threads: Vec<_> = threads.collect();
+        let results = threads.into_iter().map(|thread| {
+            let joined = thread.join();
+            joined.unwrap_or_else(|_| Err(Failure::failed("a thread of the demo panicked")))
+        });
+        results.collect()
+    })
 }
 
 fn object(id: &str) -> Result<ObjectName> {

@@ -20,7 +20,7 @@ use crate::object_name::{ObjectName, path};
 use crate::target::TargetArgs;
 use crate::{print, progress};
 
-use self::sender::Sender;
+use self::sender::{Courier, Delivered, Sender};
 use self::source::Source;
 
 const EXAMPLES: &str = "\
@@ -103,14 +103,9 @@ pub(crate) enum Route {
 }
 
 /// What an import did.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Report {
-    pub(crate) rows: u64,
-    /// Of these, rows that an earlier run had done.
-    pub(crate) replayed: u64,
-    /// Bytes of JSON sent.
-    pub(crate) bytes: u64,
-    pub(crate) objects: usize,
+    pub(crate) delivered: Delivered,
     pub(crate) time: Duration,
 }
 
@@ -122,17 +117,18 @@ pub(crate) fn run(args: &ImportArgs, configuration: &Configuration) -> Result<()
     if args.json {
         return print::line(report.to_json());
     }
-    let replayed = match report.replayed {
+    let Report { delivered, time } = report;
+    let replayed = match delivered.replayed {
         0 => String::new(),
         n => format!(" ({} were there from an earlier run)", print::count(n)),
     };
     print::line(format_args!(
         "{} rows{replayed}, {}, {} objects, {}, {} rows/s",
-        print::count(report.rows),
-        print::bytes(report.bytes),
-        report.objects,
-        print::time(report.time),
-        print::count(print::rate(report.rows, report.time)),
+        print::count(delivered.rows),
+        print::bytes(delivered.bytes),
+        delivered.objects,
+        print::time(time),
+        print::count(print::rate(delivered.rows, time)),
     ))
 }
 
@@ -162,47 +158,45 @@ pub(crate) fn import(client: &Client, plan: &Plan) -> Result<Report> {
     let schema: TypeSchema = client.get(path(&["v1", "types", &plan.type_name]))?;
     let collection = schema.collection(&plan.collection)?;
     let bar = progress::bytes(source::size(&plan.file), &plan.collection);
-    let outcome = send(client, plan, collection, &bar);
+    let delivered = send(client, plan, collection, &bar);
     bar.finish_and_clear();
-    let sender = outcome?;
     Ok(Report {
-        rows: sender.rows,
-        replayed: sender.replayed,
-        bytes: sender.bytes,
-        objects: sender.objects(),
+        delivered: delivered?,
         time: started.elapsed(),
     })
 }
 
-fn send<'a>(
-    client: &'a Client,
-    plan: &'a Plan,
+fn send(
+    client: &Client,
+    plan: &Plan,
     collection: &Collection,
     bar: &ProgressBar,
-) -> Result<Sender<'a>> {
+) -> Result<Delivered> {
     let key = match &plan.idempotency_key {
         Some(key) => key.clone(),
         None => own_key(plan)?,
     };
-    let mut sender = Sender::new(client, plan, key);
+    let courier = Courier { client, plan, key };
     let column = match &plan.route {
         Route::Object(_) => None,
         Route::Column(column) => Some(column.as_str()),
     };
     let mut source = Source::open(&plan.file, collection, column, bar)?;
-    while let Some(row) = source.next()? {
-        let id = match (&plan.route, &row.object) {
-            (Route::Object(id), _) => id,
-            (Route::Column(_), Some(id)) => id,
-            (Route::Column(column), None) => {
-                let message = format!("line {}: {column} has no value", row.line);
-                return Err(Failure::failed(message));
-            }
-        };
-        sender.push(id, row.line, &row.json)?;
-    }
-    sender.finish()?;
-    Ok(sender)
+    std::thread::scope(|scope| {
+        let mut sender = Sender::start(scope, &courier);
+        while let Some(row) = source.next()? {
+            let id = match (&plan.route, &row.object) {
+                (Route::Object(id), _) => id,
+                (Route::Column(_), Some(id)) => id,
+                (Route::Column(column), None) => {
+                    let message = format!("line {}: {column} has no value", row.line);
+                    return Err(Failure::failed(message));
+                }
+            };
+            sender.push(&plan.type_name, id, row.line, &row.json)?;
+        }
+        sender.finish()
+    })
 }
 
 /// A key of the file's content and where it goes, so that the same call resumes.
@@ -221,14 +215,15 @@ fn own_key(plan: &Plan) -> Result<String> {
 }
 
 impl Report {
-    fn to_json(&self) -> Json {
+    fn to_json(self) -> Json {
+        let delivered = self.delivered;
         json!({
-            "rows": self.rows,
-            "replayed": self.replayed,
-            "bytes": self.bytes,
-            "objects": self.objects,
+            "rows": delivered.rows,
+            "replayed": delivered.replayed,
+            "bytes": delivered.bytes,
+            "objects": delivered.objects,
             "seconds": self.time.as_secs_f64(),
-            "rowsPerSecond": print::rate(self.rows, self.time),
+            "rowsPerSecond": print::rate(delivered.rows, self.time),
         })
     }
 }

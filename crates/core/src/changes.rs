@@ -35,7 +35,13 @@ impl View {
             up_to_date: false,
             closed: false,
         };
-        for record in log::read(sql, start.sequence.next(), PAGE_BYTES_MAX)? {
+        // Without a filter every event read is one of the page: none is decoded in vain.
+        let events_max = if request.filter.is_empty() {
+            request.limit as u64
+        } else {
+            u64::MAX
+        };
+        for record in log::read(sql, start.sequence.next(), PAGE_BYTES_MAX, events_max)? {
             if self.render(record, start.sequence, request, &mut page) {
                 break;
             }
@@ -144,7 +150,7 @@ impl View {
             to_hash: from_hash,
             events: Vec::new(),
         };
-        for record in log::read(sql, from.next(), bytes_max)? {
+        for record in log::read(sql, from.next(), bytes_max, u64::MAX)? {
             if record.header.first_sequence != batch.to.next() {
                 return Err(range_trimmed());
             }
@@ -176,7 +182,7 @@ impl View {
         let (mut at, mut events) = (Sequence(earliest.0.saturating_sub(1)), 0);
         let mut previous = (earliest == Sequence(1)).then(Hash::default);
         while at < head.sequence {
-            let records = log::read(sql, at.next(), PAGE_BYTES_MAX)?;
+            let records = log::read(sql, at.next(), PAGE_BYTES_MAX, u64::MAX)?;
             if records.is_empty() {
                 return Err(Error::corrupt(format!(
                     "the log ends at {at}, before its head"

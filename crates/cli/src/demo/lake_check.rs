@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tidelog_core::TypeSchema;
 use tidelog_log::Value;
 
-use super::object;
+use super::{at_once, object};
 use crate::client::Client;
 use crate::configuration::Configuration;
 use crate::events::Follower;
@@ -53,9 +53,9 @@ pub(crate) fn run(
         Ok(())
     })?;
     let (mut rows, mut lines) = (0, Vec::new());
-    for airport in airports {
+    let logs = at_once(airports, |airport| of_log(client, airport))?;
+    for (airport, log) in airports.iter().zip(logs) {
         let lake = all.remove(*airport).unwrap_or_default();
-        let log = of_log(client, airport)?;
         if lake != log {
             let message = format!("{airport}: the lake has {lake:?}, the log {log:?}");
             return Err(Failure::failed(message));
@@ -76,7 +76,7 @@ fn of_log(client: &Client, airport: &str) -> Result<Sums> {
     let mut follower = Follower {
         client,
         object: object(airport)?,
-        filter: "&collections=flights&limit=10000".to_owned(),
+        filter: "&collections=flights&limit=2000".to_owned(),
         offset: "-1".to_owned(),
         patient: false,
     };

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io::BufRead;
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::thread::Scope;
 use std::time::Duration;
 
 use serde_json::Value as Json;
@@ -17,31 +19,54 @@ use crate::object_name::ObjectName;
 const CHUNK_ROWS_MAX: usize = 5_000;
 /// Bytes after which a request is sent.
 const CHUNK_BYTES_MAX: usize = 8_000_000;
-/// Lanes with rows waiting; the fullest is sent when there is one more.
-const LANES_WAITING_BYTES_MAX: usize = 256_000_000;
+/// Bytes of rows that wait in all lanes; with more, every lane is sent.
+const WAITING_BYTES_MAX: usize = 256_000_000;
 /// How often a request that broke off, or was refused as busy, is sent again.
 const RETRIES_MAX: u32 = 8;
 
-/// Sends rows in order per object. Line numbers count each object's own rows.
+/// Requests under way at once, each for another object.
+const WORKERS: usize = 4;
+
+/// Gathers rows into chunks and hands them to threads that send them. An object's chunks go
+/// through one thread, in order; line numbers count each object's own rows.
 #[derive(Debug)]
-pub(crate) struct Sender<'a> {
-    client: &'a Client,
-    plan: &'a Plan,
-    key: String,
+pub(crate) struct Sender {
+    workers: Vec<SyncSender<Chunk>>,
+    outcomes: Receiver<Result<Delivered>>,
     lanes: BTreeMap<String, Lane>,
     waiting: usize,
-    pub(crate) rows: u64,
-    pub(crate) replayed: u64,
-    pub(crate) bytes: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Lane {
-    /// Rows sent before the waiting ones.
+    object: ObjectName,
+    worker: usize,
+    /// Rows handed over before the waiting ones.
     sent: u64,
     body: Vec<u8>,
     /// The file's line of each waiting row.
     lines: Vec<u64>,
+}
+
+/// One request.
+#[derive(Debug)]
+struct Chunk {
+    object: ObjectName,
+    /// Number of its first row among the object's.
+    first: u64,
+    body: Vec<u8>,
+    lines: Vec<u64>,
+}
+
+/// What was sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Delivered {
+    pub(crate) rows: u64,
+    /// Of these, rows that an earlier run had done.
+    pub(crate) replayed: u64,
+    /// Bytes of JSON.
+    pub(crate) bytes: u64,
+    pub(crate) objects: usize,
 }
 
 /// What the reply to a chunk said.
@@ -50,29 +75,49 @@ enum Reply {
     Problem(Failure),
 }
 
-impl<'a> Sender<'a> {
-    pub(crate) fn new(client: &'a Client, plan: &'a Plan, key: String) -> Self {
+impl Sender {
+    /// Starts the threads.
+    pub(crate) fn start<'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        courier: &'scope Courier<'scope>,
+    ) -> Self {
+        let (done, outcomes) = channel();
+        let worker = |_| {
+            let (sender, chunks) = sync_channel::<Chunk>(1);
+            let done = done.clone();
+            // After a failure nothing more of the same objects is sent.
+            scope.spawn(move || {
+                for chunk in chunks {
+                    let outcome = courier.deliver(chunk);
+                    let failed = outcome.is_err();
+                    if done.send(outcome).is_err() || failed {
+                        return;
+                    }
+                }
+            });
+            sender
+        };
         Self {
-            client,
-            plan,
-            key,
+            workers: (0..WORKERS).map(worker).collect(),
+            outcomes,
             lanes: BTreeMap::new(),
             waiting: 0,
-            rows: 0,
-            replayed: 0,
-            bytes: 0,
         }
     }
 
-    /// How many objects got rows.
-    pub(crate) fn objects(&self) -> usize {
-        self.lanes.len()
-    }
-
-    /// Takes one row for the object `id`; sends the lane's chunk when it is full.
-    pub(crate) fn push(&mut self, id: &str, line: u64, json: &str) -> Result<()> {
+    /// Takes one row of an object; hands the lane's chunk over when it is full.
+    pub(crate) fn push(&mut self, type_name: &str, id: &str, line: u64, json: &str) -> Result<()> {
         if !self.lanes.contains_key(id) {
-            self.lanes.insert(id.to_owned(), Lane::default());
+            let object = ObjectName::new(type_name, id);
+            let object = object.map_err(|e| Failure::from(e).within(format!("line {line}")))?;
+            let lane = Lane {
+                object,
+                worker: self.lanes.len() % WORKERS,
+                sent: 0,
+                body: Vec::new(),
+                lines: Vec::new(),
+            };
+            self.lanes.insert(id.to_owned(), lane);
         }
         let Some(lane) = self.lanes.get_mut(id) else {
             return Ok(());
@@ -84,40 +129,83 @@ impl<'a> Sender<'a> {
         if lane.lines.len() >= CHUNK_ROWS_MAX || lane.body.len() >= CHUNK_BYTES_MAX {
             return self.flush(id);
         }
-        if self.waiting > LANES_WAITING_BYTES_MAX {
-            return self.finish();
+        if self.waiting > WAITING_BYTES_MAX {
+            return self.flush_all();
         }
         Ok(())
     }
 
-    /// Sends what waits in every lane.
-    pub(crate) fn finish(&mut self) -> Result<()> {
+    /// Sends what waits and returns when everything was answered.
+    pub(crate) fn finish(mut self) -> Result<Delivered> {
+        self.flush_all()?;
+        self.workers.clear();
+        let mut all = Delivered {
+            objects: self.lanes.len(),
+            ..Delivered::default()
+        };
+        for outcome in &self.outcomes {
+            let one = outcome?;
+            all.rows += one.rows;
+            all.replayed += one.replayed;
+            all.bytes += one.bytes;
+        }
+        Ok(all)
+    }
+
+    fn flush_all(&mut self) -> Result<()> {
         let ids: Vec<String> = self.lanes.keys().cloned().collect();
         ids.iter().try_for_each(|id| self.flush(id))
     }
 
     fn flush(&mut self, id: &str) -> Result<()> {
-        let Some(lane) = self.lanes.get_mut(id).filter(|lane| !lane.lines.is_empty()) else {
+        let lane = self.lanes.get_mut(id);
+        let Some(lane) = lane.filter(|lane| !lane.lines.is_empty()) else {
             return Ok(());
         };
-        let (body, lines) = (
-            std::mem::take(&mut lane.body),
-            std::mem::take(&mut lane.lines),
-        );
-        let first = lane.sent + 1;
-        lane.sent += lines.len() as u64;
-        self.waiting -= body.len();
-        let object = ObjectName::new(&self.plan.type_name, id);
-        let object = object.map_err(|e| Failure::from(e).within(format!("line {}", lines[0])))?;
-        self.bytes += body.len() as u64;
-        let replayed = self.send(&object, first, body, &lines)?;
-        self.rows += lines.len() as u64;
-        self.replayed += replayed;
-        Ok(())
+        let chunk = Chunk {
+            object: lane.object.clone(),
+            first: lane.sent + 1,
+            body: std::mem::take(&mut lane.body),
+            lines: std::mem::take(&mut lane.lines),
+        };
+        lane.sent += chunk.lines.len() as u64;
+        self.waiting -= chunk.body.len();
+        match self.workers.get(lane.worker).map(|to| to.send(chunk)) {
+            Some(Ok(())) => Ok(()),
+            _ => Err(self.failure()),
+        }
     }
 
+    /// Why a worker is gone.
+    fn failure(&self) -> Failure {
+        let failed = self.outcomes.try_iter().find_map(Result::err);
+        failed.unwrap_or_else(|| Failure::failed("an import thread ended"))
+    }
+}
+
+/// Sends chunks; shared by the threads.
+#[derive(Debug)]
+pub(crate) struct Courier<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) plan: &'a Plan,
+    /// The idempotency key of the whole import.
+    pub(crate) key: String,
+}
+
+impl Courier<'_> {
     /// Sends a chunk until it is done: with its key, turns that are done are only answered.
-    fn send(&self, object: &ObjectName, first: u64, body: Vec<u8>, lines: &[u64]) -> Result<u64> {
+    fn deliver(&self, chunk: Chunk) -> Result<Delivered> {
+        let Chunk {
+            object,
+            first,
+            body,
+            lines,
+        } = chunk;
+        let mut delivered = Delivered {
+            rows: lines.len() as u64,
+            bytes: body.len() as u64,
+            ..Delivered::default()
+        };
         let collection = object.path(&[&self.plan.collection]);
         let mode = self.plan.mode.name();
         let path = format!("{collection}?mode={mode}&firstLine={first}");
@@ -126,16 +214,16 @@ impl<'a> Sender<'a> {
             .header("x-source", "tidelog-import");
         let mut tries = 0;
         loop {
-            let outcome = self
-                .client
-                .send(&ask)
-                .and_then(|answer| reply(answer.reader()));
-            let failure = match outcome {
-                Ok(Reply::Done { replayed }) => return Ok(replayed),
+            let answer = self.client.send(&ask);
+            let failure = match answer.and_then(|answer| reply(answer.reader())) {
+                Ok(Reply::Done { replayed }) => {
+                    delivered.replayed = replayed;
+                    return Ok(delivered);
+                }
                 Ok(Reply::Problem(failure)) | Err(failure) => failure,
             };
             if !failure.may_pass() || tries == RETRIES_MAX {
-                return Err(located(failure, object, first, lines));
+                return Err(located(failure, &object, first, &lines));
             }
             wait(Duration::from_millis(100 << tries));
             tries += 1;

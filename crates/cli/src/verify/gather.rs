@@ -9,7 +9,7 @@ use tidelog_embedded::S3Store;
 use tidelog_lake::ChangeRow;
 
 use super::compare::{Difference, Evidence, LakeEntry, LogEntry, What};
-use super::image::{self, Image, digest, document, first_difference, sequence};
+use super::image::{self, Image, digest, document, document_digest, first_difference, sequence};
 use super::lake::LakeTable;
 use crate::client::Client;
 use crate::events::Follower;
@@ -165,7 +165,7 @@ impl Gatherer<'_> {
             for row in &page.rows {
                 let key = row.get("_key").and_then(Json::as_str).unwrap_or_default();
                 let version = row.get("_version").and_then(Json::as_u64).unwrap_or(0);
-                let digest = digest(&document(row));
+                let digest = document_digest(row);
                 evidence.rows.insert(key.to_owned(), (version, digest));
             }
             match page.next {
@@ -187,7 +187,7 @@ impl Gatherer<'_> {
             };
             let side = |name: &str| {
                 let row = event[name].as_object();
-                row.map(|row: &Map<String, Json>| digest(&document(row)))
+                row.map(document_digest)
             };
             let entry = LogEntry {
                 key: event["documentId"].as_str().unwrap_or_default().to_owned(),
@@ -213,7 +213,7 @@ impl Gatherer<'_> {
         let follower = |offset: &str| Follower {
             client: self.client,
             object: object.clone(),
-            filter: "&images=full&limit=10000".to_owned(),
+            filter: "&images=full&limit=2000".to_owned(),
             offset: offset.to_owned(),
             patient: false,
         };

@@ -76,8 +76,14 @@ pub(crate) fn earliest(sql: &dyn Sql) -> Result<Option<Sequence>> {
 }
 
 /// Whole records from the one that holds `from` (or the first after it), decoded, at least one
-/// where there is one, and no more once `bytes_max` is reached.
-pub(crate) fn read(sql: &dyn Sql, from: Sequence, bytes_max: usize) -> Result<Vec<Record>> {
+/// where there is one, and no more once `bytes_max` is reached or `events_max` events from `from`
+/// on are in them.
+pub(crate) fn read(
+    sql: &dyn Sql,
+    from: Sequence,
+    bytes_max: usize,
+    events_max: u64,
+) -> Result<Vec<Record>> {
     let at = "SELECT id FROM _log WHERE id <= ?1 ORDER BY id DESC LIMIT 1";
     let holder = one(sql, at, &[int(from.0 * PARTS)], |row| row[0].unsigned())?;
     let start = holder.map_or(0, |id| id / PARTS * PARTS);
@@ -92,7 +98,8 @@ pub(crate) fn read(sql: &dyn Sql, from: Sequence, bytes_max: usize) -> Result<Ve
             ))
         },
     )?;
-    let Some(end) = whole_records(&sizes, bytes_max) else {
+    let beyond = from.0.saturating_add(events_max);
+    let Some(end) = whole_records(&sizes, bytes_max, beyond) else {
         return Ok(Vec::new());
     };
     let parts = all(
@@ -114,14 +121,15 @@ pub(crate) fn read(sql: &dyn Sql, from: Sequence, bytes_max: usize) -> Result<Ve
     Ok(records)
 }
 
-/// The last row id of as many whole records as fit, at least the first one.
-fn whole_records(sizes: &[(u64, usize)], bytes_max: usize) -> Option<u64> {
+/// The last row id of as many whole records as fit and start before `beyond`, at least the first.
+fn whole_records(sizes: &[(u64, usize)], bytes_max: usize, beyond: u64) -> Option<u64> {
     let (mut bytes, mut end) = (0_usize, None);
     for record in sizes.chunk_by(|a, b| a.0 / PARTS == b.0 / PARTS) {
         bytes = record
             .iter()
             .fold(bytes, |sum, (_, size)| sum.saturating_add(*size));
-        if end.is_some() && bytes > bytes_max {
+        let starts = record.first().map_or(0, |(id, _)| id / PARTS);
+        if end.is_some() && (bytes > bytes_max || starts >= beyond) {
             break;
         }
         // A record of many parts may be cut by the LIMIT above: take all parts it can have.
