@@ -25,8 +25,6 @@ pub use input::{
     TurnReply, Written, WrittenOperation,
 };
 
-mod pattern;
-
 mod document;
 pub use document::Prepared;
 
