@@ -6,8 +6,10 @@ use serde_json::Value as Json;
 use tidelog_log::limits::{DEPTH_MAX, DOCUMENT_BYTES_MAX, EXTRA_FIELDS_MAX, KEY_BYTES_MAX};
 use tidelog_log::{Error, FieldId, FieldType, Result, Row, Value, timestamp_to_text};
 
-use crate::pattern::Pattern;
 use crate::{Collection, Field, JsonObject, RowTable};
+
+mod pattern;
+use pattern::Pattern;
 
 /// Joins the parts of a composite key; escaped inside them. Unreserved in URLs.
 const KEY_SEPARATOR: char = '~';

@@ -25,8 +25,6 @@ pub use input::{
     TurnReply, Written, WrittenOperation,
 };
 
-mod pattern;
-
 mod document;
 pub use document::Prepared;
 
@@ -39,6 +37,7 @@ mod engine;
 pub use engine::{Command, Effect, Engine, Input, LogPolicy, Reply};
 
 mod delete_object;
+mod mutate;
 mod upgrade;
 mod write;
 
