@@ -1,6 +1,7 @@
 //! Read connections: each sees one committed state, and none waits for a turn.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tidelog_core::{Address, View};
@@ -27,6 +28,8 @@ pub(crate) struct Readers {
 struct Reader {
     sql: Sqlite,
     view: View,
+    /// Device and inode: a file that was taken back is not the one made after it.
+    file: (u64, u64),
 }
 
 impl Readers {
@@ -70,13 +73,15 @@ impl Readers {
     }
 
     fn take(&self, object: &Address) -> Result<Reader> {
-        let pooled = self.lock().get_mut(object).and_then(Vec::pop);
-        if let Some(reader) = pooled {
-            return Ok(reader);
-        }
         let path = self.folder.actor(object);
-        if !path.exists() {
+        let Ok(found) = std::fs::metadata(&path) else {
             return Err(unknown_object(object));
+        };
+        let file = (found.dev(), found.ino());
+        while let Some(reader) = self.pooled(object) {
+            if reader.file == file {
+                return Ok(reader);
+            }
         }
         let sql = Sqlite::reader(&path)?;
         // A file that was made but never written to has no tables yet.
@@ -85,7 +90,11 @@ impl Readers {
                 true => unknown_object(object),
                 false => e,
             })?;
-        Ok(Reader { sql, view })
+        Ok(Reader { sql, view, file })
+    }
+
+    fn pooled(&self, object: &Address) -> Option<Reader> {
+        self.lock().get_mut(object).and_then(Vec::pop)
     }
 
     fn put_back(&self, object: &Address, reader: Reader) {

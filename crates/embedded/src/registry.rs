@@ -136,6 +136,16 @@ impl Registry {
         )
     }
 
+    /// Forgets an object that was never written.
+    pub fn forget(&self, object: &Address) -> Result<()> {
+        let args = [
+            SqlValue::Text(&object.type_name),
+            SqlValue::Text(&object.id),
+        ];
+        self.shard(shard_of(object))?
+            .exec("DELETE FROM objects WHERE type = ?1 AND id = ?2", &args)
+    }
+
     /// One page of objects, merged from the shards, by type and then id.
     pub fn objects(&self, list: &ObjectList) -> Result<ObjectPage> {
         let malformed =

@@ -137,6 +137,8 @@ struct Opened {
     object: OpenObject,
     used: Instant,
     noted: &'static str,
+    /// The file was made for a first write that has not been taken yet.
+    unborn: bool,
 }
 
 /// One thread's objects.
@@ -242,7 +244,11 @@ impl Shard {
         let engine = opened.object.engine();
         let (status, head) = (engine.status(), engine.head());
         let noted = std::mem::replace(&mut opened.noted, status);
-        if !outcome.usable {
+        let unborn = opened.unborn;
+        opened.unborn &= head.0 == 0;
+        if unborn && head.0 == 0 {
+            self.unmake(object);
+        } else if !outcome.usable {
             self.open.remove(object);
         } else if noted != status
             && let Err(error) = self.shared.registry.note(object, status)
@@ -295,7 +301,8 @@ impl Shard {
     fn open_file(&self, object: &Address, create: bool) -> Result<Opened> {
         let shared = &self.shared;
         let mut path = shared.folder.actor(object);
-        if !path.exists() {
+        let unborn = !path.exists();
+        if unborn {
             if !create {
                 return Err(unknown_object(object));
             }
@@ -313,7 +320,26 @@ impl Shard {
             object: opened,
             used: clock::instant(),
             noted,
+            unborn,
         })
+    }
+
+    /// Takes back an object whose first write was refused: a refused request leaves nothing.
+    fn unmake(&mut self, object: &Address) {
+        self.open.remove(object);
+        let path = self.shared.folder.actor(object);
+        for suffix in ["-wal", "-shm", ""] {
+            let mut file = path.clone().into_os_string();
+            file.push(suffix);
+            // What cannot be removed is an empty object, which the next write takes up.
+            drop(std::fs::remove_file(file));
+        }
+        if let Err(error) = self.shared.registry.forget(object) {
+            tracing_failure(
+                "the registry did not forget an object that was not made",
+                &error,
+            );
+        }
     }
 
     fn close_idle(&mut self) {

@@ -387,3 +387,17 @@ fn a_folder_has_one_process_and_a_stranger_needs_a_token() {
         200
     );
 }
+
+#[test]
+fn a_refused_first_write_makes_no_object() {
+    let shop = Shop::open();
+    let answer = shop.post(ITEMS, &json!({"price": 1}));
+    assert_eq!(answer.json()["code"], "missing_field");
+    assert_eq!(
+        shop.get("/v1/objects?type=shop").json()["objects"],
+        json!([])
+    );
+    assert_eq!(shop.get("/v1/objects/shop/one/state").status, 404);
+    assert_eq!(shop.insert("one", "a").status, 201);
+    assert_eq!(shop.get("/v1/objects/shop/one/state").json()["head"], 1);
+}
