@@ -15,7 +15,7 @@ use crate::handle::Routed;
 use crate::limits::{CURSOR_EPOCH_MILLIS, CURSOR_INTERVAL_MILLIS};
 use crate::parameters::{Parameters, invalid};
 use crate::reply::{self, has_already, with_header};
-use crate::{Body, EventStream, Host, Live, Response};
+use crate::{Body, EventStream, Live, ObjectHost, Response};
 
 /// How a reader waits.
 enum Mode {
@@ -24,7 +24,7 @@ enum Mode {
     Events,
 }
 
-pub(crate) async fn read<H: Host, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
+pub(crate) async fn read<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
     let object = request.object()?;
     let parameters = &request.parameters;
     let wanted = wanted(parameters)?;
@@ -37,7 +37,7 @@ pub(crate) async fn read<H: Host, B>(host: &H, request: &Routed<B>) -> Result<Re
 }
 
 /// HEAD: where the log ends.
-pub(crate) async fn tail<H: Host, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
+pub(crate) async fn tail<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
     let wanted = ChangesRequest {
         start: StartAt::Now,
         filter: EventFilter::default(),
@@ -49,7 +49,7 @@ pub(crate) async fn tail<H: Host, B>(host: &H, request: &Routed<B>) -> Result<Re
     Ok(with_header(response, "cache-control", "no-store"))
 }
 
-async fn catch_up<H: Host, B>(
+async fn catch_up<H: ObjectHost, B>(
     host: &H,
     request: &Routed<B>,
     object: &Address,
@@ -84,7 +84,7 @@ async fn catch_up<H: Host, B>(
     })
 }
 
-async fn long_poll<H: Host, B>(
+async fn long_poll<H: ObjectHost, B>(
     host: &H,
     object: &Address,
     mut wanted: ChangesRequest,
@@ -122,7 +122,7 @@ async fn long_poll<H: Host, B>(
     Ok(response)
 }
 
-async fn events<H: Host, B>(
+async fn events<H: ObjectHost, B>(
     host: &H,
     object: Address,
     wanted: ChangesRequest,

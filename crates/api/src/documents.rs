@@ -14,7 +14,7 @@ use crate::limits::{
 };
 use crate::parameters::invalid;
 use crate::reply::{self, has_already, version_tag, with_header};
-use crate::{Body, BodySource, Host, Ingest, Live, QueryAnswer, Response, json};
+use crate::{Body, BodySource, Ingest, Live, ObjectHost, QueryAnswer, Response, json};
 
 /// Whether a document whose key is taken is refused or replaces the one there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl WriteMode {
     }
 }
 
-pub(crate) async fn write<H: Host, B: BodySource>(
+pub(crate) async fn write<H: ObjectHost, B: BodySource>(
     host: &H,
     mut request: Routed<B>,
 ) -> Result<Response<B>> {
@@ -143,7 +143,7 @@ fn written<B>(reply: &TurnReply, single: bool) -> Response<B> {
     }
 }
 
-pub(crate) async fn get<H: Host, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
+pub(crate) async fn get<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
     let object = request.object()?;
     let found = host
         .get(&object, request.value(2), request.value(3))
@@ -158,7 +158,7 @@ pub(crate) async fn get<H: Host, B>(host: &H, request: &Routed<B>) -> Result<Res
     Ok(with_header(response, "cache-control", "private, no-cache"))
 }
 
-pub(crate) async fn put<H: Host, B: BodySource>(
+pub(crate) async fn put<H: ObjectHost, B: BodySource>(
     host: &H,
     request: Routed<B>,
 ) -> Result<Response<B>> {
@@ -173,7 +173,7 @@ pub(crate) async fn put<H: Host, B: BodySource>(
     .await
 }
 
-pub(crate) async fn patch<H: Host, B: BodySource>(
+pub(crate) async fn patch<H: ObjectHost, B: BodySource>(
     host: &H,
     request: Routed<B>,
 ) -> Result<Response<B>> {
@@ -188,7 +188,7 @@ pub(crate) async fn patch<H: Host, B: BodySource>(
     .await
 }
 
-async fn change<H: Host, B: BodySource>(
+async fn change<H: ObjectHost, B: BodySource>(
     host: &H,
     mut request: Routed<B>,
     make: impl Fn(String, String, JsonObject, Option<Sequence>) -> Mutation,
@@ -211,7 +211,7 @@ async fn change<H: Host, B: BodySource>(
     Ok(written(&reply, true))
 }
 
-pub(crate) async fn delete<H: Host, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
+pub(crate) async fn delete<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
     let (object, caller) = (
         request.object()?,
         caller(&request.headers, &request.parameters)?,
@@ -225,7 +225,7 @@ pub(crate) async fn delete<H: Host, B>(host: &H, request: &Routed<B>) -> Result<
     Ok(written(&reply, true))
 }
 
-pub(crate) async fn query<H: Host, B: BodySource>(
+pub(crate) async fn query<H: ObjectHost, B: BodySource>(
     host: &H,
     mut request: Routed<B>,
 ) -> Result<Response<B>> {
@@ -244,7 +244,7 @@ pub(crate) async fn query<H: Host, B: BodySource>(
     ))
 }
 
-pub(crate) async fn batch<H: Host, B: BodySource>(
+pub(crate) async fn batch<H: ObjectHost, B: BodySource>(
     host: &H,
     mut request: Routed<B>,
 ) -> Result<Response<B>> {

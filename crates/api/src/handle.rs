@@ -10,8 +10,8 @@ use crate::parameters::Parameters;
 use crate::reply::{self, with_header};
 use crate::route::{self, Found};
 use crate::{
-    Body, BodySource, Host, Operation, Request, Response, auth, changes, documents, error, iceberg,
-    objects, openapi, schemas,
+    Body, BodySource, Directory, Host, ObjectHost, Operation, Request, Response, auth, changes,
+    documents, error, iceberg, objects, openapi, schemas,
 };
 
 /// A request whose route is known.
@@ -39,24 +39,109 @@ impl<B> Routed<B> {
 }
 
 /// Answers one request. Every failure is an answer too.
-pub async fn handle<H: Host, B: BodySource>(host: &H, request: Request<B>) -> Response<B> {
-    let head = request.method == Method::HEAD;
-    let iceberg = request.path.starts_with("/iceberg/");
-    let mut response = match answer(host, request).await {
-        Ok(response) => response,
-        Err(error) if iceberg => iceberg::refuse(&error),
-        Err(error) => error::refuse(&error),
+pub async fn handle<H: ObjectHost + Directory, B: BodySource>(
+    host: &H,
+    request: Request<B>,
+) -> Response<B> {
+    let asked = Asked::of(&request);
+    let answer = async {
+        let (operation, routed) = routed(host, request)?;
+        match is_objects(operation) {
+            true => of_object(host, operation, routed).await,
+            false => of_directory(host, operation, routed).await,
+        }
     };
-    if head {
-        *response.body_mut() = Body::Bytes(Bytes::new());
-    }
-    with_header(response, "x-content-type-options", "nosniff")
+    asked.finish(answer.await)
 }
 
-async fn answer<H: Host, B: BodySource>(host: &H, request: Request<B>) -> Result<Response<B>> {
-    if request.path != "/healthz" {
-        auth::check(host.settings().token.as_deref(), &request.headers)?;
+/// Answers a request for an object, where the object is.
+pub async fn handle_object<H: ObjectHost, B: BodySource>(
+    host: &H,
+    request: Request<B>,
+) -> Response<B> {
+    let asked = Asked::of(&request);
+    let answer = async {
+        let (operation, routed) = routed(host, request)?;
+        of_object(host, operation, routed).await
+    };
+    asked.finish(answer.await)
+}
+
+/// What became of a request at a host whose objects are elsewhere.
+#[derive(Debug)]
+pub enum Handled<B> {
+    /// It is answered.
+    Answer(Response<B>),
+    /// It is this object's, for [`handle_object`]; its token and its address are checked.
+    Forward(Address, Request<B>),
+}
+
+/// Answers a request that is no object's, and says whose it is otherwise.
+pub async fn handle_directory<H: Directory, B: BodySource>(
+    host: &H,
+    request: Request<B>,
+) -> Handled<B> {
+    let asked = Asked::of(&request);
+    match object_of(host, &request) {
+        Ok(Some(object)) => return Handled::Forward(object, request),
+        Err(error) => return Handled::Answer(asked.finish(Err(error))),
+        Ok(None) => {}
     }
+    let answer = async {
+        let (operation, routed) = routed(host, request)?;
+        of_directory(host, operation, routed).await
+    };
+    Handled::Answer(asked.finish(answer.await))
+}
+
+/// The object a request is for; `None` when it is for none.
+fn object_of<H: Host, B>(host: &H, request: &Request<B>) -> Result<Option<Address>> {
+    authorize(host, &request.path, &request.headers)?;
+    let Found { route, values } = route::find(&request.method, &request.path)?;
+    let [type_name, id, ..] = values.as_slice() else {
+        return Ok(None);
+    };
+    is_objects(route.operation)
+        .then(|| Address::object(type_name, id))
+        .transpose()
+}
+
+/// What the form of an answer depends on, kept while the request is consumed.
+struct Asked {
+    head: bool,
+    iceberg: bool,
+}
+
+impl Asked {
+    fn of<B>(request: &Request<B>) -> Self {
+        Self {
+            head: request.method == Method::HEAD,
+            iceberg: request.path.starts_with("/iceberg/"),
+        }
+    }
+
+    fn finish<B>(&self, answer: Result<Response<B>>) -> Response<B> {
+        let mut response = match answer {
+            Ok(response) => response,
+            Err(error) if self.iceberg => iceberg::refuse(&error),
+            Err(error) => error::refuse(&error),
+        };
+        if self.head {
+            *response.body_mut() = Body::Bytes(Bytes::new());
+        }
+        with_header(response, "x-content-type-options", "nosniff")
+    }
+}
+
+fn authorize<H: Host>(host: &H, path: &str, headers: &HeaderMap) -> Result<()> {
+    match path {
+        "/healthz" => Ok(()),
+        _ => auth::check(host.settings().token.as_deref(), headers),
+    }
+}
+
+fn routed<H: Host, B>(host: &H, request: Request<B>) -> Result<(Operation, Routed<B>)> {
+    authorize(host, &request.path, &request.headers)?;
     let Found { route, values } = route::find(&request.method, &request.path)?;
     // Both protocols let clients send parameters of newer versions.
     let open = route.is_iceberg() || route.path.ends_with("/changes");
@@ -67,10 +152,51 @@ async fn answer<H: Host, B: BodySource>(host: &H, request: Request<B>) -> Result
         values,
         body: request.body,
     };
-    dispatch(host, route.operation, routed).await
+    Ok((route.operation, routed))
 }
 
-async fn dispatch<H: Host, B: BodySource>(
+/// True for the routes below one object.
+fn is_objects(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::DeleteObject
+            | Operation::State
+            | Operation::Sync
+            | Operation::Batch
+            | Operation::Changes
+            | Operation::ChangesTail
+            | Operation::Write
+            | Operation::Query
+            | Operation::GetDocument
+            | Operation::PutDocument
+            | Operation::PatchDocument
+            | Operation::DeleteDocument
+    )
+}
+
+async fn of_object<H: ObjectHost, B: BodySource>(
+    host: &H,
+    operation: Operation,
+    request: Routed<B>,
+) -> Result<Response<B>> {
+    match operation {
+        Operation::DeleteObject => objects::delete(host, &request).await,
+        Operation::State => objects::state(host, &request).await,
+        Operation::Sync => objects::sync(host, request).await,
+        Operation::Batch => documents::batch(host, request).await,
+        Operation::Changes => changes::read(host, &request).await,
+        Operation::ChangesTail => changes::tail(host, &request).await,
+        Operation::Write => documents::write(host, request).await,
+        Operation::Query => documents::query(host, request).await,
+        Operation::GetDocument => documents::get(host, &request).await,
+        Operation::PutDocument => documents::put(host, request).await,
+        Operation::PatchDocument => documents::patch(host, request).await,
+        Operation::DeleteDocument => documents::delete(host, &request).await,
+        other => Err(Error::internal(format!("{other:?} is for no object"))),
+    }
+}
+
+async fn of_directory<H: Directory, B: BodySource>(
     host: &H,
     operation: Operation,
     request: Routed<B>,
@@ -85,18 +211,6 @@ async fn dispatch<H: Host, B: BodySource>(
         Operation::GetType => schemas::get(host, &request).await,
         Operation::PutType => schemas::put(host, request).await,
         Operation::ListObjects => objects::list(host, &request).await,
-        Operation::DeleteObject => objects::delete(host, &request).await,
-        Operation::State => objects::state(host, &request).await,
-        Operation::Sync => objects::sync(host, request).await,
-        Operation::Batch => documents::batch(host, request).await,
-        Operation::Changes => changes::read(host, &request).await,
-        Operation::ChangesTail => changes::tail(host, &request).await,
-        Operation::Write => documents::write(host, request).await,
-        Operation::Query => documents::query(host, request).await,
-        Operation::GetDocument => documents::get(host, &request).await,
-        Operation::PutDocument => documents::put(host, request).await,
-        Operation::PatchDocument => documents::patch(host, request).await,
-        Operation::DeleteDocument => documents::delete(host, &request).await,
         Operation::IcebergConfig => Ok(iceberg::config()),
         Operation::IcebergNamespaces => iceberg::namespaces(host, &request).await,
         Operation::IcebergNamespace => iceberg::namespace(host, &request).await,
@@ -104,6 +218,7 @@ async fn dispatch<H: Host, B: BodySource>(
         Operation::IcebergTables => iceberg::tables(host, &request).await,
         Operation::IcebergTable => iceberg::table(host, &request).await,
         Operation::IcebergHasTable => iceberg::has_table(host, &request).await,
+        other => Err(Error::internal(format!("{other:?} is an object's"))),
     }
 }
 

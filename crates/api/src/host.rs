@@ -1,4 +1,4 @@
-//! The port: what a host does for the HTTP contract.
+//! The ports: what a host does for the HTTP contract.
 
 use std::collections::BTreeMap;
 
@@ -10,36 +10,27 @@ use tidelog_core::{
 };
 use tidelog_log::{Offset, Result, Sequence};
 
-/// Everything the routes need of the host they run in: actors, lake, clock and settings.
+/// What every route needs of the host it runs in: a clock and settings.
 ///
-/// Futures need not be `Send`, so JavaScript promises fit; on a concrete host whose futures are
-/// `Send`, [`handle`](crate::handle) is `Send` too. Addresses arrive checked.
+/// Futures of these traits need not be `Send`, so JavaScript promises fit; on a concrete host whose
+/// futures are `Send`, [`handle`](crate::handle) is `Send` too. Addresses arrive checked.
+pub trait Host {
+    /// Milliseconds since 1970.
+    fn now(&self) -> i64;
+
+    /// True once the host is stopping: live reads end instead of waiting again.
+    fn stopping(&self) -> bool;
+
+    /// What the operator chose.
+    fn settings(&self) -> &ApiSettings;
+}
+
+/// What the routes of one object need. A host may keep it where the object lives.
 #[expect(
     async_fn_in_trait,
     reason = "hosts choose whether their futures are Send"
 )]
-pub trait Host {
-    /// Registers a declaration; true when it made a new version.
-    ///
-    /// # Errors
-    /// What [`TypeSchema::register`] refuses.
-    async fn register_type(&self, spec: TypeSpec) -> Result<(TypeSchema, bool)>;
-
-    /// One version of a type, the newest when `version` is `None`.
-    ///
-    /// # Errors
-    /// `unknown_type` for a name or version never registered.
-    async fn type_schema(&self, name: &str, version: Option<u32>) -> Result<TypeSchema>;
-
-    /// Every registered type, by name.
-    async fn types(&self) -> Result<Vec<TypeSummary>>;
-
-    /// One page of objects, by type and then id.
-    ///
-    /// # Errors
-    /// `invalid_parameter` at `after` for a cursor this host did not give.
-    async fn objects(&self, list: ObjectList) -> Result<ObjectPage>;
-
+pub trait ObjectHost: Host {
     /// Handles the mutations as one turn.
     async fn write(
         &self,
@@ -75,6 +66,34 @@ pub trait Host {
 
     /// Returns once everything up to the present head is committed in `tier`.
     async fn sync(&self, object: &Address, tier: Tier) -> Result<StateAnswer>;
+}
+
+/// What the routes that are no object's need: types, the list of objects, the catalog, the host.
+#[expect(
+    async_fn_in_trait,
+    reason = "hosts choose whether their futures are Send"
+)]
+pub trait Directory: Host {
+    /// Registers a declaration; true when it made a new version.
+    ///
+    /// # Errors
+    /// What [`TypeSchema::register`] refuses.
+    async fn register_type(&self, spec: TypeSpec) -> Result<(TypeSchema, bool)>;
+
+    /// One version of a type, the newest when `version` is `None`.
+    ///
+    /// # Errors
+    /// `unknown_type` for a name or version never registered.
+    async fn type_schema(&self, name: &str, version: Option<u32>) -> Result<TypeSchema>;
+
+    /// Every registered type, by name.
+    async fn types(&self) -> Result<Vec<TypeSummary>>;
+
+    /// One page of objects, by type and then id.
+    ///
+    /// # Errors
+    /// `invalid_parameter` at `after` for a cursor this host did not give.
+    async fn objects(&self, list: ObjectList) -> Result<ObjectPage>;
 
     /// Every Iceberg table, by namespace and name.
     async fn tables(&self) -> Result<Vec<TableName>>;
@@ -94,15 +113,6 @@ pub trait Host {
 
     /// Whether requests can be served now.
     async fn ready(&self) -> Result<()>;
-
-    /// Milliseconds since 1970.
-    fn now(&self) -> i64;
-
-    /// True once the host is stopping: live reads end instead of waiting again.
-    fn stopping(&self) -> bool;
-
-    /// What the operator chose.
-    fn settings(&self) -> &ApiSettings;
 }
 
 /// What the operator chose about the contract.

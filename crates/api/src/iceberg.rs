@@ -14,7 +14,7 @@ use crate::handle::{Routed, unreadable};
 use crate::limits::ICEBERG_PAGE_MAX;
 use crate::parameters::{Parameters, invalid};
 use crate::reply::{self, has_already, with_header};
-use crate::{Host, LoadedTable, ROUTES, Response};
+use crate::{Directory, LoadedTable, ROUTES, Response};
 
 /// What the catalog can do, all of it listed: clients assume writes when nothing is.
 pub(crate) fn config<B>() -> Response<B> {
@@ -31,7 +31,10 @@ pub(crate) fn config<B>() -> Response<B> {
     reply::json(StatusCode::OK, &config)
 }
 
-pub(crate) async fn namespaces<H: Host, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
+pub(crate) async fn namespaces<H: Directory, B>(
+    host: &H,
+    request: &Routed<B>,
+) -> Result<Response<B>> {
     check_prefix(request)?;
     let mut names = all_namespaces(host).await?;
     if let Some(parent) = request
@@ -50,13 +53,16 @@ pub(crate) async fn namespaces<H: Host, B>(host: &H, request: &Routed<B>) -> Res
     Ok(reply::json(StatusCode::OK, &body))
 }
 
-pub(crate) async fn namespace<H: Host, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
+pub(crate) async fn namespace<H: Directory, B>(
+    host: &H,
+    request: &Routed<B>,
+) -> Result<Response<B>> {
     let name = existing_namespace(host, request).await?;
     let body = json!({"namespace": [name], "properties": {}});
     Ok(reply::json(StatusCode::OK, &body))
 }
 
-pub(crate) async fn has_namespace<H: Host, B>(
+pub(crate) async fn has_namespace<H: Directory, B>(
     host: &H,
     request: &Routed<B>,
 ) -> Result<Response<B>> {
@@ -64,7 +70,7 @@ pub(crate) async fn has_namespace<H: Host, B>(
     Ok(reply::empty(StatusCode::NO_CONTENT))
 }
 
-pub(crate) async fn tables<H: Host, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
+pub(crate) async fn tables<H: Directory, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
     let namespace = existing_namespace(host, request).await?;
     let tables = host.tables().await?.into_iter();
     let names: BTreeSet<String> = tables
@@ -78,7 +84,7 @@ pub(crate) async fn tables<H: Host, B>(host: &H, request: &Routed<B>) -> Result<
     Ok(reply::json(StatusCode::OK, &body))
 }
 
-pub(crate) async fn table<H: Host, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
+pub(crate) async fn table<H: Directory, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
     let table = loaded(host, request).await?;
     let tag = format!("\"{}\"", table.metadata_location);
     if has_already(&request.headers, &tag) {
@@ -105,7 +111,10 @@ pub(crate) async fn table<H: Host, B>(host: &H, request: &Routed<B>) -> Result<R
     Ok(with_header(response, "etag", &tag))
 }
 
-pub(crate) async fn has_table<H: Host, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
+pub(crate) async fn has_table<H: Directory, B>(
+    host: &H,
+    request: &Routed<B>,
+) -> Result<Response<B>> {
     loaded(host, request).await?;
     Ok(reply::empty(StatusCode::NO_CONTENT))
 }
@@ -131,12 +140,12 @@ pub(crate) fn refuse<B>(error: &Error) -> Response<B> {
     with_error_headers(reply::json(status, &body), error)
 }
 
-async fn all_namespaces<H: Host>(host: &H) -> Result<BTreeSet<String>> {
+async fn all_namespaces<H: Directory>(host: &H) -> Result<BTreeSet<String>> {
     let types = host.types().await?.into_iter().map(|one| one.name);
     Ok(types.collect())
 }
 
-async fn existing_namespace<H: Host, B>(host: &H, request: &Routed<B>) -> Result<String> {
+async fn existing_namespace<H: Directory, B>(host: &H, request: &Routed<B>) -> Result<String> {
     check_prefix(request)?;
     let name = request.value(1);
     let known = all_namespaces(host).await?.contains(name);
@@ -145,7 +154,7 @@ async fn existing_namespace<H: Host, B>(host: &H, request: &Routed<B>) -> Result
         .ok_or_else(|| no_namespace(name))
 }
 
-async fn loaded<H: Host, B>(host: &H, request: &Routed<B>) -> Result<LoadedTable> {
+async fn loaded<H: Directory, B>(host: &H, request: &Routed<B>) -> Result<LoadedTable> {
     check_prefix(request)?;
     host.table(request.value(1), request.value(2)).await
 }

@@ -7,7 +7,7 @@ use tidelog_log::{Error, Offset, Result};
 
 use crate::documents::WriteMode;
 use crate::limits::{BODY_DEPTH_MAX, LINE_BYTES_MAX, NDJSON_TURN_BYTES, NDJSON_TURN_ROWS};
-use crate::{BodySource, Host, error, json};
+use crate::{BodySource, ObjectHost, error, json};
 
 /// The reply to an NDJSON body.
 ///
@@ -62,7 +62,7 @@ impl<B: BodySource> Ingest<B> {
     }
 
     /// One line: a turn that was written, the error that ended the series, or the summary.
-    pub async fn next<H: Host>(&mut self, host: &H) -> Option<Bytes> {
+    pub async fn next<H: ObjectHost>(&mut self, host: &H) -> Option<Bytes> {
         if self.done {
             return None;
         }
@@ -88,7 +88,7 @@ impl<B: BodySource> Ingest<B> {
         summary
     }
 
-    async fn turn<H: Host>(&mut self, host: &H) -> Result<Option<Json>> {
+    async fn turn<H: ObjectHost>(&mut self, host: &H) -> Result<Option<Json>> {
         let Lines { numbers, mutations } = self.gather().await?;
         let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else {
             return Ok(None);

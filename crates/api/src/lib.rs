@@ -1,6 +1,6 @@
 //! The HTTP contract of Tidelog, neutral to the host it runs in.
 //!
-//! [`handle`] turns one request into one answer over the port [`Host`]. It binds no socket,
+//! [`handle`] turns one request into one answer over the ports [`ObjectHost`] and [`Directory`]. It binds no socket,
 //! spawns nothing, reads no clock and holds at most one page or one turn in memory; live answers
 //! are state machines ([`Live`]) that the host pulls as fast as its client reads.
 //!
@@ -10,15 +10,15 @@ pub mod limits;
 
 mod host;
 pub use host::{
-    ApiSettings, Host, LakeStatus, LoadedTable, ObjectEntry, ObjectList, ObjectPage, QueryAnswer,
-    StateAnswer, TableName, Tier, TypeSummary,
+    ApiSettings, Directory, Host, LakeStatus, LoadedTable, ObjectEntry, ObjectHost, ObjectList,
+    ObjectPage, QueryAnswer, StateAnswer, TableName, Tier, TypeSummary,
 };
 
 mod message;
 pub use message::{Body, BodySource, Request, Response};
 
 mod handle;
-pub use handle::handle;
+pub use handle::{Handled, handle, handle_directory, handle_object};
 
 mod route;
 pub use route::{Operation, ROUTES, Route};

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{BodySource, EventStream, Host, Ingest};
+use crate::{BodySource, EventStream, Ingest, ObjectHost};
 
 /// An answer that is made while the client reads it. It owns all it needs but the host.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub enum Live<B> {
 
 impl<B: BodySource> Live<B> {
     /// The next bytes to send; `None` at the end. Waits at most the keep-alive interval.
-    pub async fn next<H: Host>(&mut self, host: &H) -> Option<Bytes> {
+    pub async fn next<H: ObjectHost>(&mut self, host: &H) -> Option<Bytes> {
         match self {
             Self::Events(events) => events.next(host).await,
             Self::Ingest(ingest) => ingest.next(host).await,

@@ -11,9 +11,11 @@ use crate::caller::caller;
 use crate::handle::Routed;
 use crate::limits::{BODY_DEPTH_MAX, OBJECTS_DEFAULT, OBJECTS_MAX, SMALL_BODY_BYTES_MAX};
 use crate::parameters::invalid;
-use crate::{BodySource, Host, LakeStatus, ObjectList, Response, StateAnswer, Tier, reply};
+use crate::{
+    BodySource, Directory, LakeStatus, ObjectHost, ObjectList, Response, StateAnswer, Tier, reply,
+};
 
-pub(crate) async fn list<H: Host, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
+pub(crate) async fn list<H: Directory, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
     let parameters = &request.parameters;
     let type_name = parameters.get("type").map(str::to_owned);
     if let Some(name) = &type_name {
@@ -32,7 +34,7 @@ pub(crate) async fn list<H: Host, B>(host: &H, request: &Routed<B>) -> Result<Re
     Ok(reply::json(StatusCode::OK, &json!(page.await?)))
 }
 
-pub(crate) async fn delete<H: Host, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
+pub(crate) async fn delete<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
     let (object, caller) = (
         request.object()?,
         caller(&request.headers, &request.parameters)?,
@@ -44,7 +46,7 @@ pub(crate) async fn delete<H: Host, B>(host: &H, request: &Routed<B>) -> Result<
     ))
 }
 
-pub(crate) async fn state<H: Host, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
+pub(crate) async fn state<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
     let object = request.object()?;
     let StateAnswer {
         object: state,
@@ -56,7 +58,7 @@ pub(crate) async fn state<H: Host, B>(host: &H, request: &Routed<B>) -> Result<R
     ))
 }
 
-pub(crate) async fn sync<H: Host, B: BodySource>(
+pub(crate) async fn sync<H: ObjectHost, B: BodySource>(
     host: &H,
     mut request: Routed<B>,
 ) -> Result<Response<B>> {

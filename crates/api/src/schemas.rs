@@ -9,7 +9,7 @@ use crate::body::{self, Media};
 use crate::handle::{Routed, unreadable};
 use crate::limits::{BODY_DEPTH_MAX, SMALL_BODY_BYTES_MAX};
 use crate::reply::{self, has_already, with_header};
-use crate::{BodySource, Host, Response, json};
+use crate::{BodySource, Directory, Response, json};
 
 /// Names that routes use, now or later, where a collection's name stands.
 pub const RESERVED_COLLECTIONS: &[&str] = &[
@@ -44,12 +44,12 @@ pub fn check_reserved(spec: &TypeSpec) -> Result<()> {
     }
 }
 
-pub(crate) async fn list<H: Host, B>(host: &H) -> Result<Response<B>> {
+pub(crate) async fn list<H: Directory, B>(host: &H) -> Result<Response<B>> {
     let types = host.types().await?;
     Ok(reply::json(StatusCode::OK, &json!({ "types": types })))
 }
 
-pub(crate) async fn get<H: Host, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
+pub(crate) async fn get<H: Directory, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
     let name = request.value(0);
     check_name("type", name)?;
     let version = request
@@ -68,7 +68,7 @@ pub(crate) async fn get<H: Host, B>(host: &H, request: &Routed<B>) -> Result<Res
     answer(StatusCode::OK, &schema)
 }
 
-pub(crate) async fn put<H: Host, B: BodySource>(
+pub(crate) async fn put<H: Directory, B: BodySource>(
     host: &H,
     mut request: Routed<B>,
 ) -> Result<Response<B>> {

@@ -5,8 +5,8 @@ use serde_json::{Map, Value as Json};
 use tidelog_core::{Address, ChangesPage, ChangesRequest};
 use tidelog_log::{Offset, StartAt};
 
-use crate::Host;
 use crate::changes::cursor_after;
+use crate::{Host, ObjectHost};
 
 /// A live read of one object's log. It holds one page at most: a slow client is simply not read
 /// for, and is told 410 on its next connection if its place was trimmed meanwhile.
@@ -49,7 +49,7 @@ impl EventStream {
 
     /// The next frames to send; `None` when the stream closed, its time is over, the host stops
     /// or the log cannot be read: the client connects again with its last offset.
-    pub async fn next<H: Host>(&mut self, host: &H) -> Option<Bytes> {
+    pub async fn next<H: ObjectHost>(&mut self, host: &H) -> Option<Bytes> {
         if let Some(page) = self.first.take() {
             return Some(self.frames(host, &page));
         }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 use tidelog_api::{
-    ApiSettings, Host, LakeStatus, LoadedTable, ObjectList, ObjectPage, QueryAnswer, StateAnswer,
-    TableName, Tier, TypeSummary,
+    ApiSettings, Directory, Host, LakeStatus, LoadedTable, ObjectHost, ObjectList, ObjectPage,
+    QueryAnswer, StateAnswer, TableName, Tier, TypeSummary,
 };
 use tidelog_core::{
     Address, Caller, ChangesPage, ChangesRequest, Command, Found, Mutation, ObjectState, Query,
@@ -45,30 +45,20 @@ pub(crate) struct Embedded {
 }
 
 impl Host for Embedded {
-    async fn register_type(&self, spec: TypeSpec) -> Result<(TypeSchema, bool)> {
-        let registry = Arc::clone(&self.shared.registry);
-        let done = tokio::task::spawn_blocking(move || registry.register_type(&spec)).await;
-        let (schema, new) = done.map_err(|e| Error::internal(e.to_string()))??;
-        Ok((TypeSchema::clone(&schema), new))
+    fn now(&self) -> i64 {
+        clock::now()
     }
 
-    async fn type_schema(&self, name: &str, version: Option<u32>) -> Result<TypeSchema> {
-        match version {
-            Some(version) => self.shared.registry.version(name, version),
-            None => Ok(TypeSchema::clone(&*self.shared.registry.newest(name)?)),
-        }
+    fn stopping(&self) -> bool {
+        *self.stop.borrow()
     }
 
-    async fn types(&self) -> Result<Vec<TypeSummary>> {
-        self.shared.registry.summaries()
+    fn settings(&self) -> &ApiSettings {
+        &self.api
     }
+}
 
-    async fn objects(&self, list: ObjectList) -> Result<ObjectPage> {
-        let registry = Arc::clone(&self.shared.registry);
-        let done = tokio::task::spawn_blocking(move || registry.objects(&list)).await;
-        done.map_err(|e| Error::internal(e.to_string()))?
-    }
-
+impl ObjectHost for Embedded {
     async fn write(
         &self,
         object: &Address,
@@ -218,6 +208,32 @@ impl Host for Embedded {
             "the lake does not catch up; try again later",
         ))
     }
+}
+
+impl Directory for Embedded {
+    async fn register_type(&self, spec: TypeSpec) -> Result<(TypeSchema, bool)> {
+        let registry = Arc::clone(&self.shared.registry);
+        let done = tokio::task::spawn_blocking(move || registry.register_type(&spec)).await;
+        let (schema, new) = done.map_err(|e| Error::internal(e.to_string()))??;
+        Ok((TypeSchema::clone(&schema), new))
+    }
+
+    async fn type_schema(&self, name: &str, version: Option<u32>) -> Result<TypeSchema> {
+        match version {
+            Some(version) => self.shared.registry.version(name, version),
+            None => Ok(TypeSchema::clone(&*self.shared.registry.newest(name)?)),
+        }
+    }
+
+    async fn types(&self) -> Result<Vec<TypeSummary>> {
+        self.shared.registry.summaries()
+    }
+
+    async fn objects(&self, list: ObjectList) -> Result<ObjectPage> {
+        let registry = Arc::clone(&self.shared.registry);
+        let done = tokio::task::spawn_blocking(move || registry.objects(&list)).await;
+        done.map_err(|e| Error::internal(e.to_string()))?
+    }
 
     async fn tables(&self) -> Result<Vec<TableName>> {
         let known = self.tables.known()?;
@@ -336,18 +352,6 @@ impl Host for Embedded {
             return Err(Error::unavailable("not_ready", "the server is stopping"));
         }
         self.shared.registry.types().map(|_| ())
-    }
-
-    fn now(&self) -> i64 {
-        clock::now()
-    }
-
-    fn stopping(&self) -> bool {
-        *self.stop.borrow()
-    }
-
-    fn settings(&self) -> &ApiSettings {
-        &self.api
     }
 }
 

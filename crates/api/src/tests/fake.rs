@@ -14,8 +14,8 @@ use tidelog_core::{
 use tidelog_log::{Epoch, Error, Hash, Kind, Offset, Result, Sequence, StartAt};
 
 use crate::{
-    ApiSettings, Body, BodySource, Host, LoadedTable, ObjectList, ObjectPage, QueryAnswer, Request,
-    Response, StateAnswer, TableName, Tier, TypeSummary, handle,
+    ApiSettings, Body, BodySource, Directory, Host, LoadedTable, ObjectHost, ObjectList,
+    ObjectPage, QueryAnswer, Request, Response, StateAnswer, TableName, Tier, TypeSummary, handle,
 };
 
 #[derive(Default)]
@@ -38,32 +38,20 @@ pub(super) fn offset(sequence: u64) -> Offset {
 }
 
 impl Host for Fake {
-    async fn register_type(&self, spec: TypeSpec) -> Result<(TypeSchema, bool)> {
-        Ok((TypeSchema::register(None, &spec)?, true))
+    fn now(&self) -> i64 {
+        1_800_000_000_000 + *self.clock.lock().unwrap()
     }
 
-    async fn type_schema(&self, name: &str, _: Option<u32>) -> Result<TypeSchema> {
-        Err(Error::not_found("unknown_type", format!("no type {name}")))
+    fn stopping(&self) -> bool {
+        false
     }
 
-    async fn types(&self) -> Result<Vec<TypeSummary>> {
-        let summary = |name: &str| TypeSummary {
-            name: name.to_owned(),
-            version: 1,
-            description: String::new(),
-            collections: vec!["flights".to_owned()],
-        };
-        Ok(vec![summary("airport"), summary("city"), summary("plane")])
+    fn settings(&self) -> &ApiSettings {
+        &self.settings
     }
+}
 
-    async fn objects(&self, list: ObjectList) -> Result<ObjectPage> {
-        assert_eq!((list.limit, list.prefix.as_str()), (7, "J F"));
-        Ok(ObjectPage {
-            objects: Vec::new(),
-            next: None,
-        })
-    }
-
+impl ObjectHost for Fake {
     async fn write(&self, _: &Address, caller: Caller, turn: Vec<Mutation>) -> Result<TurnReply> {
         let mut turns = self.turns.lock().unwrap();
         let written = turn.iter().enumerate().map(|(at, _)| Written {
@@ -174,6 +162,34 @@ impl Host for Fake {
     async fn sync(&self, object: &Address, _: Tier) -> Result<StateAnswer> {
         self.state(object).await
     }
+}
+
+impl Directory for Fake {
+    async fn register_type(&self, spec: TypeSpec) -> Result<(TypeSchema, bool)> {
+        Ok((TypeSchema::register(None, &spec)?, true))
+    }
+
+    async fn type_schema(&self, name: &str, _: Option<u32>) -> Result<TypeSchema> {
+        Err(Error::not_found("unknown_type", format!("no type {name}")))
+    }
+
+    async fn types(&self) -> Result<Vec<TypeSummary>> {
+        let summary = |name: &str| TypeSummary {
+            name: name.to_owned(),
+            version: 1,
+            description: String::new(),
+            collections: vec!["flights".to_owned()],
+        };
+        Ok(vec![summary("airport"), summary("city"), summary("plane")])
+    }
+
+    async fn objects(&self, list: ObjectList) -> Result<ObjectPage> {
+        assert_eq!((list.limit, list.prefix.as_str()), (7, "J F"));
+        Ok(ObjectPage {
+            objects: Vec::new(),
+            next: None,
+        })
+    }
 
     async fn tables(&self) -> Result<Vec<TableName>> {
         let name = |name: &str| TableName {
@@ -204,18 +220,6 @@ impl Host for Fake {
 
     async fn ready(&self) -> Result<()> {
         Err(Error::unavailable("not_ready", "starting"))
-    }
-
-    fn now(&self) -> i64 {
-        1_800_000_000_000 + *self.clock.lock().unwrap()
-    }
-
-    fn stopping(&self) -> bool {
-        false
-    }
-
-    fn settings(&self) -> &ApiSettings {
-        &self.settings
     }
 }
 
