@@ -130,6 +130,8 @@ pub const CODES: &[Code] = &[
     code(Gone, "offset_trimmed", "The offset is no longer in the log; start again at `earliestOffset`."),
     // Unavailable: retry after `Retry-After`.
     code(Unavailable, "address_in_use", "At start: another process listens there."),
+    code(Unavailable, "actor_reset", "The object was reset during the request; repeat a write with its `Idempotency-Key`."),
+    code(Unavailable, "actor_unavailable", "Another actor did not answer."),
     code(Unavailable, "blob_store", "The object store of the lake does not answer."),
     code(Unavailable, "busy", "The object's queue is full."),
     code(Unavailable, "inbox_full", "A table's inbox is full until the next commit."),
@@ -150,3 +152,7 @@ pub const CODES: &[Code] = &[
     code(Kind::Corrupt, "corrupt", "Stored bytes do not check out. Run `tidelog verify`."),
     code(Kind::Internal, "internal", "A bug or an operating-system failure."),
 ];
+/// The code of this name, if there is one.
+pub fn known_code(name: &str) -> Option<&'static Code> {
+    CODES.iter().find(|known| known.code == name)
+}

@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json};
 use tidelog_log::{Error, Kind};
 
 use crate::Response;
+use crate::codes::known_code;
 use crate::limits::RETRY_AFTER_SECONDS;
 use crate::reply::{document, with_header};
 
@@ -67,6 +68,32 @@ pub fn problem(error: &Error) -> Json {
         problem.insert("field".into(), field.into());
     }
     Json::Object(problem)
+}
+
+/// The error that [`problem`] made a document of, on its way between two parts of a host.
+pub fn read_problem(problem: &Json) -> Error {
+    let text = |name: &str| problem.get(name).and_then(Json::as_str);
+    let message = text("detail").unwrap_or("no problem document");
+    let Some(known) = text("code").and_then(known_code) else {
+        return Error::internal(message);
+    };
+    let mut error = Error::new(known.kind, known.code, message);
+    if let Some(field) = text("field") {
+        error = error.at(field);
+    }
+    let members = problem.as_object().into_iter().flatten();
+    for (name, value) in members.filter(|(name, _)| !MEMBERS.contains(&name.as_str())) {
+        error = error.with(name, value.clone());
+    }
+    error
+}
+
+/// The members of a problem document that are no details.
+const MEMBERS: [&str; 6] = ["type", "title", "status", "code", "detail", "field"];
+
+/// An error as an answer, for what a host refuses before the routes see it.
+pub fn refusal<B>(error: &Error) -> Response<B> {
+    refuse(error)
 }
 
 /// An error as an answer.

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use tidelog_core::{
-    Address, Caller, ChangesPage, ChangesRequest, Found, JsonObject, Mutation, ObjectState,
-    TurnReply, TypeSchema, TypeSpec,
+    Address, Caller, ChangesPage, ChangesRequest, Found, JsonObject, Mutation, ObjectState, Query,
+    Sql, TurnReply, TypeSchema, TypeSpec, View,
 };
-use tidelog_log::{Offset, Result, Sequence};
+use tidelog_log::{Error, Offset, Result, Sequence};
 
 /// What every route needs of the host it runs in: a clock and settings.
 ///
@@ -154,8 +154,20 @@ pub struct TypeSummary {
     pub collections: Vec<String>,
 }
 
+impl TypeSummary {
+    /// The line of a type's version.
+    pub fn of(schema: &TypeSchema) -> Self {
+        Self {
+            name: schema.name.clone(),
+            version: schema.version,
+            description: schema.description.clone(),
+            collections: schema.collections.iter().map(|c| c.name.clone()).collect(),
+        }
+    }
+}
+
 /// Which objects to list.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectList {
     /// Only this type.
     pub type_name: Option<String>,
@@ -178,7 +190,7 @@ pub struct ObjectPage {
 }
 
 /// One object in a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectEntry {
     /// Its type.
     #[serde(rename = "type")]
@@ -198,6 +210,30 @@ pub struct QueryAnswer {
     pub next: Option<String>,
     /// The newest event the rows include.
     pub offset: Offset,
+}
+
+impl QueryAnswer {
+    /// Runs a parsed query over what a connection sees.
+    ///
+    /// # Errors
+    /// `object_deleted`; `not_caught_up` when the object is before `atLeast`; those of the query.
+    pub fn of(view: &View, sql: &dyn Sql, collection: &str, query: &Query) -> Result<Self> {
+        view.check_alive(sql)?;
+        let offset = view.offset(sql)?;
+        if query
+            .at_least
+            .is_some_and(|wanted| wanted.sequence > offset.sequence)
+        {
+            let message = format!("the object is at {offset}, before atLeast");
+            return Err(Error::unavailable("not_caught_up", message).at("atLeast"));
+        }
+        let page = query.run(sql, &view.prepared(collection)?.collection)?;
+        Ok(Self {
+            rows: page.rows,
+            next: page.next,
+            offset,
+        })
+    }
 }
 
 /// Where an object and its tables stand.

@@ -7,6 +7,8 @@
 //! `docs/http.md` is the contract for users; [`ROUTES`] and [`CODES`] are its single sources.
 
 pub mod limits;
+pub mod metrics;
+pub mod registry;
 
 mod host;
 pub use host::{
@@ -24,10 +26,10 @@ mod route;
 pub use route::{Operation, ROUTES, Route};
 
 mod codes;
-pub use codes::{CODES, Code};
+pub use codes::{CODES, Code, known_code};
 
 mod error;
-pub use error::{problem, status_of};
+pub use error::{problem, read_problem, refusal, status_of};
 
 mod auth;
 mod body;

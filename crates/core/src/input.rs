@@ -72,6 +72,19 @@ pub enum Mutation {
     },
 }
 
+impl Mutation {
+    /// The name of the collection it is for.
+    pub fn collection(&self) -> &str {
+        match self {
+            Self::Insert { collection, .. }
+            | Self::Upsert { collection, .. }
+            | Self::Put { collection, .. }
+            | Self::Update { collection, .. }
+            | Self::Delete { collection, .. } => collection,
+        }
+    }
+}
+
 /// What became of one mutation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

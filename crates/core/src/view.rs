@@ -73,6 +73,16 @@ impl View {
             })
     }
 
+    /// The table actors of the collections with cold sync.
+    pub fn cold_tables(&self) -> Vec<Address> {
+        let cold = self
+            .collections
+            .iter()
+            .filter(|p| p.collection.cold.enabled);
+        let tables = cold.map(|p| Address::table(&self.address.type_name, &p.collection.name));
+        tables.filter_map(Result::ok).collect()
+    }
+
     /// Refuses to read documents of an object that is being, or was, deleted.
     pub fn check_alive(&self, sql: &dyn Sql) -> Result<()> {
         match meta::status(sql)? {

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value as Json;
+use tidelog_api::metrics::TableGauges;
 use tidelog_api::{
     ApiSettings, Directory, Host, LakeStatus, LoadedTable, ObjectHost, ObjectList, ObjectPage,
-    QueryAnswer, StateAnswer, TableName, Tier, TypeSummary,
+    QueryAnswer, StateAnswer, TableName, Tier, TypeSummary, metrics,
 };
 use tidelog_core::{
     Address, Caller, ChangesPage, ChangesRequest, Command, Found, Mutation, ObjectState, Query,
@@ -19,7 +20,6 @@ use tidelog_log::{Error, Result, Sequence};
 use tokio::sync::watch;
 
 use crate::clock;
-use crate::metrics::head;
 use crate::pump::Pump;
 use crate::readers::Readers;
 use crate::s3::S3Credentials;
@@ -68,7 +68,7 @@ impl ObjectHost for Embedded {
         let schema = self.shared.registry.newest(&object.type_name)?;
         for mutation in &mutations {
             // Refuse before an object is made for it.
-            schema.collection(collection_of(mutation))?;
+            schema.collection(mutation.collection())?;
         }
         match self
             .shards
@@ -100,21 +100,7 @@ impl ObjectHost for Embedded {
         let query = Query::parse(schema.collection(collection)?, &query)?;
         let collection = collection.to_owned();
         let answer = self.readers.read(object, move |view, sql| {
-            view.check_alive(sql)?;
-            let offset = view.offset(sql)?;
-            if query
-                .at_least
-                .is_some_and(|wanted| wanted.sequence > offset.sequence)
-            {
-                let message = format!("the object is at {offset}, before atLeast");
-                return Err(Error::unavailable("not_caught_up", message).at("atLeast"));
-            }
-            let page = query.run(sql, &view.prepared(&collection)?.collection)?;
-            Ok(QueryAnswer {
-                rows: page.rows,
-                next: page.next,
-                offset,
-            })
+            QueryAnswer::of(view, sql, &collection, &query)
         });
         answer.await
     }
@@ -305,7 +291,7 @@ impl Directory for Embedded {
 
     async fn metrics(&self) -> Result<String> {
         let mut out = self.shared.metrics.text();
-        head(
+        metrics::head(
             &mut out,
             "followed_objects",
             "Objects with live readers.",
@@ -316,34 +302,22 @@ impl Directory for Embedded {
             "tidelog_followed_objects {}",
             self.shared.signals.followed()
         );
-        let mut states = Vec::new();
+        let mut tables = Vec::new();
         for table in self
             .tables
             .known()?
             .into_iter()
             .filter(|table| self.tables.exists(table))
         {
-            states.push((table.clone(), self.tables.state(&table).await?));
+            let state = self.tables.state(&table).await?;
+            tables.push(TableGauges {
+                type_name: table.type_name,
+                collection: table.id,
+                gauges: state.status.gauges().to_vec(),
+                failing: state.error.is_some(),
+            });
         }
-        for (name, help) in LAKE_GAUGES {
-            head(&mut out, name, help, "gauge");
-            for (table, state) in &states {
-                let status = &state.status;
-                let value = match name {
-                    "lake_inbox_events" => status.inbox_events,
-                    "lake_inbox_bytes" => status.inbox_bytes,
-                    "lake_rows" => status.rows,
-                    "lake_data_files" => status.data_files,
-                    "lake_bytes" => status.bytes,
-                    _ => u64::from(state.error.is_some()),
-                };
-                let (kind, id) = (&table.type_name, &table.id);
-                let _ = writeln!(
-                    out,
-                    "tidelog_{name}{{type=\"{kind}\",collection=\"{id}\"}} {value}"
-                );
-            }
-        }
+        metrics::tables(&mut out, &tables);
         Ok(out)
     }
 
@@ -357,15 +331,6 @@ impl Directory for Embedded {
 
 /// What follows a collection's name in the name of its changes table.
 const CHANGES: &str = "_changes";
-
-const LAKE_GAUGES: [(&str, &str); 6] = [
-    ("lake_inbox_events", "Events accepted and not committed."),
-    ("lake_inbox_bytes", "Bytes of those events."),
-    ("lake_rows", "Rows of the changes table."),
-    ("lake_data_files", "Data files of the changes table."),
-    ("lake_bytes", "Bytes of the data files."),
-    ("lake_failing", "1 while the newest commit attempt failed."),
-];
 
 impl Embedded {
     fn check_collection(&self, object: &Address, collection: &str) -> Result<Arc<TypeSchema>> {
@@ -406,15 +371,5 @@ impl Embedded {
             status.lag_millis = time.map_or(0, |time| (clock::now() - time).max(0));
         }
         Ok(status)
-    }
-}
-
-fn collection_of(mutation: &Mutation) -> &str {
-    match mutation {
-        Mutation::Insert { collection, .. }
-        | Mutation::Upsert { collection, .. }
-        | Mutation::Put { collection, .. }
-        | Mutation::Update { collection, .. }
-        | Mutation::Delete { collection, .. } => collection,
     }
 }

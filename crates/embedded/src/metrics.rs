@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tidelog_api::metrics::head;
+
 /// A number that only grows.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
@@ -104,12 +106,4 @@ impl Metrics {
         }
         out
     }
-}
-
-/// Writes the lines that introduce a metric.
-pub(crate) fn head(out: &mut String, name: &str, help: &str, kind: &str) {
-    let _ = writeln!(
-        out,
-        "# HELP tidelog_{name} {help}\n# TYPE tidelog_{name} {kind}"
-    );
 }

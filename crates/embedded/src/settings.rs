@@ -197,6 +197,7 @@ impl Settings {
             flush_bytes: lake.flush_bytes,
             flush_events: lake.flush_events,
             flush_millis: i64::try_from(lake.flush_millis).unwrap_or(i64::MAX / 2),
+            flush_bytes_max: TableSettings::default().flush_bytes_max,
             target_file_bytes: lake.target_file_bytes,
         }
     }

@@ -7,7 +7,6 @@ use uuid::Uuid;
 use crate::actor::{TableRow, narrow, write_metadata};
 use crate::columns::TableSchema;
 use crate::inbox::{BATCH_PARTS_MAX, move_committed};
-use crate::limits::FLUSH_BYTES_MAX;
 use crate::plan::InboxBatch;
 use crate::{FlushOutcome, FlushPlan, TableActor, foreign};
 
@@ -111,7 +110,7 @@ impl TableActor {
             let attempt = intent.attempt + 1;
             return Ok(Some(Intent { attempt, ..intent }));
         }
-        let last_inbox = inbox_to_take(sql)?;
+        let last_inbox = inbox_to_take(sql, self.settings.flush_bytes_max)?;
         if last_inbox == 0 && row.schema_version == row.written_version {
             return Ok(None);
         }
@@ -171,12 +170,12 @@ fn read_intent(sql: &dyn Sql) -> Result<Option<Intent>> {
 }
 
 /// The last inbox row that the next flush takes, from the oldest on; 0 when there is none.
-fn inbox_to_take(sql: &dyn Sql) -> Result<u64> {
+fn inbox_to_take(sql: &dyn Sql, bytes_max: u64) -> Result<u64> {
     let text = "SELECT id, total FROM (SELECT id, sum(bytes) OVER (ORDER BY id) AS total
                 FROM lake_inbox) WHERE total <= ?
                 UNION ALL SELECT id, 0 FROM (SELECT id FROM lake_inbox ORDER BY id LIMIT 1)
                 ORDER BY id DESC LIMIT 1";
-    let last = one(sql, text, &[int(FLUSH_BYTES_MAX)], |row| row[0].unsigned())?;
+    let last = one(sql, text, &[int(bytes_max)], |row| row[0].unsigned())?;
     Ok(last.unwrap_or(0))
 }
 

@@ -1,5 +1,6 @@
 //! Taking batches: one contiguous range after the other, each exactly once.
 
+use serde::{Deserialize, Serialize};
 use tidelog_core::{Address, NAMESPACE, Sql, SqlExt, SqlValue, atomically, int, one};
 use tidelog_log::limits::PART_BYTES_MAX;
 use tidelog_log::{Batch, Error, Hash, Result, Sequence};
@@ -11,7 +12,7 @@ use crate::limits::{BATCH_EVENTS_MAX, INBOX_BYTES_MAX};
 pub(crate) const BATCH_PARTS_MAX: usize = 256;
 
 /// What a source hears about its push.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PushReply {
     /// The range is in the inbox, durable with this step.
     Accepted {

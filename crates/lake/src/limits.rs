@@ -1,6 +1,6 @@
 //! Every limit of a table actor, in one place. Sizes are bytes.
 
-/// Most inbox bytes one flush takes; one batch is always taken.
+/// Most inbox bytes one flush takes unless the host chooses less; one batch is always taken.
 pub const FLUSH_BYTES_MAX: u64 = 32_000_000;
 /// Most inbox bytes kept; a push beyond it is refused until a flush made room.
 pub const INBOX_BYTES_MAX: u64 = 512_000_000;

@@ -3,6 +3,8 @@
 use tidelog_core::Address;
 use tidelog_log::{Error, Result};
 
+use crate::limits::FLUSH_BYTES_MAX;
+
 /// What a host chooses for a table actor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableSettings {
@@ -16,6 +18,8 @@ pub struct TableSettings {
     pub flush_events: u64,
     /// Age of the oldest inbox batch at which a flush is due, milliseconds.
     pub flush_millis: i64,
+    /// Most inbox bytes one flush takes; one batch is always taken. Bounds a flush's memory.
+    pub flush_bytes_max: u64,
     /// Size at which a data file is cut, as bytes of the events in it.
     pub target_file_bytes: u64,
 }
@@ -28,6 +32,7 @@ impl Default for TableSettings {
             flush_bytes: 16_000_000,
             flush_events: 200_000,
             flush_millis: 5_000,
+            flush_bytes_max: FLUSH_BYTES_MAX,
             target_file_bytes: 128_000_000,
         }
     }

@@ -1,5 +1,6 @@
 //! What an operator or a source may ask of a table.
 
+use serde::{Deserialize, Serialize};
 use tidelog_core::{Sql, SqlValue, all, int, one};
 use tidelog_log::{Epoch, Result, Sequence};
 
@@ -9,7 +10,7 @@ use crate::flush::attempts;
 use crate::limits::STATUS_MARKS_MAX;
 
 /// How far a table has taken one source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// The source's epoch at the accepted mark.
     pub epoch: Epoch,
@@ -20,7 +21,7 @@ pub struct Mark {
 }
 
 /// A source and its mark.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceMark {
     /// The object's permanent address.
     pub source: String,
@@ -29,7 +30,7 @@ pub struct SourceMark {
 }
 
 /// How a table stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableStatus {
     /// Events waiting in the inbox.
     pub inbox_events: u64,
@@ -108,6 +109,31 @@ impl TableActor {
     pub fn mark(&self, sql: &dyn Sql, source: &str) -> Result<Option<Mark>> {
         let text = "SELECT epoch, accepted, committed FROM lake_sources WHERE source = ?";
         one(sql, text, &[SqlValue::Text(source)], read_mark)
+    }
+}
+
+impl TableStatus {
+    /// What operators watch of a table: a metric's name, what it says, its value.
+    pub fn gauges(&self) -> [(&'static str, &'static str, u64); 5] {
+        [
+            (
+                "lake_inbox_events",
+                "Events accepted and not committed.",
+                self.inbox_events,
+            ),
+            (
+                "lake_inbox_bytes",
+                "Bytes of those events.",
+                self.inbox_bytes,
+            ),
+            ("lake_rows", "Rows of the changes table.", self.rows),
+            (
+                "lake_data_files",
+                "Data files of the changes table.",
+                self.data_files,
+            ),
+            ("lake_bytes", "Bytes of the data files.", self.bytes),
+        ]
     }
 }
 

@@ -5,6 +5,8 @@ use serde_json::Value as Json;
 use tidelog_log::limits::COLUMNS_MAX;
 use tidelog_log::{Error, FieldId, FieldType, Result};
 
+use crate::Address;
+
 use super::spec::{CheckSpec, ColdSpec};
 
 /// One immutable version of a type.
@@ -85,6 +87,13 @@ pub struct Index {
 }
 
 impl TypeSchema {
+    /// The table actors of the collections with cold sync.
+    pub fn cold_tables(&self) -> Vec<Address> {
+        let cold = self.collections.iter().filter(|c| c.cold.enabled);
+        let tables = cold.map(|c| Address::table(&self.name, &c.name));
+        tables.filter_map(Result::ok).collect()
+    }
+
     /// Reads a stored version.
     pub fn from_json(json: &[u8]) -> Result<Self> {
         serde_json::from_slice(json).map_err(|e| Error::corrupt(format!("a stored schema: {e}")))

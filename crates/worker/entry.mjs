@@ -1,0 +1,145 @@
+// The Worker: the classes that Cloudflare runs, around the Rust actors.
+
+import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
+import { Calls, ObjectClient, TidelogError, follow, rows, subscribe } from "./calls.mjs";
+import { bodyOf, headersOf, lostResponse, responseOf } from "./http.mjs";
+import { Held, InstanceLost, nameOf, problem } from "./instance.mjs";
+
+/// The actor's name, which is its address. The platform gives it but in some alarms: it is kept.
+function nameOfActor(ctx) {
+  return ctx.id.name ?? ctx.storage.kv.get("name");
+}
+
+/// A Durable Object that other actors ask, and that an alarm wakes.
+class Actor extends DurableObject {
+  held;
+
+  constructor(ctx, env, make) {
+    super(ctx, env);
+    this.held = new Held((wasm) => make(wasm, nameOfActor(ctx)));
+  }
+
+  ask(message, bytes) {
+    return this.held.call(false, (actor) => actor.ask(message, bytes));
+  }
+
+  alarm() {
+    return this.held.call(false, (actor) => actor.alarm());
+  }
+}
+
+/// One digital object.
+export class TidelogObject extends Actor {
+  #calls = new Calls((request) => this.#send(request));
+
+  constructor(ctx, env) {
+    super(ctx, env, (wasm, name) => new wasm.ObjectActor(ctx.storage, env, name));
+  }
+
+  async fetch(request) {
+    const url = new URL(request.url);
+    const [headers, body] = [headersOf(request), await bodyOf(request)];
+    const reads = request.method === "GET" || request.method === "HEAD" || url.pathname.endsWith("/query");
+    try {
+      const query = url.search.slice(1);
+      const answer = await this.held.call(reads, (actor) =>
+        actor.fetch(request.method, url.pathname, query, headers, body),
+      );
+      return responseOf(answer);
+    } catch (error) {
+      return lostResponse(error);
+    }
+  }
+
+  async #send({ method, path, query, headers, body, reads }) {
+    const [, , type, id] = nameOfActor(this.ctx).split("/");
+    const root = `/v1/objects/${encodeURIComponent(type)}/${encodeURIComponent(id)}`;
+    const full = path === "" ? root : `${root}/${path}`;
+    try {
+      return await this.held.call(reads, (actor) => actor.fetch(method, full, query, headers, body));
+    } catch (error) {
+      if (!(error instanceof InstanceLost)) throw error;
+      const message = "the actor was reset; whether a write was done is not known";
+      throw new TidelogError(JSON.parse(problem("actor_reset", message)));
+    }
+  }
+
+  insert(...args) { return this.#calls.call("insert", args); }
+  upsert(...args) { return this.#calls.call("upsert", args); }
+  put(...args) { return this.#calls.call("put", args); }
+  update(...args) { return this.#calls.call("update", args); }
+  delete(...args) { return this.#calls.call("delete", args); }
+  batch(...args) { return this.#calls.call("batch", args); }
+  query(...args) { return this.#calls.call("query", args); }
+  state() { return this.#calls.call("state", []); }
+  sync(...args) { return this.#calls.call("sync", args); }
+  deleteObject(...args) { return this.#calls.call("deleteObject", args); }
+  get(collection, key) { return this.#calls.get(collection, key); }
+  changes(options) { return this.#calls.changes(options); }
+  rows(collection, query) { return rows((...args) => this.query(...args), collection, query); }
+  subscribe(options) { return subscribe((page) => this.changes(page), options); }
+  follow(options, callback) { return follow((page) => this.changes(page), options, callback); }
+}
+
+/// One collection's Iceberg tables.
+export class TidelogTable extends Actor {
+  constructor(ctx, env) {
+    super(ctx, env, (wasm, name) => new wasm.TableActor(ctx.storage, env, name));
+  }
+}
+
+/// One shard of types and the list of objects.
+export class TidelogRegistry extends Actor {
+  constructor(ctx, env) {
+    super(ctx, env, (wasm) => new wasm.RegistryActor(ctx.storage));
+  }
+}
+
+/// The names of the tables.
+export class TidelogCatalog extends Actor {
+  constructor(ctx, env) {
+    super(ctx, env, (wasm) => new wasm.CatalogActor(ctx.storage));
+  }
+}
+
+const fronts = new WeakMap();
+
+/// The front of one environment; the isolate keeps it.
+function frontOf(env) {
+  if (!fronts.has(env)) fronts.set(env, new Held((wasm) => new wasm.Front(env)));
+  return fronts.get(env);
+}
+
+/// HTTP for everyone, typed calls for other Workers.
+export default class Tidelog extends WorkerEntrypoint {
+  async fetch(request) {
+    const url = new URL(request.url);
+    // What is an object's is read where the object is.
+    const body = url.pathname.startsWith("/v1/objects/") ? undefined : await bodyOf(request);
+    const reads = request.method === "GET" || request.method === "HEAD";
+    try {
+      const answer = await frontOf(this.env).call(reads, (front) =>
+        front.fetch(request.method, url.pathname, url.search.slice(1), headersOf(request), body),
+      );
+      if (typeof answer !== "string") return responseOf(answer);
+      return await stubOf(this.env, answer).fetch(request);
+    } catch (error) {
+      return lostResponse(error);
+    }
+  }
+
+  /// The object of this type and id, to call.
+  object(type, id) {
+    let name;
+    try {
+      name = nameOf(type, id);
+    } catch (document) {
+      throw new TidelogError(JSON.parse(document));
+    }
+    return new ObjectClient(() => stubOf(this.env, name));
+  }
+}
+
+function stubOf(env, name) {
+  return env.OBJECT.get(env.OBJECT.idFromName(name));
+}

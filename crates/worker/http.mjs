@@ -1,0 +1,60 @@
+// Between the platform's requests and answers and those of the Rust side.
+
+import { InstanceLost, problem } from "./instance.mjs";
+
+/// Bodies up to this are read whole; longer or unmeasured ones are streamed.
+const WHOLE_BYTES_MAX = 1_000_000;
+
+const encoder = new TextEncoder();
+
+export function headersOf(request) {
+  const flat = [];
+  for (const [name, value] of request.headers) flat.push(name, value);
+  return flat;
+}
+
+/// The body as bytes, as a stream's reader, or nothing.
+export async function bodyOf(request) {
+  if (!request.body) return undefined;
+  const length = Number(request.headers.get("content-length") ?? NaN);
+  if (length <= WHOLE_BYTES_MAX) return new Uint8Array(await request.arrayBuffer());
+  return request.body.getReader();
+}
+
+/// The platform's answer for `{status, headers, body}`.
+export function responseOf({ status, headers, body }) {
+  const pairs = [];
+  for (let at = 0; at < headers.length; at += 2) pairs.push([headers[at], headers[at + 1]]);
+  const empty = body === null || status === 204 || status === 304;
+  const content = empty ? null : body instanceof Uint8Array ? body : streamOf(body);
+  return new Response(content, { status, headers: pairs });
+}
+
+/// An answer that is made as fast as it is read.
+function streamOf(live) {
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        const chunk = await live.next().catch(() => undefined);
+        if (chunk === undefined) controller.close();
+        else controller.enqueue(chunk);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/// What a client reads when its call's instance was lost.
+export function lostResponse(error) {
+  if (!(error instanceof InstanceLost)) throw error;
+  const document = problem("actor_reset", "the actor was reset; whether a write was done is not known");
+  return new Response(encoder.encode(document), {
+    status: 503,
+    headers: {
+      "content-type": "application/problem+json",
+      "cache-control": "no-store",
+      "retry-after": "1",
+      "x-content-type-options": "nosniff",
+    },
+  });
+}

@@ -1,0 +1,121 @@
+// The one WebAssembly instance of this isolate, and what happens when it traps.
+//
+// A trap (a panic, a stack overflow, memory that ran out) leaves memory that nobody may trust, so
+// the instance is replaced. SQLite has undone what the trap interrupted. Whoever waits for a call
+// into the old instance is told; actors are made anew from their databases on their next call.
+
+import * as wasm from "./build/tidelog.js";
+import module from "./build/tidelog_bg.wasm";
+
+/// A call ended because the instance it ran in was replaced.
+export class InstanceLost extends Error {
+  constructor(cause) {
+    super(`the instance was replaced: ${cause?.message ?? cause}`);
+    this.name = "InstanceLost";
+  }
+}
+
+let generation = 0;
+let lastPanic;
+const waiting = new Set();
+
+globalThis.__tidelogPanicked = (message) => {
+  lastPanic = message;
+};
+
+// Rust's futures run as microtasks: a trap in one of them has no caller to be thrown at.
+const queue = globalThis.queueMicrotask.bind(globalThis);
+globalThis.queueMicrotask = (task) =>
+  queue(() => {
+    try {
+      task();
+    } catch (error) {
+      if (!isTrap(error)) throw error;
+      replace(error);
+    }
+  });
+
+wasm.initSync({ module });
+
+function isTrap(error) {
+  return error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
+}
+
+function replace(error) {
+  const lost = new InstanceLost(lastPanic ?? error);
+  console.error(`tidelog: ${lost.message}`);
+  lastPanic = undefined;
+  generation += 1;
+  wasm.__wbg_reset_state();
+  const calls = [...waiting];
+  waiting.clear();
+  for (const reject of calls) reject(lost);
+}
+
+/// Something in Rust that is made again after the instance was replaced.
+export class Held {
+  #make;
+  #value;
+  #generation = -1;
+
+  constructor(make) {
+    this.#make = make;
+  }
+
+  #current() {
+    if (this.#generation !== generation) {
+      this.#value = this.#make(wasm);
+      this.#generation = generation;
+    }
+    return this.#value;
+  }
+
+  /// Calls into Rust. A call that only reads is made again when its instance was lost.
+  async call(reads, f) {
+    try {
+      return await this.#once(f);
+    } catch (error) {
+      if (!reads || !(error instanceof InstanceLost)) throw error;
+      return await this.#once(f);
+    }
+  }
+
+  /// Calls into Rust without waiting.
+  now(f) {
+    try {
+      return f(this.#current());
+    } catch (error) {
+      if (!isTrap(error)) throw error;
+      replace(error);
+      throw new InstanceLost(error);
+    }
+  }
+
+  #once(f) {
+    return new Promise((resolve, reject) => {
+      waiting.add(reject);
+      const done = (settle) => (value) => {
+        waiting.delete(reject);
+        settle(value);
+      };
+      try {
+        Promise.resolve(f(this.#current())).then(done(resolve), done(reject));
+      } catch (error) {
+        waiting.delete(reject);
+        if (!isTrap(error)) return reject(error);
+        replace(error);
+        reject(new InstanceLost(error));
+      }
+    });
+  }
+}
+
+/// An error as its problem document: what HTTP shows for it.
+export function problem(code, message) {
+  return wasm.problem(code, message);
+}
+
+/// The permanent address of an object.
+export function nameOf(type, id) {
+  return wasm.Front.nameOf(type, id);
+}

@@ -1,0 +1,88 @@
+//! The one alarm of a Durable Object.
+
+use std::cell::Cell;
+
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::JsFuture;
+
+use crate::js;
+
+/// An alarm this late was lost: the platform forgets one that failed six times.
+const LOST_MILLIS: i64 = 60_000;
+
+/// Moves the platform's alarm, only earlier until it has rung. Setting it is part of the same
+/// write as the statements before it, so nothing is awaited.
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    storage: JsValue,
+    set: Cell<Option<i64>>,
+    known: Cell<bool>,
+    rings: Cell<u64>,
+}
+
+impl Alarm {
+    pub(crate) fn of(storage: JsValue) -> Self {
+        Self {
+            storage,
+            set: Cell::new(None),
+            known: Cell::new(false),
+            rings: Cell::new(0),
+        }
+    }
+
+    /// Sees to it that the alarm rings at `at`, milliseconds since 1970, or before.
+    pub(crate) fn arm(&self, at: i64) {
+        if self.set.get().is_some_and(|set| set <= at) {
+            return;
+        }
+        self.set.set(Some(at));
+        self.known.set(true);
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds are within 2^53")]
+        js::set_alarm(&self.storage, at as f64);
+    }
+
+    /// The alarm rings: the platform has forgotten it. Sets it again first of all, so that a
+    /// handler which dies is called once more.
+    pub(crate) fn rung(&self, again: i64) {
+        self.rings.set(self.rings.get() + 1);
+        self.set.set(None);
+        self.arm(again);
+    }
+
+    /// The handler is done: the alarm rings at `next`, or not at all.
+    pub(crate) fn settle(&self, next: Option<i64>) {
+        self.set.set(None);
+        match next {
+            Some(next) => self.arm(next),
+            None => js::delete_alarm(&self.storage),
+        }
+    }
+
+    /// After a start: true when there is work to do and no alarm that would do it.
+    pub(crate) async fn is_lost(&self, now: i64) -> bool {
+        if self.known.get() {
+            return false;
+        }
+        let asked = js::get_alarm(&self.storage).map(JsFuture::from);
+        let found = match asked {
+            Ok(asked) => asked.await.ok().and_then(|at| at.as_f64()),
+            Err(_) => None,
+        };
+        if self.known.get() {
+            return false;
+        }
+        self.known.set(true);
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "milliseconds are within 2^53"
+        )]
+        let found = found.map(|at| at as i64);
+        self.set.set(found.filter(|at| *at > now - LOST_MILLIS));
+        self.set.get().is_none()
+    }
+
+    /// How often it rang in this instance.
+    pub(crate) fn rings(&self) -> u64 {
+        self.rings.get()
+    }
+}

@@ -1,0 +1,187 @@
+//! What is no object's: types, the list of objects, the catalog, health and metrics.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use futures_util::future::try_join_all;
+use js_sys::Array;
+use serde_json::Value as Json;
+use tidelog_api::metrics::TableGauges;
+use tidelog_api::{
+    ApiSettings, Directory, Handled, Host, LoadedTable, ObjectEntry, ObjectList, ObjectPage,
+    TableName, TypeSummary, handle_directory, metrics, registry,
+};
+use tidelog_core::{Address, TypeSchema, TypeSpec};
+use tidelog_log::{Error, Result};
+use wasm_bindgen::prelude::*;
+
+use crate::crossing;
+use crate::js;
+use crate::messages::{CatalogAsk, Registered, RegistryAsk, TableAsk};
+use crate::peers::{Peers, SHARDS};
+use crate::schemas;
+use crate::settings::Settings;
+use crate::table::TableState;
+
+/// What follows a collection's name in the name of its changes table.
+const CHANGES: &str = "_changes";
+
+/// The Worker in front of the objects, for `entry.mjs`.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Front {
+    settings: Settings,
+    peers: Peers,
+}
+
+#[wasm_bindgen]
+impl Front {
+    /// Over the Worker's environment.
+    #[wasm_bindgen(constructor)]
+    pub fn new(env: &JsValue) -> Result<Self, JsValue> {
+        let settings = Settings::read(env).map_err(|e| JsValue::from_str(&e.to_string()))?;
+        Ok(Self {
+            settings,
+            peers: Peers::of(env),
+        })
+    }
+
+    /// Answers one HTTP request, or gives the name of the object that will.
+    pub async fn fetch(
+        &self,
+        method: String,
+        path: String,
+        query: String,
+        headers: Array,
+        body: JsValue,
+    ) -> JsValue {
+        let request = match crossing::request(&method, path, query, &headers, body) {
+            Ok(request) => request,
+            Err(error) => return crossing::refused(&error),
+        };
+        match handle_directory(self, request).await {
+            Handled::Answer(response) => crossing::answer(response, None),
+            Handled::Forward(object, _) => JsValue::from_str(&object.to_string()),
+        }
+    }
+
+    /// The permanent address of an object, which is its Durable Object's name.
+    #[wasm_bindgen(js_name = nameOf)]
+    pub fn name_of(type_name: &str, id: &str) -> Result<String, JsValue> {
+        let address = Address::object(type_name, id);
+        address
+            .map(|address| address.to_string())
+            .map_err(|error| JsValue::from_str(&tidelog_api::problem(&error).to_string()))
+    }
+}
+
+impl Host for Front {
+    fn now(&self) -> i64 {
+        js::now()
+    }
+
+    fn stopping(&self) -> bool {
+        false
+    }
+
+    fn settings(&self) -> &ApiSettings {
+        &self.settings.api
+    }
+}
+
+impl Directory for Front {
+    async fn register_type(&self, spec: TypeSpec) -> Result<(TypeSchema, bool)> {
+        let ask = RegistryAsk::Register { spec };
+        let Registered { schema, new } = self.peers.registry(0, &ask).await?;
+        schemas::remember(schema.clone());
+        Ok((schema, new))
+    }
+
+    async fn type_schema(&self, name: &str, version: Option<u32>) -> Result<TypeSchema> {
+        let name = name.to_owned();
+        let ask = RegistryAsk::Type { name, version };
+        self.peers.registry(0, &ask).await
+    }
+
+    async fn types(&self) -> Result<Vec<TypeSummary>> {
+        let types: Vec<TypeSchema> = self.peers.registry(0, &RegistryAsk::Types).await?;
+        Ok(types.iter().map(TypeSummary::of).collect())
+    }
+
+    async fn objects(&self, list: ObjectList) -> Result<ObjectPage> {
+        let pages = (0..SHARDS).map(|shard| {
+            let list = list.clone();
+            async move {
+                let ask = RegistryAsk::Objects { list };
+                self.peers.registry::<Vec<ObjectEntry>>(shard, &ask).await
+            }
+        });
+        let found = try_join_all(pages).await?.into_iter().flatten().collect();
+        Ok(registry::merge(found, list.limit))
+    }
+
+    async fn tables(&self) -> Result<Vec<TableName>> {
+        let tables: Vec<(String, String)> = self.peers.catalog(&CatalogAsk::Tables).await?;
+        let names = tables.into_iter().map(|(namespace, name)| TableName {
+            namespace,
+            name: format!("{name}{CHANGES}"),
+        });
+        Ok(names.collect())
+    }
+
+    async fn table(&self, namespace: &str, name: &str) -> Result<LoadedTable> {
+        let unknown = || {
+            Error::not_found(
+                "unknown_table",
+                format!("no table {namespace}.{name} has a commit"),
+            )
+        };
+        let collection = name.strip_suffix(CHANGES).ok_or_else(unknown)?;
+        let table = Address::table(namespace, collection).map_err(|_| unknown())?;
+        let found: Option<(String, String)> =
+            self.peers.table(&table, &TableAsk::Metadata, None).await?;
+        let (metadata_location, metadata_json) = found.ok_or_else(unknown)?;
+        Ok(LoadedTable {
+            metadata_location,
+            metadata_json,
+        })
+    }
+
+    fn s3_config(&self, _: Option<&str>) -> BTreeMap<String, String> {
+        // Readers bring their own credentials: R2's S3 tokens.
+        let endpoint = self.settings.s3_endpoint.clone();
+        let endpoint = endpoint.map(|endpoint| ("s3.endpoint".to_owned(), endpoint));
+        let region = ("s3.region".to_owned(), self.settings.s3_region.clone());
+        endpoint.into_iter().chain([region]).collect()
+    }
+
+    async fn metrics(&self) -> Result<String> {
+        let tables: Vec<(String, String)> = self.peers.catalog(&CatalogAsk::Tables).await?;
+        let mut states = Vec::new();
+        for (type_name, collection) in tables {
+            let table = Address::table(&type_name, &collection)?;
+            let state: TableState = self.peers.table(&table, &TableAsk::Status, None).await?;
+            states.push(TableGauges {
+                type_name,
+                collection,
+                gauges: state.status.gauges().to_vec(),
+                failing: state.error.is_some(),
+            });
+        }
+        let mut out = String::new();
+        metrics::tables(&mut out, &states);
+        metrics::head(
+            &mut out,
+            "wasm_memory_bytes",
+            "High-water mark of this isolate's memory.",
+            "gauge",
+        );
+        let _ = writeln!(out, "tidelog_wasm_memory_bytes {}", js::memory_bytes());
+        Ok(out)
+    }
+
+    async fn ready(&self) -> Result<()> {
+        let _: Json = self.peers.registry(0, &RegistryAsk::Types).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+// The few things that are quicker, or only possible, on the JavaScript side of the boundary.
+
+/// Runs one statement to its end and counts what it cost. Cursors must not live across an await.
+export function run(sql, text, args, meter) {
+  const cursor = sql.exec(text, ...args);
+  const rows = Array.from(cursor.raw());
+  meter.rowsRead += cursor.rowsRead;
+  meter.rowsWritten += cursor.rowsWritten;
+  return rows;
+}
+
+/// Runs `body` in `transactionSync`. What it throws undoes everything and comes back as an error.
+export function transact(storage, body) {
+  storage.transactionSync(body);
+}
+
+/// True for the exception with which a WebAssembly instance ends: its memory is not to be trusted.
+export function isTrap(error) {
+  return error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
+}
+
+/// Asks another actor: a message as JSON, perhaps with bytes; the reply is JSON text.
+export function ask(namespace, name, message, bytes) {
+  return namespace.get(namespace.idFromName(name)).ask(message, bytes);
+}
+
+/// The next chunk of a request's body, `undefined` at its end.
+export async function chunk(reader) {
+  const { value, done } = await reader.read();
+  return done ? undefined : value;
+}
+
+export function answer(status, headers, body) {
+  return { status, headers, body };
+}
+
+export function entropy() {
+  return crypto.getRandomValues(new Uint8Array(16));
+}
+
+/// Told before a panic ends the instance; `entry.mjs` sets it.
+export function panicked(message) {
+  globalThis.__tidelogPanicked?.(message);
+}
+
+// Not awaited: the alarm is one write with the statements before it.
+export function setAlarm(storage, at) {
+  storage.setAlarm(at).catch((error) => console.error("tidelog: the alarm could not be set:", error));
+}
+
+export function deleteAlarm(storage) {
+  storage.deleteAlarm().catch((error) => console.error("tidelog: the alarm could not be cleared:", error));
+}
+
+export function getAlarm(storage) {
+  return storage.getAlarm();
+}
+
+/// Settles once everything written so far is durable.
+export function sync(storage) {
+  return storage.sync();
+}

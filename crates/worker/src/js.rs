@@ -1,0 +1,119 @@
+//! JavaScript as this crate sees it: `host.mjs` and the objects the platform hands over.
+
+use js_sys::{Array, Promise, Uint8Array};
+use tidelog_log::Error;
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen(module = "/src/host.mjs")]
+extern "C" {
+    /// Runs a statement to its end: the rows, each an array.
+    #[wasm_bindgen(catch)]
+    pub(crate) fn run(
+        sql: &JsValue,
+        text: &JsValue,
+        args: &Array,
+        meter: &JsMeter,
+    ) -> Result<Array, JsValue>;
+
+    #[wasm_bindgen(catch)]
+    pub(crate) fn transact(
+        storage: &JsValue,
+        body: &mut dyn FnMut() -> Result<(), JsValue>,
+    ) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(js_name = isTrap)]
+    pub(crate) fn is_trap(error: &JsValue) -> bool;
+
+    #[wasm_bindgen(catch)]
+    pub(crate) fn ask(
+        namespace: &JsValue,
+        name: &str,
+        message: &str,
+        bytes: &JsValue,
+    ) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(catch)]
+    pub(crate) fn chunk(reader: &JsValue) -> Result<Promise, JsValue>;
+
+    /// Sets the alarm, in the same write as the statements before it.
+    #[wasm_bindgen(js_name = setAlarm)]
+    pub(crate) fn set_alarm(storage: &JsValue, at: f64);
+
+    #[wasm_bindgen(js_name = deleteAlarm)]
+    pub(crate) fn delete_alarm(storage: &JsValue);
+
+    #[wasm_bindgen(catch, js_name = getAlarm)]
+    pub(crate) fn get_alarm(storage: &JsValue) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(catch)]
+    pub(crate) fn sync(storage: &JsValue) -> Result<Promise, JsValue>;
+
+    pub(crate) fn answer(status: u16, headers: &Array, body: &JsValue) -> JsValue;
+
+    pub(crate) fn entropy() -> Uint8Array;
+
+    pub(crate) fn panicked(message: &str);
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// What an actor's statements have cost since its counts were last stored.
+    #[wasm_bindgen(js_name = Object)]
+    #[derive(Clone, Debug)]
+    pub(crate) type JsMeter;
+
+    #[wasm_bindgen(method, getter, js_name = rowsRead)]
+    pub(crate) fn rows_read(this: &JsMeter) -> f64;
+    #[wasm_bindgen(method, setter, js_name = rowsRead)]
+    pub(crate) fn set_rows_read(this: &JsMeter, n: f64);
+    #[wasm_bindgen(method, getter, js_name = rowsWritten)]
+    pub(crate) fn rows_written(this: &JsMeter) -> f64;
+    #[wasm_bindgen(method, setter, js_name = rowsWritten)]
+    pub(crate) fn set_rows_written(this: &JsMeter, n: f64);
+}
+
+/// Milliseconds since 1970. On Cloudflare it stands still between two inputs or outputs.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "milliseconds are within 2^53"
+)]
+pub(crate) fn now() -> i64 {
+    js_sys::Date::now() as i64
+}
+
+/// Random bytes for the ids of one turn.
+pub(crate) fn random() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    entropy().copy_to(&mut bytes);
+    bytes
+}
+
+/// A count that JavaScript holds as a number.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts are whole, positive and within 2^53"
+)]
+pub(crate) fn count(n: f64) -> u64 {
+    n as u64
+}
+
+/// The size of the WebAssembly memory, bytes. It never shrinks: this is its high-water mark.
+pub(crate) fn memory_bytes() -> u64 {
+    core::arch::wasm32::memory_size(0) as u64 * 65_536
+}
+
+/// What an exception says.
+pub(crate) fn text_of(error: &JsValue) -> String {
+    let message = error
+        .dyn_ref::<js_sys::Error>()
+        .map(|error| String::from(error.message()));
+    message
+        .or_else(|| error.as_string())
+        .unwrap_or_else(|| format!("{error:?}"))
+}
+
+/// A failure of the platform or of another actor: the caller may retry.
+pub(crate) fn unavailable(what: &str, error: &JsValue) -> Error {
+    Error::unavailable("storage_failed", format!("{what}: {}", text_of(error)))
+}

@@ -1,0 +1,371 @@
+//! One digital object in its Durable Object.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use futures_channel::oneshot;
+use js_sys::Array;
+use tidelog_api::handle_object;
+use tidelog_core::{Address, Command, Effect, Engine, Input, Reply, Sql, SqlExt, SqlValue, View};
+use tidelog_log::{Error, Result, Sequence};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+
+use crate::alarm::Alarm;
+use crate::crossing;
+use crate::gate::Gate;
+use crate::js;
+use crate::messages::{self, ObjectAsk, RegistryAsk};
+use crate::peers::{Peers, address_of, shard_of};
+use crate::settings::Settings;
+use crate::sql::DurableSql;
+
+/// When an alarm's handler that died is called again.
+const ALARM_AGAIN_MILLIS: i64 = 30_000;
+/// Longest wait between two attempts at what an alarm has to do.
+const BACKOFF_MILLIS_MAX: i64 = 300_000;
+/// The host's own row in an object's database: the status that the registry knows.
+const HOST_TABLE: &str =
+    "CREATE TABLE IF NOT EXISTS _host (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID";
+
+/// An object: its engine over its database, and what the host does around it. All of it can be
+/// lost at any time but the database.
+#[derive(Debug)]
+pub(crate) struct Object {
+    pub(crate) address: Address,
+    pub(crate) settings: Settings,
+    pub(crate) sql: DurableSql,
+    pub(crate) gate: Gate,
+    pub(crate) alarm: Alarm,
+    pub(crate) peers: Peers,
+    engine: RefCell<Option<Engine>>,
+    /// The status that the registry was told; read once.
+    noted: RefCell<Option<String>>,
+    waiting: RefCell<Vec<oneshot::Sender<()>>>,
+    /// The next push of new events, milliseconds since 1970.
+    pub(crate) push_at: Cell<Option<i64>>,
+    pub(crate) failures: Cell<u32>,
+    pub(crate) error: RefCell<Option<String>>,
+    pub(crate) requests: Cell<u64>,
+}
+
+impl Object {
+    fn open(storage: &JsValue, env: &JsValue, name: &str) -> Result<Self> {
+        Ok(Self {
+            address: address_of(name)?,
+            settings: Settings::read(env)?,
+            sql: DurableSql::of(storage.clone())?,
+            gate: Gate::of(storage.clone()),
+            alarm: Alarm::of(storage.clone()),
+            peers: Peers::of(env),
+            engine: RefCell::default(),
+            noted: RefCell::default(),
+            waiting: RefCell::default(),
+            push_at: Cell::default(),
+            failures: Cell::default(),
+            error: RefCell::default(),
+            requests: Cell::default(),
+        })
+    }
+
+    /// True when the object was written before. A database without tables costs nothing.
+    fn exists(&self) -> Result<bool> {
+        let text = "SELECT 1 FROM sqlite_master WHERE name = '_meta'";
+        Ok(self.sql.first(text, &[], |_| Ok(()))?.is_some())
+    }
+
+    /// Handles one input. The first write makes the object; if it is refused, nothing is made.
+    pub(crate) fn turn(&self, command: Command) -> Result<Reply> {
+        let mut slot = self.engine.borrow_mut();
+        let input = Input {
+            now: js::now(),
+            entropy: js::random(),
+            command,
+        };
+        let effects = match slot.as_mut() {
+            Some(engine) => engine.turn(&self.sql, input),
+            None => self.first_turn(&mut slot, input),
+        };
+        let effects = match effects {
+            Ok(effects) => effects,
+            Err(error) => {
+                // After a failure of the database what is remembered may be ahead of it.
+                if error.kind() == tidelog_log::Kind::Internal {
+                    *slot = None;
+                }
+                return Err(error);
+            }
+        };
+        drop(slot);
+        self.gate.wrote();
+        self.run(effects)
+    }
+
+    fn first_turn(&self, slot: &mut Option<Engine>, input: Input) -> Result<Vec<Effect>> {
+        let writes = matches!(input.command, Command::Write { .. });
+        if !writes && !self.exists()? {
+            return Err(self.unknown());
+        }
+        let mut input = Some(input);
+        let mut opened = None;
+        let mut effects = Vec::new();
+        self.sql.savepoint(&mut || {
+            let mut engine = Engine::open(&self.sql, &self.address, self.settings.log)?;
+            self.sql.exec(HOST_TABLE, &[])?;
+            let input = input
+                .take()
+                .ok_or_else(|| Error::internal("a turn ran twice"))?;
+            effects = engine.turn(&self.sql, input)?;
+            opened = Some(engine);
+            Ok(())
+        })?;
+        *slot = opened;
+        Ok(effects)
+    }
+
+    fn run(&self, effects: Vec<Effect>) -> Result<Reply> {
+        let mut answer = None;
+        for effect in effects {
+            match effect {
+                Effect::Reply(reply) => answer = Some(reply),
+                Effect::Changed(_) => self.grown(),
+                Effect::WakeAt(at) => self.alarm.arm(at),
+            }
+        }
+        answer.ok_or_else(|| Error::internal("a turn gave no reply"))
+    }
+
+    /// The log has grown: push soon, and wake those who follow once it is durable.
+    fn grown(&self) {
+        let at = js::now() + self.settings.push_millis;
+        let at = self.push_at.get().map_or(at, |set| set.min(at));
+        self.push_at.set(Some(at));
+        self.alarm.arm(at);
+    }
+
+    /// Wakes the live readers; what they will read is durable.
+    pub(crate) fn wake_readers(&self) {
+        for reader in self.waiting.borrow_mut().drain(..) {
+            let _ = reader.send(());
+        }
+    }
+
+    /// Resolves when the log has grown.
+    pub(crate) fn next_growth(&self) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        let mut waiting = self.waiting.borrow_mut();
+        waiting.retain(|reader| !reader.is_canceled());
+        waiting.push(sender);
+        receiver
+    }
+
+    /// Reads what the newest turn left.
+    ///
+    /// # Errors
+    /// `unknown_object` when the object was never written.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&View, &DurableSql) -> Result<T>) -> Result<T> {
+        let mut slot = self.engine.borrow_mut();
+        if slot.is_none() {
+            if !self.exists()? {
+                return Err(self.unknown());
+            }
+            self.sql.exec(HOST_TABLE, &[])?;
+            *slot = Some(Engine::open(&self.sql, &self.address, self.settings.log)?);
+        }
+        match slot.as_ref() {
+            Some(engine) => read(engine.view(), &self.sql),
+            None => Err(self.unknown()),
+        }
+    }
+
+    /// The newest event and whether the log is closed; `None` without an object.
+    pub(crate) fn tip(&self) -> Option<(Sequence, bool)> {
+        let slot = self.engine.borrow();
+        let engine = slot.as_ref()?;
+        Some((engine.head(), engine.status() == "deleted"))
+    }
+
+    /// Tells the registry of an object that it does not list as it is. The row in `_host` follows
+    /// the telling, so a crash between makes the next start tell again.
+    pub(crate) async fn note(&self) -> Result<()> {
+        let Some(status) = self.engine.borrow().as_ref().map(Engine::status) else {
+            return Ok(());
+        };
+        if self.noted.borrow().is_none() {
+            let text = "SELECT value FROM _host WHERE name = 'noted'";
+            let noted = self
+                .sql
+                .first(text, &[], |row| Ok(row[0].text()?.to_owned()))?;
+            *self.noted.borrow_mut() = Some(noted.unwrap_or_default());
+        }
+        if self.noted.borrow().as_deref() == Some(status) {
+            return Ok(());
+        }
+        let ask = RegistryAsk::Note {
+            type_name: self.address.type_name.clone(),
+            id: self.address.id.clone(),
+            status: status.to_owned(),
+        };
+        let () = self.peers.registry(shard_of(&self.address), &ask).await?;
+        let text = "INSERT INTO _host (name, value) VALUES ('noted', ?1) \
+                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        self.sql.exec(text, &[SqlValue::Text(status)])?;
+        *self.noted.borrow_mut() = Some(status.to_owned());
+        Ok(())
+    }
+
+    pub(crate) fn unknown(&self) -> Error {
+        let message = format!("{} was never written", self.address.short());
+        Error::not_found("unknown_object", message).at("id")
+    }
+
+    /// What the alarm has to do: tell the registry, push what is new, run the timers.
+    async fn ring(&self) -> Result<()> {
+        let now = js::now();
+        self.alarm.rung(now + ALARM_AGAIN_MILLIS);
+        match self.read(|view, sql| view.wake_at(sql)) {
+            Ok(Some(at)) if at <= now => drop(self.turn(Command::Wake)?),
+            Ok(_) => {}
+            // Nothing was ever written: a first write that was undone had set this alarm.
+            Err(error) if error.code() == "unknown_object" => {
+                self.alarm.settle(None);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        self.gate.pass().await?;
+        self.wake_readers();
+        let done = match self.note().await {
+            Ok(()) => self.push().await,
+            failed => failed,
+        };
+        let retry = self.after_push(&done);
+        let wake = self.read(|view, sql| view.wake_at(sql))?;
+        let next = [wake, retry, self.push_at.get()]
+            .into_iter()
+            .flatten()
+            .min();
+        self.alarm.settle(next);
+        Ok(())
+    }
+
+    /// Keeps a push's failure for `state`, and says when to try again.
+    fn after_push(&self, done: &Result<()>) -> Option<i64> {
+        match done {
+            Ok(()) => {
+                self.failures.set(0);
+                self.error.replace(None);
+                None
+            }
+            Err(error) => {
+                self.error.replace(Some(error.to_string()));
+                if !crate::push::may_mend(error) {
+                    return None;
+                }
+                let failures = self.failures.get();
+                self.failures.set(failures + 1);
+                let wait = (1_000_i64 << failures.min(20)).min(BACKOFF_MILLIS_MAX);
+                Some(js::now() + wait)
+            }
+        }
+    }
+
+    /// After a start: an object with work left and no alarm gets one.
+    async fn repair(self: Rc<Self>) {
+        let Ok(true) = self.exists() else { return };
+        let now = js::now();
+        if !self.alarm.is_lost(now).await {
+            return;
+        }
+        let left = self.read(|view, sql| {
+            let head = view.offset(sql)?.sequence;
+            let cursors = view.cursors(sql)?;
+            let behind = view.cold_tables().iter().any(|table| {
+                let table = table.to_string();
+                let known = cursors.iter().find(|cursor| cursor.destination == table);
+                known.is_none_or(|cursor| cursor.committed < head)
+            });
+            let wake = view.wake_at(sql)?;
+            Ok(match behind && head.0 > 0 {
+                true => Some(now + self.settings.push_millis),
+                false => wake,
+            })
+        });
+        if let Ok(Some(at)) = left {
+            self.push_at.set(Some(at));
+            self.alarm.arm(at);
+        }
+    }
+}
+
+/// One object, for `entry.mjs`.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct ObjectActor(pub(crate) Rc<Object>);
+
+#[wasm_bindgen]
+impl ObjectActor {
+    /// The object with this name (its permanent address) over its storage.
+    #[wasm_bindgen(constructor)]
+    pub fn new(storage: &JsValue, env: &JsValue, name: &str) -> Result<Self, JsValue> {
+        let object = Object::open(storage, env, name);
+        let object = Rc::new(object.map_err(|e| JsValue::from_str(&e.to_string()))?);
+        spawn_local(Rc::clone(&object).repair());
+        Ok(Self(object))
+    }
+
+    /// Answers one HTTP request: `{status, headers, body}`.
+    pub async fn fetch(
+        &self,
+        method: String,
+        path: String,
+        query: String,
+        headers: Array,
+        body: JsValue,
+    ) -> JsValue {
+        let object = &self.0;
+        object.requests.set(object.requests.get() + 1);
+        let request = match crossing::request(&method, path, query, &headers, body) {
+            Ok(request) => request,
+            Err(error) => return crossing::refused(&error),
+        };
+        let response = handle_object(&**object, request).await;
+        crossing::answer(response, Some(object))
+    }
+
+    /// Answers another actor.
+    pub async fn ask(&self, message: String) -> String {
+        let object = &self.0;
+        object.requests.set(object.requests.get() + 1);
+        messages::reply(object.asked(&message).and_then(messages::value))
+    }
+
+    /// The alarm's handler.
+    pub async fn alarm(&self) {
+        if let Err(error) = self.0.ring().await {
+            // The alarm is set again already.
+            worker::console_error!("tidelog: {}: {error}", self.0.address);
+            self.0.error.replace(Some(error.to_string()));
+        }
+    }
+
+    /// The newest event, to see whether sockets have something to read.
+    pub fn head(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "sequences are within 2^53")]
+        self.0.tip().map_or(0.0, |(head, _)| head.0 as f64)
+    }
+}
+
+impl Object {
+    fn asked(&self, message: &str) -> Result<()> {
+        let ObjectAsk::Committed {
+            destination,
+            sequence,
+        } = messages::read(message)?;
+        let command = Command::Committed {
+            destination,
+            sequence,
+        };
+        self.turn(command).map(drop)
+    }
+}

@@ -1,0 +1,105 @@
+//! The way to other actors: their names, and calls to them.
+
+use js_sys::Uint8Array;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tidelog_core::{ActorKind, Address, NAMESPACE};
+use tidelog_log::{Error, Result};
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::JsFuture;
+
+use crate::js;
+use crate::messages::{CatalogAsk, ObjectAsk, RegistryAsk, TableAsk, read_reply};
+
+/// Registry shards; an object's is a hash of its address. Types are all in shard 0.
+pub(crate) const SHARDS: usize = 4;
+
+/// The Durable Object namespaces of the environment. Calls are at least once, handled exactly
+/// once; the platform holds a call back until what the caller wrote is durable.
+#[derive(Clone, Debug)]
+pub(crate) struct Peers {
+    env: JsValue,
+}
+
+impl Peers {
+    pub(crate) fn of(env: &JsValue) -> Self {
+        Self { env: env.clone() }
+    }
+
+    pub(crate) async fn object<T: DeserializeOwned>(
+        &self,
+        object: &Address,
+        ask: &ObjectAsk,
+    ) -> Result<T> {
+        self.ask("OBJECT", &object.to_string(), ask, None).await
+    }
+
+    pub(crate) async fn table<T: DeserializeOwned>(
+        &self,
+        table: &Address,
+        ask: &TableAsk,
+        bytes: Option<&[u8]>,
+    ) -> Result<T> {
+        self.ask("TABLE", &table.to_string(), ask, bytes).await
+    }
+
+    pub(crate) async fn registry<T: DeserializeOwned>(
+        &self,
+        shard: usize,
+        ask: &RegistryAsk,
+    ) -> Result<T> {
+        let name = format!("{NAMESPACE}/registry/objects/{shard}/0");
+        self.ask("REGISTRY", &name, ask, None).await
+    }
+
+    pub(crate) async fn catalog<T: DeserializeOwned>(&self, ask: &CatalogAsk) -> Result<T> {
+        let name = format!("{NAMESPACE}/catalog/tables/0/0");
+        self.ask("CATALOG", &name, ask, None).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        binding: &str,
+        name: &str,
+        ask: &impl Serialize,
+        bytes: Option<&[u8]>,
+    ) -> Result<T> {
+        let lost = |e: JsValue| {
+            let message = format!("{name} did not answer: {}", js::text_of(&e));
+            Error::unavailable("actor_unavailable", message)
+        };
+        let namespace =
+            js_sys::Reflect::get(&self.env, &JsValue::from_str(binding)).map_err(lost)?;
+        let message = serde_json::to_string(ask).map_err(|e| Error::internal(e.to_string()))?;
+        let bytes = bytes.map_or(JsValue::UNDEFINED, |bytes| Uint8Array::from(bytes).into());
+        let asked = js::ask(&namespace, name, &message, &bytes).map_err(lost)?;
+        let reply = JsFuture::from(asked).await.map_err(lost)?;
+        read_reply(&reply.as_string().unwrap_or_default())
+    }
+}
+
+/// The registry shard that lists an object.
+pub(crate) fn shard_of(object: &Address) -> usize {
+    usize::from(blake3::hash(object.to_string().as_bytes()).as_bytes()[0]) % SHARDS
+}
+
+/// The address in an actor's name.
+///
+/// # Errors
+/// `wrong_address` when it is none.
+pub(crate) fn address_of(name: &str) -> Result<Address> {
+    let wrong = || Error::conflict("wrong_address", format!("{name:?} is no actor's address"));
+    let rest = name
+        .strip_prefix(NAMESPACE)
+        .and_then(|rest| rest.strip_prefix('/'));
+    let (kind, rest) = rest
+        .and_then(|rest| rest.split_once('/'))
+        .ok_or_else(wrong)?;
+    let (type_name, rest) = rest.split_once('/').ok_or_else(wrong)?;
+    let id = rest.strip_suffix("/0").ok_or_else(wrong)?;
+    match kind {
+        kind if kind == ActorKind::Object.name() => Address::object(type_name, id),
+        kind if kind == ActorKind::Table.name() => Address::table(type_name, id),
+        _ => Err(wrong()),
+    }
+}

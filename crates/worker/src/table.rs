@@ -1,0 +1,378 @@
+//! One collection's Iceberg tables in their Durable Object. Pushes are taken while a flush runs.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use futures_channel::oneshot;
+use js_sys::Uint8Array;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use tidelog_core::{Address, SqlExt};
+use tidelog_lake::{BlobStore, Committed, Mark, TableActor as Table, TableStatus};
+use tidelog_log::{Batch, Error, Result};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+
+use crate::alarm::Alarm;
+use crate::blobs::R2Blobs;
+use crate::gate::Gate;
+use crate::js;
+use crate::messages::{self, CatalogAsk, ObjectAsk, TableAsk, value};
+use crate::peers::{Peers, address_of};
+use crate::schemas;
+use crate::settings::Settings;
+use crate::sql::DurableSql;
+
+/// When an alarm's handler that died is called again.
+const ALARM_AGAIN_MILLIS: i64 = 30_000;
+/// Longest wait between two attempts of a failing flush, milliseconds.
+const BACKOFF_MILLIS_MAX: i64 = 60_000;
+/// Blobs deleted in one go.
+const GARBAGE_MAX: u32 = 500;
+/// Objects told of one commit; the others hear of it with their next push.
+const TOLD_MAX: usize = 200;
+/// Exists once the catalog lists the table.
+const LISTED: &str = "CREATE TABLE IF NOT EXISTS _listed (one INTEGER PRIMARY KEY)";
+
+/// How far a table is with one source.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TableAnswer {
+    pub(crate) mark: Option<Mark>,
+    /// The newest failure, if the last attempt to flush failed.
+    pub(crate) error: Option<String>,
+}
+
+/// A table as operators see it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct TableState {
+    pub(crate) status: TableStatus,
+    pub(crate) error: Option<String>,
+    pub(crate) costs: TableCosts,
+}
+
+/// What a table's actor has used since its instance started.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct TableCosts {
+    pub(crate) rows_read: u64,
+    pub(crate) rows_written: u64,
+    pub(crate) r2_class_a: u64,
+    pub(crate) r2_class_b: u64,
+    pub(crate) requests: u64,
+    pub(crate) alarms: u64,
+    pub(crate) stored_bytes: u64,
+}
+
+#[derive(Debug)]
+struct Inner {
+    address: Address,
+    settings: Settings,
+    sql: DurableSql,
+    gate: Gate,
+    alarm: Alarm,
+    peers: Peers,
+    blobs: R2Blobs,
+    table: RefCell<Option<Table>>,
+    flushing: Cell<bool>,
+    /// Who waits for the flush that runs.
+    waiting: RefCell<Vec<oneshot::Sender<()>>>,
+    failures: Cell<u32>,
+    retry_at: Cell<i64>,
+    error: RefCell<Option<String>>,
+    requests: Cell<u64>,
+}
+
+impl Inner {
+    fn exists(&self) -> Result<bool> {
+        let text = "SELECT 1 FROM sqlite_master WHERE name = 'lake_table'";
+        Ok(self.sql.first(text, &[], |_| Ok(()))?.is_some())
+    }
+
+    /// The actor, its database made if need be.
+    fn table(&self) -> Result<Table> {
+        let mut table = self.table.borrow_mut();
+        if let Some(table) = &*table {
+            return Ok(table.clone());
+        }
+        let opened = Table::open(&self.sql, &self.address, self.settings.table.clone())?;
+        self.sql.exec(LISTED, &[])?;
+        Ok(table.insert(opened).clone())
+    }
+
+    async fn asked(&self, ask: TableAsk, bytes: Option<Vec<u8>>) -> Result<Json> {
+        match ask {
+            TableAsk::Accept => self.accept(&bytes.unwrap_or_default()),
+            // Asking makes no table.
+            TableAsk::Mark { .. } | TableAsk::Metadata | TableAsk::Status if !self.exists()? => {
+                self.nothing(&ask)
+            }
+            TableAsk::Mark { source } => value(TableAnswer {
+                mark: self.table()?.mark(&self.sql, &source)?,
+                error: self.error.borrow().clone(),
+            }),
+            TableAsk::Flush => self.flush_all().await.and_then(value),
+            TableAsk::Status => value(TableState {
+                status: self.table()?.status(&self.sql)?,
+                error: self.error.borrow().clone(),
+                costs: self.costs(),
+            }),
+            TableAsk::Metadata => value(self.table()?.metadata(&self.sql)?),
+        }
+    }
+
+    fn nothing(&self, ask: &TableAsk) -> Result<Json> {
+        match ask {
+            TableAsk::Mark { .. } => value(TableAnswer {
+                mark: None,
+                error: None,
+            }),
+            TableAsk::Status => value(TableState::default()),
+            _ => Ok(Json::Null),
+        }
+    }
+
+    fn accept(&self, bytes: &[u8]) -> Result<Json> {
+        let batch = Batch::decode(bytes)?;
+        let table = self.table()?;
+        let reply = table.accept(&self.sql, js::now(), &batch)?;
+        self.gate.wrote();
+        self.arm(&table)?;
+        value(reply)
+    }
+
+    /// Sets the alarm for the next flush.
+    fn arm(&self, table: &Table) -> Result<()> {
+        // Until the schema is known nothing is due; the first flush asks for it.
+        let due = match table.next_due(&self.sql)? {
+            None if table.schema_wanted(&self.sql)?.is_some() => {
+                Some(js::now() + self.settings.table.flush_millis)
+            }
+            due => due,
+        };
+        if let Some(due) = due {
+            self.alarm.arm(due.max(self.retry_at.get()).max(js::now()));
+        }
+        Ok(())
+    }
+
+    /// Flushes until nothing is left. One flush runs at a time; others wait for it.
+    async fn flush_all(&self) -> Result<()> {
+        while self.flushing.get() {
+            let (sender, receiver) = oneshot::channel();
+            self.waiting.borrow_mut().push(sender);
+            let _ = receiver.await;
+        }
+        self.flushing.set(true);
+        let done = self.flush_rounds(true).await;
+        self.flushing.set(false);
+        for waiting in self.waiting.borrow_mut().drain(..) {
+            let _ = waiting.send(());
+        }
+        done
+    }
+
+    async fn flush_rounds(&self, wanted: bool) -> Result<()> {
+        loop {
+            match self.flush_once(wanted).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+    }
+
+    /// One flush: the intent, the files, the outcome. False when there was nothing to do.
+    async fn flush_once(&self, wanted: bool) -> Result<bool> {
+        let (table, now) = (self.table()?, js::now());
+        if !wanted && !table.flush_due(&self.sql, now)? && table.schema_wanted(&self.sql)?.is_none()
+        {
+            return Ok(false);
+        }
+        let begun = table.begin_flush(&self.sql, now, js::random());
+        let plan = match begun {
+            Err(error) if matches!(error.code(), "schema_behind" | "schema_missing") => {
+                self.follow_schema(&table).await?;
+                table.begin_flush(&self.sql, js::now(), js::random())?
+            }
+            other => other?,
+        };
+        let Some(plan) = plan else { return Ok(false) };
+        self.gate.wrote();
+        self.gate.pass().await?;
+        let outcome = plan.write(&self.blobs).await?;
+        drop(plan);
+        let committed = table.finish_flush(&self.sql, js::now(), &outcome)?;
+        self.gate.wrote();
+        self.gate.pass().await?;
+        self.failures.set(0);
+        self.retry_at.set(0);
+        self.error.replace(None);
+        self.list().await?;
+        self.tell(committed).await;
+        self.sweep(&table).await?;
+        Ok(true)
+    }
+
+    async fn follow_schema(&self, table: &Table) -> Result<()> {
+        let schema = schemas::newest(&self.peers, &self.address.type_name, 0).await?;
+        let collection = schema.collection(&self.address.id)?;
+        let version = schema.version;
+        table.set_schema(&self.sql, js::now(), js::random(), collection, version)
+    }
+
+    fn failed(&self, error: Error) -> Error {
+        let failures = self.failures.get();
+        self.failures.set(failures + 1);
+        let wait = (500_i64 << failures.min(20)).min(BACKOFF_MILLIS_MAX);
+        self.retry_at.set(js::now() + wait);
+        self.alarm.arm(js::now() + wait);
+        self.error.replace(Some(error.to_string()));
+        worker::console_error!("tidelog: flush of {} failed: {error}", self.address);
+        error
+    }
+
+    /// Enters the table in the catalog, once.
+    async fn list(&self) -> Result<()> {
+        if self
+            .sql
+            .first("SELECT 1 FROM _listed", &[], |_| Ok(()))?
+            .is_some()
+        {
+            return Ok(());
+        }
+        let ask = CatalogAsk::Note {
+            namespace: self.address.type_name.clone(),
+            name: self.address.id.clone(),
+        };
+        let () = self.peers.catalog(&ask).await?;
+        self.sql
+            .exec("INSERT OR IGNORE INTO _listed (one) VALUES (1)", &[])
+    }
+
+    /// Tells objects how far they are committed. One that cannot be told now hears it with its
+    /// next push: the marks here are what counts.
+    async fn tell(&self, committed: Vec<Committed>) {
+        for Committed { source, sequence } in committed.into_iter().take(TOLD_MAX) {
+            let Ok(object) = address_of(&source) else {
+                continue;
+            };
+            let ask = ObjectAsk::Committed {
+                destination: self.address.to_string(),
+                sequence,
+            };
+            let told: Result<()> = self.peers.object(&object, &ask).await;
+            drop(told);
+        }
+    }
+
+    async fn sweep(&self, table: &Table) -> Result<()> {
+        let garbage = table.garbage(&self.sql, GARBAGE_MAX)?;
+        if garbage.is_empty() {
+            return Ok(());
+        }
+        self.blobs.delete(&garbage).await?;
+        table.garbage_deleted(&self.sql, &garbage)
+    }
+
+    fn costs(&self) -> TableCosts {
+        let (rows_read, rows_written) = self.sql.costs();
+        let (r2_class_a, r2_class_b) = self.blobs.operations();
+        TableCosts {
+            rows_read,
+            rows_written,
+            r2_class_a,
+            r2_class_b,
+            requests: self.requests.get(),
+            alarms: self.alarm.rings(),
+            stored_bytes: self.sql.stored_bytes(),
+        }
+    }
+
+    /// What the alarm has to do: flush what is due, one flush a ring, so that a step stays small.
+    async fn ring(&self) -> Result<()> {
+        self.alarm.rung(js::now() + ALARM_AGAIN_MILLIS);
+        if !self.exists()? {
+            self.alarm.settle(None);
+            return Ok(());
+        }
+        let table = self.table()?;
+        if !self.flushing.replace(true) {
+            let done = self.flush_once(false).await;
+            self.flushing.set(false);
+            for waiting in self.waiting.borrow_mut().drain(..) {
+                let _ = waiting.send(());
+            }
+            if let Err(error) = done {
+                self.failed(error);
+            }
+        }
+        self.alarm.settle(None);
+        self.arm(&table)
+    }
+
+    /// After a start: a table with work left and no alarm gets one.
+    async fn repair(self: Rc<Self>) {
+        if let Ok(true) = self.exists()
+            && self.alarm.is_lost(js::now()).await
+            && let Ok(table) = self.table()
+        {
+            drop(self.arm(&table));
+        }
+    }
+}
+
+/// One table, for `entry.mjs`.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct TableActor(Rc<Inner>);
+
+#[wasm_bindgen]
+impl TableActor {
+    /// The table with this name (its permanent address) over its storage.
+    #[wasm_bindgen(constructor)]
+    pub fn new(storage: &JsValue, env: &JsValue, name: &str) -> Result<Self, JsValue> {
+        let opened = open(storage, env, name);
+        let inner = Rc::new(opened.map_err(|e| JsValue::from_str(&e.to_string()))?);
+        spawn_local(Rc::clone(&inner).repair());
+        Ok(Self(inner))
+    }
+
+    /// Answers another actor.
+    pub async fn ask(&self, message: String, bytes: Option<Uint8Array>) -> String {
+        let inner = Rc::clone(&self.0);
+        inner.requests.set(inner.requests.get() + 1);
+        let answer = async {
+            let ask = messages::read(&message)?;
+            inner.asked(ask, bytes.map(|bytes| bytes.to_vec())).await
+        };
+        messages::reply(answer.await)
+    }
+
+    /// The alarm's handler.
+    pub async fn alarm(&self) {
+        let inner = Rc::clone(&self.0);
+        if let Err(error) = inner.ring().await {
+            inner.failed(error);
+        }
+    }
+}
+
+fn open(storage: &JsValue, env: &JsValue, name: &str) -> Result<Inner> {
+    let bucket = js_sys::Reflect::get(env, &JsValue::from_str("LAKE"));
+    let bucket = bucket.map_err(|e| Error::internal(js::text_of(&e)))?;
+    Ok(Inner {
+        address: address_of(name)?,
+        settings: Settings::read(env)?,
+        sql: DurableSql::of(storage.clone())?,
+        gate: Gate::of(storage.clone()),
+        alarm: Alarm::of(storage.clone()),
+        peers: Peers::of(env),
+        blobs: R2Blobs::new(bucket.unchecked_into()),
+        table: RefCell::default(),
+        flushing: Cell::default(),
+        waiting: RefCell::default(),
+        failures: Cell::default(),
+        retry_at: Cell::default(),
+        error: RefCell::default(),
+        requests: Cell::default(),
+    })
+}
