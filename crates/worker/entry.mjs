@@ -3,6 +3,7 @@
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 import { Calls, ObjectClient, TidelogError, follow, rows, subscribe } from "./calls.mjs";
 import { bodyOf, headersOf, lostResponse, responseOf } from "./http.mjs";
+import { accept, advance } from "./sockets.mjs";
 import { Held, InstanceLost, nameOf, problem } from "./instance.mjs";
 
 /// The actor's name, which is its address. The platform gives it but in some alarms: it is kept.
@@ -10,13 +11,14 @@ function nameOfActor(ctx) {
   return ctx.id.name ?? ctx.storage.kv.get("name");
 }
 
-/// A Durable Object that other actors ask, and that an alarm wakes.
+/// A Durable Object that other actors ask, and that an alarm wakes. What Rust is handed of the
+/// context is `storage`, so that a test can hand it another.
 class Actor extends DurableObject {
   held;
 
-  constructor(ctx, env, make) {
+  constructor(ctx, env, make, { storage } = ctx) {
     super(ctx, env);
-    this.held = new Held((wasm) => make(wasm, nameOfActor(ctx)));
+    this.held = new Held((wasm) => make(wasm, storage, nameOfActor(ctx)));
   }
 
   ask(message, bytes) {
@@ -31,13 +33,17 @@ class Actor extends DurableObject {
 /// One digital object.
 export class TidelogObject extends Actor {
   #calls = new Calls((request) => this.#send(request));
+  #told = -1;
 
-  constructor(ctx, env) {
-    super(ctx, env, (wasm, name) => new wasm.ObjectActor(ctx.storage, env, name));
+  constructor(ctx, env, context) {
+    super(ctx, env, (wasm, storage, name) => new wasm.ObjectActor(storage, env, name), context);
   }
 
   async fetch(request) {
     const url = new URL(request.url);
+    if (request.headers.get("upgrade") === "websocket" && url.pathname.endsWith("/changes")) {
+      return accept(this.ctx, this.held, url.search.slice(1));
+    }
     const [headers, body] = [headersOf(request), await bodyOf(request)];
     const reads = request.method === "GET" || request.method === "HEAD" || url.pathname.endsWith("/query");
     try {
@@ -48,7 +54,32 @@ export class TidelogObject extends Actor {
       return responseOf(answer);
     } catch (error) {
       return lostResponse(error);
+    } finally {
+      this.#tellSockets();
     }
+  }
+
+  webSocketMessage(socket, message) {
+    return advance(this.held, socket, String(message));
+  }
+
+  webSocketClose(socket) {
+    socket.close();
+  }
+
+  async alarm() {
+    await super.alarm();
+    this.#tellSockets();
+  }
+
+  /// Sends sockets what the log has grown by; the answer to the writer does not wait for it.
+  #tellSockets() {
+    const sockets = this.ctx.getWebSockets();
+    if (sockets.length === 0) return;
+    const head = this.held.now((actor) => actor.head());
+    if (head === this.#told) return;
+    this.#told = head;
+    this.ctx.waitUntil(Promise.all(sockets.map((socket) => advance(this.held, socket))));
   }
 
   async #send({ method, path, query, headers, body, reads }) {
@@ -61,6 +92,8 @@ export class TidelogObject extends Actor {
       if (!(error instanceof InstanceLost)) throw error;
       const message = "the actor was reset; whether a write was done is not known";
       throw new TidelogError(JSON.parse(problem("actor_reset", message)));
+    } finally {
+      this.#tellSockets();
     }
   }
 
@@ -83,22 +116,22 @@ export class TidelogObject extends Actor {
 
 /// One collection's Iceberg tables.
 export class TidelogTable extends Actor {
-  constructor(ctx, env) {
-    super(ctx, env, (wasm, name) => new wasm.TableActor(ctx.storage, env, name));
+  constructor(ctx, env, context) {
+    super(ctx, env, (wasm, storage, name) => new wasm.TableActor(storage, env, name), context);
   }
 }
 
 /// One shard of types and the list of objects.
 export class TidelogRegistry extends Actor {
-  constructor(ctx, env) {
-    super(ctx, env, (wasm) => new wasm.RegistryActor(ctx.storage));
+  constructor(ctx, env, context) {
+    super(ctx, env, (wasm, storage) => new wasm.RegistryActor(storage), context);
   }
 }
 
 /// The names of the tables.
 export class TidelogCatalog extends Actor {
-  constructor(ctx, env) {
-    super(ctx, env, (wasm) => new wasm.CatalogActor(ctx.storage));
+  constructor(ctx, env, context) {
+    super(ctx, env, (wasm, storage) => new wasm.CatalogActor(storage), context);
   }
 }
 

@@ -153,7 +153,7 @@ fn stream_headers<B>(response: Response<B>, page: &ChangesPage) -> Response<B> {
     response
 }
 
-fn wanted(parameters: &Parameters) -> Result<ChangesRequest> {
+pub(crate) fn wanted(parameters: &Parameters) -> Result<ChangesRequest> {
     let start = parameters.get("offset").unwrap_or("-1").parse()?;
     let mut filter = EventFilter::default();
     for name in parameters.list("collections")? {

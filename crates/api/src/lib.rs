@@ -54,6 +54,9 @@ pub use sse::EventStream;
 mod live;
 pub use live::Live;
 
+mod follow;
+pub use follow::Follower;
+
 mod iceberg;
 mod openapi;
 pub use openapi::openapi;

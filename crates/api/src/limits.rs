@@ -30,3 +30,7 @@ pub const CURSOR_INTERVAL_MILLIS: i64 = 20_000;
 pub const CURSOR_EPOCH_MILLIS: i64 = 1_728_432_000_000;
 /// Seconds a client waits before it repeats a request that was refused with 503.
 pub const RETRY_AFTER_SECONDS: u64 = 1;
+/// Messages a socket's reader is sent before it acknowledges one.
+pub const FOLLOW_UNACKNOWLEDGED_MAX: u32 = 8;
+/// Longest query of a socket's reader, bytes: it is kept beside the socket.
+pub const FOLLOW_QUERY_BYTES_MAX: usize = 1_500;

@@ -27,6 +27,7 @@ pub use crossing::LiveBody;
 mod object;
 mod object_host;
 mod push;
+mod sockets;
 pub use object::ObjectActor;
 
 mod table;

@@ -3,7 +3,7 @@
 use tidelog_api::ApiSettings;
 use tidelog_core::LogPolicy;
 use tidelog_lake::TableSettings;
-use tidelog_log::{Error, Kind, Result};
+use tidelog_log::{Error, Result};
 use wasm_bindgen::JsValue;
 
 /// Every setting with its default, which is for production.
@@ -33,7 +33,7 @@ impl Settings {
     /// Reads the variables of an environment.
     ///
     /// # Errors
-    /// `invalid_setting` names a variable that is no number.
+    /// `invalid_settings` names a variable that is no number.
     pub(crate) fn read(env: &JsValue) -> Result<Self> {
         let vars = Vars(env);
         let default = ApiSettings::default();
@@ -87,7 +87,7 @@ impl Vars<'_> {
         };
         text.parse().map_err(|_| {
             let message = format!("{name} is a whole number, not {text:?}");
-            Error::new(Kind::Internal, "invalid_setting", message).at(name)
+            Error::invalid("invalid_settings", message).at(name)
         })
     }
 

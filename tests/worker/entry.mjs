@@ -1,0 +1,158 @@
+// The Worker with faults on request: `POST /test/...`, see the routes at the end. The classes are the
+// production ones; what they are handed (storage, bucket, namespaces) is wrapped, and counts.
+
+import * as production from "../../crates/worker/entry.mjs";
+
+/// Thrown where an actor is torn down.
+const TORN = "torn down by a test";
+
+/// Per actor name: how many effect boundaries are left before it is torn down, and whether its
+/// next statement traps. Shared by all instances of an actor: they are in one isolate here.
+const plans = new Map();
+
+function planOf(name) {
+  if (!plans.has(name)) plans.set(name, { left: Infinity, passed: 0, trap: false });
+  return plans.get(name);
+}
+
+function boundary(ctx, plan) {
+  plan.passed += 1;
+  plan.left -= 1;
+  if (plan.left > 0) return;
+  plan.left = Infinity;
+  ctx.abort(TORN);
+  throw new Error(TORN);
+}
+
+/// An object whose named methods are effect boundaries, before and after the effect.
+function counting(target, names, pass, children = {}) {
+  return new Proxy(target, {
+    get(_, name) {
+      const value = Reflect.get(target, name, target);
+      if (children[name]) return children[name](value);
+      if (typeof value !== "function") return value;
+      if (!names.includes(name)) return value.bind(target);
+      return (...args) => {
+        pass();
+        const result = value.apply(target, args);
+        if (typeof result?.then !== "function") {
+          pass();
+          return result;
+        }
+        return result.then((settled) => {
+          pass();
+          return settled;
+        });
+      };
+    },
+  });
+}
+
+function wrap(ctx, env, name) {
+  const plan = planOf(name);
+  const pass = () => boundary(ctx, plan);
+  const sql = (real) =>
+    new Proxy(real, {
+      get(_, member) {
+        const value = Reflect.get(real, member, real);
+        if (member !== "exec") return typeof value === "function" ? value.bind(real) : value;
+        return (...args) => {
+          if (plan.trap && /^(INSERT|UPDATE|DELETE)/.test(args[0])) {
+            plan.trap = false;
+            throw new WebAssembly.RuntimeError("a trap that a test asked for");
+          }
+          return real.exec(...args);
+        };
+      },
+    });
+  const storage = counting(ctx.storage, ["transactionSync", "setAlarm", "deleteAlarm", "sync"], pass, { sql });
+  const stub = (real) => counting(real, ["ask", "fetch"], pass);
+  const namespace = (real) =>
+    new Proxy(real, {
+      get(_, member) {
+        const value = Reflect.get(real, member, real);
+        if (member === "get") return (id) => stub(real.get(id));
+        return typeof value === "function" ? value.bind(real) : value;
+      },
+    });
+  const wrappedEnv = {
+    ...env,
+    OBJECT: namespace(env.OBJECT),
+    TABLE: namespace(env.TABLE),
+    REGISTRY: namespace(env.REGISTRY),
+    CATALOG: namespace(env.CATALOG),
+    LAKE: counting(env.LAKE, ["put", "get", "list", "delete", "head"], pass),
+  };
+  return { storage, env: wrappedEnv };
+}
+
+function testable(Class) {
+  return class extends Class {
+    #name;
+
+    constructor(ctx, env) {
+      const { storage, env: wrapped } = wrap(ctx, env, ctx.id.name);
+      const context = new Proxy(ctx, {
+        get(_, member) {
+          if (member === "storage") return storage;
+          const value = Reflect.get(ctx, member, ctx);
+          return typeof value === "function" ? value.bind(ctx) : value;
+        },
+      });
+      super(ctx, wrapped, context);
+      this.#name = ctx.id.name;
+    }
+
+    testEvict() {
+      this.ctx.abort(TORN);
+    }
+
+    testAlarm() {
+      return this.alarm();
+    }
+
+    testPlan(change) {
+      return Object.assign(planOf(this.#name), change).passed;
+    }
+  };
+}
+
+export class TidelogObject extends testable(production.TidelogObject) {}
+export class TidelogTable extends testable(production.TidelogTable) {}
+export class TidelogRegistry extends testable(production.TidelogRegistry) {}
+export class TidelogCatalog extends testable(production.TidelogCatalog) {}
+
+const KINDS = { object: "OBJECT", table: "TABLE", registry: "REGISTRY", catalog: "CATALOG" };
+
+export default class Tidelog extends production.default {
+  async fetch(request) {
+    const url = new URL(request.url);
+    if (!url.pathname.startsWith("/test/")) return super.fetch(request);
+    const actor = url.searchParams.get("actor");
+    const namespace = this.env[KINDS[actor.split("/")[1]]];
+    const stub = namespace.get(namespace.idFromName(actor));
+    try {
+      switch (url.pathname) {
+        case "/test/evict":
+          await stub.testEvict();
+          break;
+        case "/test/alarm":
+          await stub.testAlarm();
+          break;
+        case "/test/trap":
+          await stub.testPlan({ trap: true });
+          break;
+        case "/test/break":
+          await stub.testPlan({ left: Number(url.searchParams.get("at")), passed: 0 });
+          break;
+        case "/test/passed":
+          return Response.json(await stub.testPlan({}));
+        default:
+          return new Response("no such test route\n", { status: 404 });
+      }
+    } catch (error) {
+      if (!String(error).includes(TORN)) throw error;
+    }
+    return new Response(null, { status: 204 });
+  }
+}
