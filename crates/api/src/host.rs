@@ -10,6 +10,8 @@ use tidelog_core::{
 };
 use tidelog_log::{Offset, Result, Sequence};
 
+use crate::Costs;
+
 /// Everything the routes need of the host they run in: actors, lake, clock and settings.
 ///
 /// Futures need not be `Send`, so JavaScript promises fit; on a concrete host whose futures are
@@ -197,6 +199,9 @@ pub struct StateAnswer {
     pub object: ObjectState,
     /// One per collection with cold sync.
     pub lake: Vec<LakeStatus>,
+    /// What the object itself has done and what that costs, where the host meters it. The
+    /// lake's share is its table actors' and stands in `/metrics`.
+    pub costs: Option<Costs>,
 }
 
 /// How far one collection's Iceberg tables are.

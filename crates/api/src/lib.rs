@@ -14,6 +14,9 @@ pub use host::{
     StateAnswer, TableName, Tier, TypeSummary,
 };
 
+mod costs;
+pub use costs::{Costs, Dollars, Meter, MeterKey, PRICES, Prices, meters_text};
+
 mod message;
 pub use message::{Body, BodySource, Request, Response};
 

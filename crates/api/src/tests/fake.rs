@@ -14,8 +14,8 @@ use tidelog_core::{
 use tidelog_log::{Epoch, Error, Hash, Kind, Offset, Result, Sequence, StartAt};
 
 use crate::{
-    ApiSettings, Body, BodySource, Host, LoadedTable, ObjectList, ObjectPage, QueryAnswer, Request,
-    Response, StateAnswer, TableName, Tier, TypeSummary, handle,
+    ApiSettings, Body, BodySource, Costs, Host, LoadedTable, Meter, ObjectList, ObjectPage,
+    QueryAnswer, Request, Response, StateAnswer, TableName, Tier, TypeSummary, handle,
 };
 
 #[derive(Default)]
@@ -168,6 +168,12 @@ impl Host for Fake {
                 wakes: Vec::new(),
             },
             lake: Vec::new(),
+            costs: Some(Costs::of(Meter {
+                rows_written: 3,
+                requests: 2,
+                events: 2,
+                ..Meter::default()
+            })),
         })
     }
 
