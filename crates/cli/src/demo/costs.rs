@@ -25,7 +25,10 @@ fn lines(costs: &Costs) -> Vec<String> {
         ("R2 reads", meter.r2_class_b),
     ] {
         let each = per_event(count, meter.events);
-        lines.push(format!("  {name:<13} {:>11}   {each} per event", print::count(count)));
+        lines.push(format!(
+            "  {name:<13} {:>11}   {each} per event",
+            print::count(count)
+        ));
     }
     let dated = format!("(prices of {}, docs/cloudflare.md)", costs.prices_of);
     if let Some(dollars) = costs.dollars_per_million_events {
@@ -33,7 +36,10 @@ fn lines(costs: &Costs) -> Vec<String> {
             "On Cloudflare this work would cost about ${dollars:.2} per million events {dated}."
         ));
     }
-    let (objects, lake) = (print::bytes(meter.stored_bytes), print::bytes(meter.lake_bytes));
+    let (objects, lake) = (
+        print::bytes(meter.stored_bytes),
+        print::bytes(meter.lake_bytes),
+    );
     lines.push(format!(
         "Keeping {objects} in objects and tables and {lake} in the lake: about ${:.4} a month.",
         costs.monthly_dollars_stored

@@ -58,7 +58,7 @@ fn written_rows_count_with_their_index_entries() {
     let indexed = moved(&shop, "rowsWritten", || insert(&shop, "indexed", 100..200));
     assert!((200..200 + TURN_ROWS_MAX).contains(&indexed), "{indexed}");
     let read = moved(&shop, "rowsWritten", || {
-        drop(shop.get("/v1/objects/depot/one/plain/100"))
+        drop(shop.get("/v1/objects/depot/one/plain/100"));
     });
     assert_eq!(read, 0);
 }
