@@ -10,6 +10,8 @@ use tidelog_core::{
 };
 use tidelog_log::{Error, Offset, Result, Sequence};
 
+use crate::Costs;
+
 /// What every route needs of the host it runs in: a clock and settings.
 ///
 /// Futures of these traits need not be `Send`, so JavaScript promises fit; on a concrete host whose
@@ -243,6 +245,11 @@ pub struct StateAnswer {
     pub object: ObjectState,
     /// One per collection with cold sync.
     pub lake: Vec<LakeStatus>,
+    /// What the object itself has done and what that costs, where the host meters it. The
+    /// lake's share is its table actors' and stands in `/metrics`.
+    pub costs: Option<Costs>,
+    /// High-water mark of the WebAssembly memory that the object shares, bytes; where there is one.
+    pub memory_bytes: Option<u64>,
 }
 
 /// How far one collection's Iceberg tables are.

@@ -16,6 +16,9 @@ pub use host::{
     ObjectPage, QueryAnswer, StateAnswer, TableName, Tier, TypeSummary,
 };
 
+mod costs;
+pub use costs::{Costs, Dollars, Meter, MeterKey, PRICES, Prices, meters_text};
+
 mod message;
 pub use message::{Body, BodySource, Request, Response};
 

@@ -48,14 +48,8 @@ pub(crate) async fn delete<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> R
 
 pub(crate) async fn state<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
     let object = request.object()?;
-    let StateAnswer {
-        object: state,
-        lake,
-    } = host.state(&object).await?;
-    Ok(reply::json(
-        StatusCode::OK,
-        &state_json(&object, &state, &lake),
-    ))
+    let answer = host.state(&object).await?;
+    Ok(reply::json(StatusCode::OK, &answer_json(&object, &answer)))
 }
 
 pub(crate) async fn sync<H: ObjectHost, B: BodySource>(
@@ -85,11 +79,19 @@ pub(crate) async fn sync<H: ObjectHost, B: BodySource>(
             return Err(Error::invalid("invalid_body", message).at("tier"));
         }
     };
-    let StateAnswer { object, lake } = host.sync(&address, tier).await?;
-    Ok(reply::json(
-        StatusCode::OK,
-        &state_json(&address, &object, &lake),
-    ))
+    let answer = host.sync(&address, tier).await?;
+    Ok(reply::json(StatusCode::OK, &answer_json(&address, &answer)))
+}
+
+fn answer_json(object: &Address, answer: &StateAnswer) -> Json {
+    let mut state = state_json(object, &answer.object, &answer.lake);
+    if let Some(costs) = &answer.costs {
+        state["costs"] = json!(costs);
+    }
+    if let Some(bytes) = answer.memory_bytes {
+        state["memory"] = json!({ "wasmBytes": bytes });
+    }
+    state
 }
 
 fn state_json(object: &Address, state: &ObjectState, lake: &[LakeStatus]) -> Json {

@@ -8,11 +8,13 @@ use tidelog_log::{Error, Result};
 
 use crate::{ObjectEntry, ObjectList, ObjectPage};
 
-const CREATE: [&str; 2] = [
+const CREATE: [&str; 3] = [
     "CREATE TABLE IF NOT EXISTS types (name TEXT NOT NULL, version INTEGER NOT NULL, \
      hash TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (name, version)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS objects (type TEXT NOT NULL, id TEXT NOT NULL, \
      status TEXT NOT NULL, PRIMARY KEY (type, id)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS meters (type TEXT NOT NULL, id TEXT NOT NULL, \
+     body TEXT NOT NULL, PRIMARY KEY (type, id)) WITHOUT ROWID",
 ];
 
 /// Creates what is missing in a shard's database.
@@ -93,6 +95,26 @@ pub fn note(sql: &dyn Sql, type_name: &str, id: &str, status: &str) -> Result<()
         ],
         &mut |_| Ok(()),
     )
+}
+
+/// Keeps the counts that an object told, in place of those it told before.
+pub fn note_meter(sql: &dyn Sql, type_name: &str, id: &str, meter: &str) -> Result<()> {
+    let args = [
+        SqlValue::Text(type_name),
+        SqlValue::Text(id),
+        SqlValue::Text(meter),
+    ];
+    let text = "INSERT INTO meters (type, id, body) VALUES (?1, ?2, ?3) \
+                ON CONFLICT (type, id) DO UPDATE SET body = excluded.body";
+    sql.run(text, &args, &mut |_| Ok(()))
+}
+
+/// Hands the counts of every object of this shard to `each`, with the object's type.
+pub fn meters(sql: &dyn Sql, mut each: impl FnMut(&str, &str)) -> Result<()> {
+    sql.run("SELECT type, body FROM meters", &[], &mut |row| {
+        each(row[0].text()?, row[1].text()?);
+        Ok(())
+    })
 }
 
 /// Forgets an object that was never written.

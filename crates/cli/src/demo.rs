@@ -1,6 +1,7 @@
 //! `tidelog demo`: the whole job on a year of flights, each step with what it took.
 
 mod churn;
+mod costs;
 mod lake_check;
 mod live;
 mod steps;
@@ -121,15 +122,17 @@ fn in_folder(args: &DemoArgs, configuration: &Configuration, folder: &Path) -> R
         return Err(failure);
     }
     if args.keep {
+        costs::print(server.meter())?;
         print::line("")?;
         serve::announce(&server)?;
         way_on::print(&server.url(), folder)?;
         return Ok(server.run_until_signal()?);
     }
-    let stopping = instant();
+    let (meter, stopping) = (server.meter(), instant());
     server.stop()?;
     demo.steps.done("stop the server", stopping.elapsed())?;
-    demo.steps.total("all of it", started.elapsed())
+    demo.steps.total("all of it", started.elapsed())?;
+    costs::print(meter)
 }
 
 /// At the usual address when it shall stay and the address is free.

@@ -154,6 +154,14 @@ pub(crate) fn lines(object: &ObjectName, state: &Json) -> Vec<String> {
             number(&wake["attempts"])
         ));
     }
+    if let Some(dollars) = state["costs"]["dollarsPerMillionEvents"].as_f64() {
+        let meter = &state["costs"]["meter"];
+        lines.push(format!(
+            "  costs     {} rows written for {} events, on Cloudflare ${dollars:.2} per million",
+            number(&meter["rowsWritten"]),
+            number(&meter["events"])
+        ));
+    }
     if let Some(path) = state["file"]["path"].as_str() {
         let bytes = state["file"]["bytes"].as_u64().unwrap_or(0);
         lines.push(format!("  file      {path}, {}", print::bytes(bytes)));
@@ -174,6 +182,8 @@ mod tests {
             "lake": [{"collection": "flights", "committed": 1_000, "accepted": 1_234,
                       "lagEvents": 234, "lagMillis": 12}],
             "wakes": [{"name": "trim", "next": "n", "attempts": 0}, {"name": "prune", "next": "n", "attempts": 2}],
+            "costs": {"meter": {"rowsWritten": 1_300, "events": 1_234},
+                      "dollarsPerMillionEvents": 1.105},
             "file": {"path": "data/x.db", "bytes": 4_096},
         });
         let object = ObjectName::new("airport", "JFK").unwrap();
@@ -185,6 +195,7 @@ mod tests {
             "flights: 1,000 documents",
             "committed 1,000, accepted 1,234, behind by 234 events and 12 ms",
             "failing timer prune: 2 attempts, next n",
+            "1,300 rows written for 1,234 events, on Cloudflare $1.10 per million",
             "data/x.db, 4.0 kB",
         ] {
             assert!(text.contains(part), "{part} in\n{text}");

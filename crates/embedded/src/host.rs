@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tidelog_api::metrics::TableGauges;
 use tidelog_api::{
-    ApiSettings, Directory, Host, LakeStatus, LoadedTable, ObjectHost, ObjectList, ObjectPage,
-    QueryAnswer, StateAnswer, TableName, Tier, TypeSummary, metrics,
+    ApiSettings, Costs, Directory, Host, LakeStatus, LoadedTable, Meter, ObjectHost, ObjectList,
+    ObjectPage, QueryAnswer, StateAnswer, TableName, Tier, TypeSummary, meters_text, metrics,
 };
 use tidelog_core::{
     Address, Caller, ChangesPage, ChangesRequest, Command, Found, Mutation, ObjectState, Query,
@@ -149,10 +149,14 @@ impl ObjectHost for Embedded {
 
     async fn state(&self, object: &Address) -> Result<StateAnswer> {
         let schema = self.shared.registry.newest(&object.type_name)?;
-        let state = self
-            .readers
-            .read(object, |view, sql| view.state(sql))
-            .await?;
+        let read = self.readers.read(object, |view, sql| {
+            Ok((view.state(sql)?, sql.database_bytes()))
+        });
+        let (state, stored_bytes) = read.await?;
+        let meter = Meter {
+            stored_bytes,
+            ..self.shared.meters.of(object)
+        };
         let mut lake = Vec::new();
         for collection in schema.collections.iter().filter(|c| c.cold.enabled) {
             let table = Address::table(&object.type_name, &collection.name)?;
@@ -161,6 +165,8 @@ impl ObjectHost for Embedded {
         Ok(StateAnswer {
             object: state,
             lake,
+            costs: Some(Costs::of(meter)),
+            memory_bytes: None,
         })
     }
 
@@ -302,6 +308,7 @@ impl Directory for Embedded {
             "tidelog_followed_objects {}",
             self.shared.signals.followed()
         );
+        out.push_str(&meters_text(&self.shared.meters.by_type()));
         let mut tables = Vec::new();
         for table in self
             .tables
@@ -366,7 +373,7 @@ impl Embedded {
             let oldest = status.committed.next();
             let time = self
                 .readers
-                .read(object, move |view, sql| view.time_of(sql, oldest))
+                .read_own(object, move |view, sql| view.time_of(sql, oldest))
                 .await?;
             status.lag_millis = time.map_or(0, |time| (clock::now() - time).max(0));
         }

@@ -16,6 +16,7 @@ pub use clock::{entropy, instant, now};
 mod folder;
 pub use folder::{Folder, actor_file};
 
+mod row_counter;
 mod sqlite;
 pub use sqlite::{SQLITE_VERSION_MIN, Sqlite, check_version};
 
@@ -28,9 +29,12 @@ pub use object::{GroupOutcome, OpenObject};
 mod blobs;
 pub use blobs::{Blobs, S3Settings};
 
+mod counted_blobs;
+
 mod s3;
 pub use s3::{S3Credentials, S3Service, s3_service};
 
+mod meters;
 mod metrics;
 mod readers;
 mod shards;

@@ -102,22 +102,28 @@ impl Pump {
 
     async fn push_all(&self, object: &Address) -> Result<()> {
         let schema = self.shared.registry.newest(&object.type_name)?;
+        let mut sent = false;
         for collection in schema.collections.iter().filter(|c| c.cold.enabled) {
             let table = Address::table(&object.type_name, &collection.name)?;
-            self.push_to(object, &table).await?;
+            sent |= self.push_to(object, &table).await?;
+        }
+        if sent {
+            self.shared.meters.alarm(object);
         }
         Ok(())
     }
 
-    async fn push_to(&self, object: &Address, table: &Address) -> Result<()> {
+    /// True when there was something to send.
+    async fn push_to(&self, object: &Address, table: &Address) -> Result<bool> {
         let mark = self.tables.mark(table, &object.to_string()).await?;
         if let Some(mark) = mark {
             self.reconcile(object, table, mark.committed).await?;
         }
-        let mut from = mark.map(|mark| mark.accepted).unwrap_or_default();
+        let start = mark.map(|mark| mark.accepted).unwrap_or_default();
+        let mut from = start;
         loop {
             let collection = table.id.clone();
-            let batch = self.readers.read(object, move |view, sql| {
+            let batch = self.readers.read_own(object, move |view, sql| {
                 // A collection the object has not met yet has no events in its log.
                 view.batch(sql, &collection, from, BATCH_BYTES)
             });
@@ -128,7 +134,7 @@ impl Pump {
                 other => other?,
             };
             if batch.to == from {
-                return Ok(());
+                return Ok(from != start);
             }
             from = match self.tables.accept(table, batch).await? {
                 PushReply::Accepted { mark, .. } | PushReply::Behind { mark, .. } => mark,
@@ -147,7 +153,7 @@ impl Pump {
         let destination = table.to_string();
         let cursors = self
             .readers
-            .read(object, |view, sql| view.cursors(sql))
+            .read_own(object, |view, sql| view.cursors(sql))
             .await?;
         let known = cursors
             .iter()

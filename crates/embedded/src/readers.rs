@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use tidelog_api::Meter;
 use tidelog_core::{Address, View};
 use tidelog_log::{Error, Result};
 use tokio::sync::Semaphore;
 
 use crate::folder::Folder;
+use crate::meters::Meters;
 use crate::sqlite::Sqlite;
 
 /// Reads that run at once; more wait their turn.
@@ -20,6 +22,7 @@ const IDLE_MAX: usize = 128;
 #[derive(Debug)]
 pub(crate) struct Readers {
     folder: Arc<Folder>,
+    meters: Arc<Meters>,
     idle: Mutex<BTreeMap<Address, Vec<Reader>>>,
     permits: Semaphore,
 }
@@ -33,15 +36,16 @@ struct Reader {
 }
 
 impl Readers {
-    pub(crate) fn new(folder: Arc<Folder>) -> Self {
+    pub(crate) fn new(folder: Arc<Folder>, meters: Arc<Meters>) -> Self {
         Self {
             folder,
+            meters,
             idle: Mutex::default(),
             permits: Semaphore::new(READS_MAX),
         }
     }
 
-    /// Runs `read` on a blocking thread, in one transaction over committed data.
+    /// Answers a request: runs `read` on a blocking thread, in one transaction over committed data.
     ///
     /// # Errors
     /// `unknown_object` when the object was never written.
@@ -50,15 +54,35 @@ impl Readers {
         object: &Address,
         read: impl FnOnce(&View, &Sqlite) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.read_metered(object, 1, read).await
+    }
+
+    /// The same for the host itself, metered as no request.
+    pub(crate) async fn read_own<T: Send + 'static>(
+        self: &Arc<Self>,
+        object: &Address,
+        read: impl FnOnce(&View, &Sqlite) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.read_metered(object, 0, read).await
+    }
+
+    async fn read_metered<T: Send + 'static>(
+        self: &Arc<Self>,
+        object: &Address,
+        requests: u64,
+        read: impl FnOnce(&View, &Sqlite) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let _permit = self.permits.acquire().await.map_err(|_| stopping())?;
         let (readers, object) = (Arc::clone(self), object.clone());
-        let done = tokio::task::spawn_blocking(move || readers.read_now(&object, read)).await;
+        let done =
+            tokio::task::spawn_blocking(move || readers.read_now(&object, requests, read)).await;
         done.map_err(|e| Error::internal(format!("a read failed: {e}")))?
     }
 
     fn read_now<T>(
         &self,
         object: &Address,
+        requests: u64,
         read: impl FnOnce(&View, &Sqlite) -> Result<T>,
     ) -> Result<T> {
         let mut reader = self.take(object)?;
@@ -68,6 +92,8 @@ impl Readers {
             .refresh(&reader.sql)
             .and_then(|()| read(&reader.view, &reader.sql));
         reader.sql.rollback();
+        let rows = reader.sql.take_rows();
+        self.meters.add(object, &Meter { requests, ..rows });
         self.put_back(object, reader);
         done
     }

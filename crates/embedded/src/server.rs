@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use serde::{Deserialize, Serialize};
-use tidelog_api::{ApiSettings, ObjectList};
+use tidelog_api::{ApiSettings, Meter, ObjectList};
 use tidelog_core::Address;
 use tidelog_log::{Error, Result};
 use tokio::net::TcpListener;
@@ -111,6 +111,11 @@ impl Server {
     /// Where the read-only S3 endpoint is.
     pub fn s3_url(&self) -> String {
         format!("http://{}", self.host.s3_address)
+    }
+
+    /// What all objects and tables have done since this process started.
+    pub fn meter(&self) -> Meter {
+        self.host.shared.meters.total()
     }
 
     /// Stops gracefully: open requests end, turns that wait are taken, files are closed.
@@ -219,10 +224,11 @@ fn assemble(
         signals: Arc::default(),
         dirty: Arc::default(),
         metrics: Arc::default(),
+        meters: Arc::default(),
         settings,
     });
     let shards = Arc::new(Shards::start(&shared)?);
-    let readers = Arc::new(Readers::new(folder));
+    let readers = Arc::new(Readers::new(folder, Arc::clone(&shared.meters)));
     let tables = Arc::new(Tables::new(
         &shared,
         &shards,
@@ -272,7 +278,7 @@ async fn sweep(host: Arc<Embedded>) {
             host.shared.dirty.mark(&object);
             let wake = host
                 .readers
-                .read(&object, |view, sql| view.wake_at(sql))
+                .read_own(&object, |view, sql| view.wake_at(sql))
                 .await;
             if let Ok(Some(at)) = wake {
                 drop(host.shards.wake_at(&object, at));

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::clock;
 use crate::folder::Folder;
+use crate::meters::{GroupMeter, Meters};
 use crate::metrics::Metrics;
 use crate::object::{OpenObject, reply_of};
 use crate::pump::Dirty;
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) signals: Arc<Signals>,
     pub(crate) dirty: Arc<Dirty>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) meters: Arc<Meters>,
 }
 
 /// One input on its way to an object.
@@ -239,7 +241,9 @@ impl Shard {
             Ok(opened) => opened,
             Err(error) => return vec![Err(error); count],
         };
+        let meter = GroupMeter::start(&opened.object, &commands);
         let outcome = opened.object.group(commands);
+        let did = meter.finish(&opened.object, outcome.usable);
         opened.used = clock::instant();
         let engine = opened.object.engine();
         let (status, head) = (engine.status(), engine.head());
@@ -255,6 +259,7 @@ impl Shard {
         {
             tracing_failure("the registry did not take an object's status", &error);
         }
+        self.shared.meters.add(object, &did);
         let metrics = &self.shared.metrics;
         metrics.groups.add(1);
         metrics.turns.add(count as u64);

@@ -5,8 +5,11 @@ use std::path::Path;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
+use tidelog_api::Meter;
 use tidelog_core::{Sql, SqlValue};
 use tidelog_log::{Error, Kind, Result};
+
+use crate::row_counter::RowCounter;
 
 /// SQLite 3.7.0 to 3.51.2 can corrupt a WAL database when two connections checkpoint at once.
 pub const SQLITE_VERSION_MIN: i32 = 3_051_003;
@@ -18,6 +21,7 @@ const STATEMENTS_MAX: usize = 128;
 pub struct Sqlite {
     connection: Connection,
     depth: Cell<u32>,
+    rows: RowCounter,
 }
 
 /// Refuses to start on a SQLite with the WAL-reset bug.
@@ -84,6 +88,7 @@ impl Sqlite {
         Self {
             connection,
             depth: Cell::new(0),
+            rows: RowCounter::default(),
         }
     }
 
@@ -109,6 +114,21 @@ impl Sqlite {
         }
     }
 
+    /// Rows read and written since the last call.
+    pub(crate) fn take_rows(&self) -> Meter {
+        self.rows.take()
+    }
+
+    /// Size of the database, what is free in it included, bytes; 0 when SQLite does not say.
+    pub(crate) fn database_bytes(&self) -> u64 {
+        let pragma = |text| {
+            let statement = self.connection.prepare_cached(text);
+            statement.and_then(|mut s| s.query_row([], |row| row.get::<_, i64>(0)))
+        };
+        let pages = pragma("PRAGMA page_count").map_or(0, i64::unsigned_abs);
+        pages * pragma("PRAGMA page_size").map_or(0, i64::unsigned_abs)
+    }
+
     fn batch(&self, sql: &str) -> Result<()> {
         self.connection
             .prepare_cached(sql)
@@ -131,11 +151,13 @@ impl Sql for Sqlite {
                 .raw_bind_parameter(at + 1, Argument(*value))
                 .map_err(map)?;
         }
-        let columns = statement.column_count();
+        let (columns, before) = (statement.column_count(), self.connection.total_changes());
         if columns == 0 {
             statement.raw_execute().map_err(map)?;
+            self.rows.wrote(&self.connection, sql, before);
             return Ok(());
         }
+        let mut handed_out = 0;
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next().map_err(map)? {
             let mut values = Vec::with_capacity(columns);
@@ -143,7 +165,12 @@ impl Sql for Sqlite {
                 values.push(from_ref(row.get_ref(column).map_err(map)?)?);
             }
             each(&values)?;
+            handed_out += 1;
         }
+        drop(rows);
+        self.rows.read(handed_out, &statement);
+        // A statement with RETURNING does both.
+        self.rows.wrote(&self.connection, sql, before);
         Ok(())
     }
 
@@ -156,6 +183,7 @@ impl Sql for Sqlite {
         match done {
             Ok(()) => self.batch(&format!("RELEASE {name}")),
             Err(error) => {
+                self.rows.forget();
                 // SQLite may have rolled the whole transaction back itself (a full disk).
                 if !self.connection.is_autocommit() {
                     self.batch(&format!("ROLLBACK TO {name}"))?;

@@ -5,6 +5,7 @@ use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tidelog_api::Meter;
 use tidelog_core::{ActorKind, Address, Command};
 use tidelog_lake::{BlobStore, Committed, FlushOutcome, Mark, PushReply, TableActor, TableStatus};
 use tidelog_log::{Batch, Error, Result};
@@ -14,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::blobs::Blobs;
 use crate::clock;
+use crate::counted_blobs::CountedBlobs;
 use crate::readers::stopping;
 use crate::shards::{Shards, Shared, tracing_failure};
 use crate::sqlite::Sqlite;
@@ -161,7 +163,7 @@ impl Tables {
         let task = Task {
             shared: Arc::clone(&self.shared),
             shards: Arc::clone(&self.shards),
-            blobs: self.blobs.clone(),
+            blobs: CountedBlobs::new(self.blobs.clone()),
             runtime: self.runtime.clone(),
             table: table.clone(),
             sql,
@@ -170,6 +172,7 @@ impl Tables {
             failures: 0,
             retry_at: 0,
             error: None,
+            requests: 0,
         };
         self.runtime.spawn(task.run(messages));
         open.insert(table.clone(), sender.clone());
@@ -185,7 +188,7 @@ impl Tables {
 struct Task {
     shared: Arc<Shared>,
     shards: Arc<Shards>,
-    blobs: Blobs,
+    blobs: CountedBlobs,
     runtime: Handle,
     table: Address,
     sql: Sqlite,
@@ -195,6 +198,8 @@ struct Task {
     failures: u32,
     retry_at: i64,
     error: Option<String>,
+    /// Messages taken since they were last metered.
+    requests: u64,
 }
 
 type Running = JoinHandle<Result<FlushOutcome>>;
@@ -206,6 +211,7 @@ impl Task {
         if let Err(error) = self.follow_schema(clock::now()) {
             self.failed(&error);
         }
+        self.meter_stored();
         loop {
             if running.is_none() {
                 running = self.start_flush();
@@ -220,7 +226,10 @@ impl Task {
                         drop(answer.send(Ok(())));
                         return;
                     }
-                    Some(message) => self.take(message),
+                    Some(message) => {
+                        self.requests += 1;
+                        self.take(message);
+                    }
                     None => return,
                 },
                 outcome = finished(&mut running) => {
@@ -229,6 +238,7 @@ impl Task {
                 }
                 () = tokio::time::sleep(wait), if running.is_none() => {}
             }
+            self.meter();
         }
     }
 
@@ -279,6 +289,10 @@ impl Task {
         }
         match self.begin(now) {
             Ok(Some(plan)) => {
+                if self.waiting.is_empty() {
+                    // Due by itself, which on Cloudflare an alarm says.
+                    self.shared.meters.alarm(&self.table);
+                }
                 let blobs = self.blobs.clone();
                 Some(self.runtime.spawn(async move { plan.write(&blobs).await }))
             }
@@ -323,6 +337,7 @@ impl Task {
                 self.shared.metrics.flushes.add(1);
                 let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(0);
                 self.shared.metrics.flush_micros.add(micros);
+                self.meter_stored();
                 self.tell(committed).await;
                 if let Err(error) = self.sweep().await {
                     tracing_failure("blobs could not be deleted", &error);
@@ -330,6 +345,27 @@ impl Task {
             }
             Err(error) => self.failed(&error),
         }
+    }
+
+    /// Meters what was done since the last call.
+    fn meter(&mut self) {
+        let mut did = self.sql.take_rows();
+        did.requests = std::mem::take(&mut self.requests);
+        (did.r2_class_a, did.r2_class_b) = self.blobs.take();
+        if did != Meter::default() {
+            self.shared.meters.add(&self.table, &did);
+        }
+    }
+
+    /// Meters what is stored: it changes notably with flushes alone.
+    fn meter_stored(&self) {
+        let status = self.actor.status(&self.sql);
+        let stored = Meter {
+            stored_bytes: self.sql.database_bytes(),
+            lake_bytes: status.map_or(0, |status| status.bytes),
+            ..Meter::default()
+        };
+        self.shared.meters.add(&self.table, &stored);
     }
 
     fn failed(&mut self, error: &Error) {

@@ -17,7 +17,7 @@ pub(crate) struct Alarm {
     storage: JsValue,
     set: Cell<Option<i64>>,
     known: Cell<bool>,
-    rings: Cell<u64>,
+    sets: Cell<u64>,
 }
 
 impl Alarm {
@@ -26,7 +26,7 @@ impl Alarm {
             storage,
             set: Cell::new(None),
             known: Cell::new(false),
-            rings: Cell::new(0),
+            sets: Cell::new(0),
         }
     }
 
@@ -37,6 +37,7 @@ impl Alarm {
         }
         self.set.set(Some(at));
         self.known.set(true);
+        self.sets.set(self.sets.get() + 1);
         #[expect(clippy::cast_precision_loss, reason = "milliseconds are within 2^53")]
         js::set_alarm(&self.storage, at as f64);
     }
@@ -44,7 +45,6 @@ impl Alarm {
     /// The alarm rings: the platform has forgotten it. Sets it again first of all, so that a
     /// handler which dies is called once more.
     pub(crate) fn rung(&self, again: i64) {
-        self.rings.set(self.rings.get() + 1);
         self.set.set(None);
         self.arm(again);
     }
@@ -81,8 +81,8 @@ impl Alarm {
         self.set.get().is_none()
     }
 
-    /// How often it rang in this instance.
-    pub(crate) fn rings(&self) -> u64 {
-        self.rings.get()
+    /// How often it was set in this instance; each time is a row written.
+    pub(crate) fn sets(&self) -> u64 {
+        self.sets.get()
     }
 }

@@ -8,8 +8,8 @@ use js_sys::Array;
 use serde_json::Value as Json;
 use tidelog_api::metrics::TableGauges;
 use tidelog_api::{
-    ApiSettings, Directory, Handled, Host, LoadedTable, ObjectEntry, ObjectList, ObjectPage,
-    TableName, TypeSummary, handle_directory, metrics, registry,
+    ApiSettings, Directory, Handled, Host, LoadedTable, Meter, MeterKey, ObjectEntry, ObjectList,
+    ObjectPage, TableName, TypeSummary, handle_directory, meters_text, metrics, registry,
 };
 use tidelog_core::{Address, TypeSchema, TypeSpec};
 use tidelog_log::{Error, Result};
@@ -157,10 +157,16 @@ impl Directory for Front {
 
     async fn metrics(&self) -> Result<String> {
         let tables: Vec<(String, String)> = self.peers.catalog(&CatalogAsk::Tables).await?;
+        let mut meters = self.object_meters().await?;
         let mut states = Vec::new();
         for (type_name, collection) in tables {
             let table = Address::table(&type_name, &collection)?;
             let state: TableState = self.peers.table(&table, &TableAsk::Status, None).await?;
+            let key = MeterKey {
+                type_name: type_name.clone(),
+                actor: "table",
+            };
+            meters.entry(key).or_default().add_actor(&state.meter);
             states.push(TableGauges {
                 type_name,
                 collection,
@@ -169,6 +175,7 @@ impl Directory for Front {
             });
         }
         let mut out = String::new();
+        out.push_str(&meters_text(&meters));
         metrics::tables(&mut out, &states);
         metrics::head(
             &mut out,
@@ -183,5 +190,22 @@ impl Directory for Front {
     async fn ready(&self) -> Result<()> {
         let _: Json = self.peers.registry(0, &RegistryAsk::Types).await?;
         Ok(())
+    }
+}
+
+impl Front {
+    /// The counts of all objects, by type.
+    async fn object_meters(&self) -> Result<BTreeMap<MeterKey, Meter>> {
+        let mut sums: BTreeMap<MeterKey, Meter> = BTreeMap::new();
+        for shard in 0..SHARDS {
+            let meters: BTreeMap<String, Meter> =
+                self.peers.registry(shard, &RegistryAsk::Meters).await?;
+            for (type_name, meter) in meters {
+                let actor = "object";
+                let key = MeterKey { type_name, actor };
+                sums.entry(key).or_default().add_actor(&meter);
+            }
+        }
+        Ok(sums)
     }
 }

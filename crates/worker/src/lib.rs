@@ -14,7 +14,9 @@ mod settings;
 
 mod alarm;
 mod blobs;
+mod counts;
 mod gate;
+mod kept;
 mod sql;
 
 mod messages;

@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
-use tidelog_api::{ObjectList, problem, read_problem};
+use tidelog_api::{Meter, ObjectList, problem, read_problem};
 use tidelog_core::{TypeSchema, TypeSpec};
 use tidelog_log::{Error, Result, Sequence};
 
@@ -44,12 +44,20 @@ pub(crate) enum RegistryAsk {
     Type { name: String, version: Option<u32> },
     /// List the types.
     Types,
-    /// An object came to be, or has another status, or new counts.
+    /// An object came to be, or has another status.
     Note {
         type_name: String,
         id: String,
         status: String,
     },
+    /// An object's counts.
+    Meter {
+        type_name: String,
+        id: String,
+        meter: Meter,
+    },
+    /// The counts of all objects, added up by type.
+    Meters,
     /// List objects.
     Objects { list: ObjectList },
 }

@@ -5,28 +5,28 @@ use std::rc::Rc;
 
 use futures_channel::oneshot;
 use js_sys::Array;
-use tidelog_api::handle_object;
-use tidelog_core::{Address, Command, Effect, Engine, Input, Reply, Sql, SqlExt, SqlValue, View};
+use tidelog_api::{Meter, handle_object};
+use tidelog_core::{Address, Command, Effect, Engine, Input, Reply, Sql, SqlExt, View};
 use tidelog_log::{Error, Result, Sequence};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
 use crate::alarm::Alarm;
-use crate::crossing;
+use crate::counts::Counts;
 use crate::gate::Gate;
 use crate::js;
 use crate::messages::{self, ObjectAsk, RegistryAsk};
 use crate::peers::{Peers, address_of, shard_of};
 use crate::settings::Settings;
 use crate::sql::DurableSql;
+use crate::{crossing, kept};
 
 /// When an alarm's handler that died is called again.
 const ALARM_AGAIN_MILLIS: i64 = 30_000;
 /// Longest wait between two attempts at what an alarm has to do.
 const BACKOFF_MILLIS_MAX: i64 = 300_000;
-/// The host's own row in an object's database: the status that the registry knows.
-const HOST_TABLE: &str =
-    "CREATE TABLE IF NOT EXISTS _host (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID";
+/// Most often that the registry is told an object's counts, milliseconds.
+const METER_MILLIS: i64 = 60_000;
 
 /// An object: its engine over its database, and what the host does around it. All of it can be
 /// lost at any time but the database.
@@ -46,7 +46,9 @@ pub(crate) struct Object {
     pub(crate) push_at: Cell<Option<i64>>,
     pub(crate) failures: Cell<u32>,
     pub(crate) error: RefCell<Option<String>>,
-    pub(crate) requests: Cell<u64>,
+    pub(crate) counts: Counts,
+    /// When the registry was told the counts last.
+    metered: Cell<i64>,
 }
 
 impl Object {
@@ -64,7 +66,8 @@ impl Object {
             push_at: Cell::default(),
             failures: Cell::default(),
             error: RefCell::default(),
-            requests: Cell::default(),
+            counts: Counts::default(),
+            metered: Cell::default(),
         })
     }
 
@@ -111,7 +114,7 @@ impl Object {
         let mut effects = Vec::new();
         self.sql.savepoint(&mut || {
             let mut engine = Engine::open(&self.sql, &self.address, self.settings.log)?;
-            self.sql.exec(HOST_TABLE, &[])?;
+            kept::create(&self.sql)?;
             let input = input
                 .take()
                 .ok_or_else(|| Error::internal("a turn ran twice"))?;
@@ -169,7 +172,7 @@ impl Object {
             if !self.exists()? {
                 return Err(self.unknown());
             }
-            self.sql.exec(HOST_TABLE, &[])?;
+            kept::create(&self.sql)?;
             *slot = Some(Engine::open(&self.sql, &self.address, self.settings.log)?);
         }
         match slot.as_ref() {
@@ -192,10 +195,7 @@ impl Object {
             return Ok(());
         };
         if self.noted.borrow().is_none() {
-            let text = "SELECT value FROM _host WHERE name = 'noted'";
-            let noted = self
-                .sql
-                .first(text, &[], |row| Ok(row[0].text()?.to_owned()))?;
+            let noted = kept::get(&self.sql, "noted")?;
             *self.noted.borrow_mut() = Some(noted.unwrap_or_default());
         }
         if self.noted.borrow().as_deref() == Some(status) {
@@ -207,9 +207,7 @@ impl Object {
             status: status.to_owned(),
         };
         let () = self.peers.registry(shard_of(&self.address), &ask).await?;
-        let text = "INSERT INTO _host (name, value) VALUES ('noted', ?1) \
-                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        self.sql.exec(text, &[SqlValue::Text(status)])?;
+        kept::put(&self.sql, "noted", status)?;
         *self.noted.borrow_mut() = Some(status.to_owned());
         Ok(())
     }
@@ -223,6 +221,7 @@ impl Object {
     async fn ring(&self) -> Result<()> {
         let now = js::now();
         self.alarm.rung(now + ALARM_AGAIN_MILLIS);
+        self.counts.alarm();
         match self.read(|view, sql| view.wake_at(sql)) {
             Ok(Some(at)) if at <= now => drop(self.turn(Command::Wake)?),
             Ok(_) => {}
@@ -240,12 +239,40 @@ impl Object {
             failed => failed,
         };
         let retry = self.after_push(&done);
+        self.tell_meter(now).await?;
         let wake = self.read(|view, sql| view.wake_at(sql))?;
         let next = [wake, retry, self.push_at.get()]
             .into_iter()
             .flatten()
             .min();
         self.alarm.settle(next);
+        Ok(())
+    }
+
+    /// What the object has done so far.
+    pub(crate) fn meter(&self) -> Result<Meter> {
+        self.counts.note(self.alarm.sets(), (0, 0));
+        let events = self.tip().map_or(0, |(head, _)| head.0);
+        let total = self.counts.total(&self.sql)?;
+        Ok(Meter { events, ..total })
+    }
+
+    /// Keeps the counts, and tells the registry, which adds them up for `/metrics`.
+    async fn tell_meter(&self, now: i64) -> Result<()> {
+        if now - self.metered.get() < METER_MILLIS {
+            return Ok(());
+        }
+        self.metered.set(now);
+        let meter = self.meter()?;
+        self.counts.keep(&self.sql)?;
+        let ask = RegistryAsk::Meter {
+            type_name: self.address.type_name.clone(),
+            id: self.address.id.clone(),
+            meter,
+        };
+        // Figures for people: the next time will do.
+        let told: Result<()> = self.peers.registry(shard_of(&self.address), &ask).await;
+        drop(told);
         Ok(())
     }
 
@@ -324,7 +351,7 @@ impl ObjectActor {
         body: JsValue,
     ) -> JsValue {
         let object = &self.0;
-        object.requests.set(object.requests.get() + 1);
+        object.counts.request();
         let request = match crossing::request(&method, path, query, &headers, body) {
             Ok(request) => request,
             Err(error) => return crossing::refused(&error),
@@ -336,7 +363,7 @@ impl ObjectActor {
     /// Answers another actor.
     pub async fn ask(&self, message: String) -> String {
         let object = &self.0;
-        object.requests.set(object.requests.get() + 1);
+        object.counts.request();
         messages::reply(object.asked(&message).and_then(messages::value))
     }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use serde_json::Value as Json;
-use tidelog_api::{ApiSettings, Host, LakeStatus, ObjectHost, QueryAnswer, StateAnswer, Tier};
+use tidelog_api::{
+    ApiSettings, Costs, Host, LakeStatus, ObjectHost, QueryAnswer, StateAnswer, Tier,
+};
 use tidelog_core::{
     Address, Caller, ChangesPage, ChangesRequest, Command, Found, Mutation, ObjectState, Query,
     Reply, TurnReply, TypeSchema,
@@ -113,6 +115,8 @@ impl ObjectHost for Object {
         Ok(StateAnswer {
             object: state,
             lake,
+            costs: Some(Costs::of(self.meter()?)),
+            memory_bytes: Some(js::memory_bytes()),
         })
     }
 

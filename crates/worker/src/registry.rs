@@ -1,7 +1,9 @@
 //! One registry shard: a part of the list of objects, and in shard 0 the types.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value as Json;
-use tidelog_api::registry;
+use tidelog_api::{Meter, registry};
 use tidelog_log::Result;
 use wasm_bindgen::prelude::*;
 
@@ -30,6 +32,19 @@ impl RegistryActor {
         messages::reply(messages::read(message).and_then(|ask| self.asked(ask)))
     }
 
+    /// The counts of this shard's objects, added up by type.
+    fn meters(&self) -> Result<BTreeMap<String, Meter>> {
+        let mut sums: BTreeMap<String, Meter> = BTreeMap::new();
+        registry::meters(&self.sql, |type_name, meter| {
+            if let Ok(meter) = serde_json::from_str(meter) {
+                sums.entry(type_name.to_owned())
+                    .or_default()
+                    .add_actor(&meter);
+            }
+        })?;
+        Ok(sums)
+    }
+
     fn asked(&self, ask: RegistryAsk) -> Result<Json> {
         let sql = &self.sql;
         match ask {
@@ -44,6 +59,15 @@ impl RegistryActor {
                 id,
                 status,
             } => value(registry::note(sql, &type_name, &id, &status)?),
+            RegistryAsk::Meter {
+                type_name,
+                id,
+                meter,
+            } => {
+                let meter = value(meter)?.to_string();
+                value(registry::note_meter(sql, &type_name, &id, &meter)?)
+            }
+            RegistryAsk::Meters => value(self.meters()?),
             RegistryAsk::Objects { list } => value(registry::page(sql, &list)?),
         }
     }

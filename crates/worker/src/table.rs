@@ -13,10 +13,14 @@ use tidelog_log::{Batch, Error, Result};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
+use tidelog_api::Meter;
+
 use crate::alarm::Alarm;
 use crate::blobs::R2Blobs;
+use crate::counts::Counts;
 use crate::gate::Gate;
 use crate::js;
+use crate::kept;
 use crate::messages::{self, CatalogAsk, ObjectAsk, TableAsk, value};
 use crate::peers::{Peers, address_of};
 use crate::schemas;
@@ -31,8 +35,6 @@ const BACKOFF_MILLIS_MAX: i64 = 60_000;
 const GARBAGE_MAX: u32 = 500;
 /// Objects told of one commit; the others hear of it with their next push.
 const TOLD_MAX: usize = 200;
-/// Exists once the catalog lists the table.
-const LISTED: &str = "CREATE TABLE IF NOT EXISTS _listed (one INTEGER PRIMARY KEY)";
 
 /// How far a table is with one source.
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,19 +49,7 @@ pub(crate) struct TableAnswer {
 pub(crate) struct TableState {
     pub(crate) status: TableStatus,
     pub(crate) error: Option<String>,
-    pub(crate) costs: TableCosts,
-}
-
-/// What a table's actor has used since its instance started.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct TableCosts {
-    pub(crate) rows_read: u64,
-    pub(crate) rows_written: u64,
-    pub(crate) r2_class_a: u64,
-    pub(crate) r2_class_b: u64,
-    pub(crate) requests: u64,
-    pub(crate) alarms: u64,
-    pub(crate) stored_bytes: u64,
+    pub(crate) meter: Meter,
 }
 
 #[derive(Debug)]
@@ -78,7 +68,7 @@ struct Inner {
     failures: Cell<u32>,
     retry_at: Cell<i64>,
     error: RefCell<Option<String>>,
-    requests: Cell<u64>,
+    counts: Counts,
 }
 
 impl Inner {
@@ -94,7 +84,7 @@ impl Inner {
             return Ok(table.clone());
         }
         let opened = Table::open(&self.sql, &self.address, self.settings.table.clone())?;
-        self.sql.exec(LISTED, &[])?;
+        kept::create(&self.sql)?;
         Ok(table.insert(opened).clone())
     }
 
@@ -113,7 +103,7 @@ impl Inner {
             TableAsk::Status => value(TableState {
                 status: self.table()?.status(&self.sql)?,
                 error: self.error.borrow().clone(),
-                costs: self.costs(),
+                meter: self.meter()?,
             }),
             TableAsk::Metadata => value(self.table()?.metadata(&self.sql)?),
         }
@@ -232,11 +222,7 @@ impl Inner {
 
     /// Enters the table in the catalog, once.
     async fn list(&self) -> Result<()> {
-        if self
-            .sql
-            .first("SELECT 1 FROM _listed", &[], |_| Ok(()))?
-            .is_some()
-        {
+        if kept::get(&self.sql, "listed")?.is_some() {
             return Ok(());
         }
         let ask = CatalogAsk::Note {
@@ -244,8 +230,7 @@ impl Inner {
             name: self.address.id.clone(),
         };
         let () = self.peers.catalog(&ask).await?;
-        self.sql
-            .exec("INSERT OR IGNORE INTO _listed (one) VALUES (1)", &[])
+        kept::put(&self.sql, "listed", "yes")
     }
 
     /// Tells objects how far they are committed. One that cannot be told now hears it with its
@@ -273,23 +258,25 @@ impl Inner {
         table.garbage_deleted(&self.sql, &garbage)
     }
 
-    fn costs(&self) -> TableCosts {
-        let (rows_read, rows_written) = self.sql.costs();
-        let (r2_class_a, r2_class_b) = self.blobs.operations();
-        TableCosts {
-            rows_read,
-            rows_written,
-            r2_class_a,
-            r2_class_b,
-            requests: self.requests.get(),
-            alarms: self.alarm.rings(),
-            stored_bytes: self.sql.stored_bytes(),
-        }
+    fn note_r2(&self) {
+        self.counts.note(self.alarm.sets(), self.blobs.operations());
+    }
+
+    /// What the table's actor has done so far.
+    fn meter(&self) -> Result<Meter> {
+        self.note_r2();
+        let lake_bytes = self.table()?.status(&self.sql)?.bytes;
+        let total = self.counts.total(&self.sql)?;
+        Ok(Meter {
+            lake_bytes,
+            ..total
+        })
     }
 
     /// What the alarm has to do: flush what is due, one flush a ring, so that a step stays small.
     async fn ring(&self) -> Result<()> {
         self.alarm.rung(js::now() + ALARM_AGAIN_MILLIS);
+        self.counts.alarm();
         if !self.exists()? {
             self.alarm.settle(None);
             return Ok(());
@@ -305,6 +292,8 @@ impl Inner {
                 self.failed(error);
             }
         }
+        self.note_r2();
+        self.counts.keep(&self.sql)?;
         self.alarm.settle(None);
         self.arm(&table)
     }
@@ -339,7 +328,7 @@ impl TableActor {
     /// Answers another actor.
     pub async fn ask(&self, message: String, bytes: Option<Uint8Array>) -> String {
         let inner = Rc::clone(&self.0);
-        inner.requests.set(inner.requests.get() + 1);
+        inner.counts.request();
         let answer = async {
             let ask = messages::read(&message)?;
             inner.asked(ask, bytes.map(|bytes| bytes.to_vec())).await
@@ -373,6 +362,6 @@ fn open(storage: &JsValue, env: &JsValue, name: &str) -> Result<Inner> {
         failures: Cell::default(),
         retry_at: Cell::default(),
         error: RefCell::default(),
-        requests: Cell::default(),
+        counts: Counts::default(),
     })
 }

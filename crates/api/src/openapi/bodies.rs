@@ -90,7 +90,7 @@ pub(super) fn header(name: &str) -> &'static str {
 /// The component schemas.
 pub(super) fn schemas(codes: Vec<&str>) -> Json {
     let mut schemas = stored();
-    for more in [written(), read(), shared(codes)] {
+    for more in [metered(), written(), read(), shared(codes)] {
         if let (Some(all), Json::Object(more)) = (schemas.as_object_mut(), more) {
             all.extend(more);
         }
@@ -148,6 +148,39 @@ fn stored() -> Json {
                 "lagEvents": whole, "lagMillis": whole, "error": text,
             }))),
             "wakes": list(&json!({"type": "object"})),
+            "costs": reference("Costs"),
+        })),
+    })
+}
+
+/// What an object has done, and what that costs.
+fn metered() -> Json {
+    let all = |names: &[&str], schema: Json| {
+        let each = names
+            .iter()
+            .map(|name| ((*name).to_owned(), schema.clone()));
+        object(names, &Json::Object(each.collect()))
+    };
+    let (count, dollars) = (json!({"type": "integer"}), json!({"type": "number"}));
+    let billed = [
+        "rowsRead",
+        "rowsWritten",
+        "requests",
+        "r2ClassA",
+        "r2ClassB",
+    ];
+    let counted = [
+        &billed[..],
+        &["alarms", "storedBytes", "lakeBytes", "events"],
+    ]
+    .concat();
+    json!({
+        "Costs": object(&["meter", "dollars", "monthlyDollarsStored", "pricesOf"], &json!({
+            "meter": all(&counted, count),
+            "dollars": all(&[&billed[..], &["total"]].concat(), dollars.clone()),
+            "dollarsPerMillionEvents": {"type": ["number", "null"]},
+            "monthlyDollarsStored": dollars,
+            "pricesOf": {"type": "string", "format": "date"},
         })),
     })
 }

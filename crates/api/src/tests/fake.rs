@@ -14,8 +14,9 @@ use tidelog_core::{
 use tidelog_log::{Epoch, Error, Hash, Kind, Offset, Result, Sequence, StartAt};
 
 use crate::{
-    ApiSettings, Body, BodySource, Directory, Host, LoadedTable, ObjectHost, ObjectList,
-    ObjectPage, QueryAnswer, Request, Response, StateAnswer, TableName, Tier, TypeSummary, handle,
+    ApiSettings, Body, BodySource, Costs, Directory, Host, LoadedTable, Meter, ObjectHost,
+    ObjectList, ObjectPage, QueryAnswer, Request, Response, StateAnswer, TableName, Tier,
+    TypeSummary, handle,
 };
 
 #[derive(Default)]
@@ -156,6 +157,13 @@ impl ObjectHost for Fake {
                 wakes: Vec::new(),
             },
             lake: Vec::new(),
+            costs: Some(Costs::of(Meter {
+                rows_written: 3,
+                requests: 2,
+                events: 2,
+                ..Meter::default()
+            })),
+            memory_bytes: None,
         })
     }
 

@@ -1,6 +1,7 @@
 //! Routing, parsing and protocol edges over a host that keeps one list of events.
 
 mod changes;
+mod costs;
 mod documents;
 mod fake;
 mod iceberg;
