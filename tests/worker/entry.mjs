@@ -34,7 +34,8 @@ function counting(target, names, pass, children = {}) {
       if (!names.includes(name)) return value.bind(target);
       return (...args) => {
         pass();
-        const result = value.apply(target, args);
+        // Called by name: a stub's methods are remote, and so would be their `apply`.
+        const result = target[name](...args);
         if (typeof result?.then !== "function") {
           pass();
           return result;
