@@ -89,7 +89,7 @@ async function documents(t) {
   const vector = (length) => ({ id: `v${length}`, vector: Array.from({ length }, (_, at) => at) });
   await t.post(notes, vector(8_192), { expect: 201 });
   await t.post(notes, vector(8_191), { expect: "400 check_failed" });
-  await t.post(notes, vector(8_193));
+  await t.post(notes, vector(8_193), { expect: "413 vector_too_long" });
 }
 
 async function turns(t) {
