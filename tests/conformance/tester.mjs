@@ -91,6 +91,11 @@ export class Tester {
     return this.request("PUT", `/v1/types/${name}`, { toml: `type = "${name}"\n${collections}`, expect });
   }
 
+  /** A request whose answer is the case's business only: it does not enter the transcript. */
+  quietly(method, path, options = {}) {
+    return send(this.#host.url, { ...options, ...bodyOf(options), method, path });
+  }
+
   /** A table of refusals: [method, path, options, "status code"]. */
   async refused(rows) {
     for (const [method, path, options, expect] of rows) await this.request(method, path, { ...options, expect });
@@ -129,7 +134,7 @@ export class Tester {
   #record(step, answer) {
     this.transcript.step(step, answer);
     if (step.expect === undefined) return;
-    const code = answer.status >= 400 && step.method !== "HEAD" ? ` ${answer.json().code}` : "";
+    const code = answer.status >= 400 && answer.text !== "" ? ` ${codeOf(answer)}` : "";
     const found = typeof step.expect === "number" ? answer.status : `${answer.status}${code}`;
     if (found === step.expect) return;
     const asked = `${step.method} ${step.path.slice(0, 200)} ${String(step.body ?? "").slice(0, 120)}`;
@@ -211,6 +216,14 @@ function bodyOf({ json, patch, toml, ndjson, body, headers }) {
   if (toml !== undefined) return typed("application/toml", toml);
   if (ndjson !== undefined) return typed("application/x-ndjson", ndjson);
   return { body, headers };
+}
+
+function codeOf(answer) {
+  try {
+    return answer.json().code;
+  } catch {
+    return "(no JSON)";
+  }
 }
 
 function isSettled(state) {

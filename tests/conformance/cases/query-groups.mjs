@@ -74,16 +74,17 @@ async function pages(t, query) {
 async function limits(query) {
   const many = (count) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`a${at}`, { count: "*" }]));
   await query({ aggregate: many(32) });
-  await query({ aggregate: many(33) }, "400 wrong_type");
+  await query({ aggregate: many(33) }, "413 list_too_long");
   const fields = ["number", "carrier", "delay", "distance", "tail", "cancelled", "day", "at"];
   await query({ groupBy: fields, limit: 1 });
-  await query({ groupBy: [...fields, "key"], limit: 1 }, "400 wrong_type");
+  await query({ groupBy: [...fields, "key"], limit: 1 }, "413 list_too_long");
 }
 
 async function overflow(t) {
   const big = `${t.object("big")}/flights`;
   const most = Number.MAX_SAFE_INTEGER;
   await t.post(big, [{ number: 1, delay: most, tail: "9223372036854775807", distance: 1e308 }, { number: 2, delay: 1, tail: "1", distance: 1e308 }], { expect: 201 });
-  for (const field of ["delay", "tail", "distance"]) await t.post(`${big}/query`, { aggregate: { sum: { sum: field } } }, { expect: "400 sum_overflow" });
+  await t.post(`${big}/query`, { aggregate: { sum: { sum: "tail" } } }, { expect: 200 });
+  for (const field of ["delay", "distance"]) await t.post(`${big}/query`, { aggregate: { sum: { sum: field } } }, { expect: "400 sum_overflow" });
   await t.post(`${big}/query`, { aggregate: { mean: { avg: "delay" }, tail: { avg: "tail" } } }, { expect: 200 });
 }
