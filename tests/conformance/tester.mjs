@@ -182,6 +182,33 @@ export class Tester {
     return rows.map((row) => JSON.parse(row));
   }
 
+  /** The collection's table holds exactly the events of these objects' logs, each once. */
+  async lakeIsLog(collection, ...ids) {
+    const rows = (await this.lakeRows(collection)).map((row) => JSON.parse(row));
+    const found = rows.filter((row) => ids.includes(row._object));
+    const lake = found.map((row) => [row._object, row._epoch, row._sequence, row._operation, row._key].join(" "));
+    const log = [];
+    for (const id of ids) {
+      for (const event of await this.events(id)) {
+        if (event.collection === collection) log.push([id, event.epoch, event.sequence, event.operation, event.documentId].join(" "));
+      }
+    }
+    const [lacking, extra] = [missing(log, lake), missing(lake, log)];
+    this.check(`the lake lacks ${lacking.slice(0, 5)} and has ${extra.slice(0, 5)} too much`, lacking.length + extra.length === 0);
+  }
+
+  /** All events of an object, outside the transcript. */
+  async events(id = "one") {
+    const all = [];
+    for (let offset = "-1"; ; ) {
+      const page = await this.quietly("GET", `${this.object(id)}/changes?offset=${offset}`);
+      this.check(`the log of ${id} can be read: ${page.status} ${page.text.slice(0, 200)}`, page.status === 200);
+      all.push(...page.json());
+      if (page.header("stream-up-to-date") === "true") return all;
+      offset = page.header("stream-next-offset");
+    }
+  }
+
   async lakeRows(collection) {
     const path = `/iceberg/v1/default/namespaces/${this.type}/tables/${collection}_changes`;
     const table = await send(this.#host.url, { method: "GET", path });
@@ -216,6 +243,17 @@ function bodyOf({ json, patch, toml, ndjson, body, headers }) {
   if (toml !== undefined) return typed("application/toml", toml);
   if (ndjson !== undefined) return typed("application/x-ndjson", ndjson);
   return { body, headers };
+}
+
+/** Items of `wanted` that `there` does not hold, as often as they stand in it. */
+function missing(wanted, there) {
+  const left = new Map();
+  for (const item of there) left.set(item, (left.get(item) ?? 0) + 1);
+  return wanted.filter((item) => {
+    const count = left.get(item) ?? 0;
+    left.set(item, count - 1);
+    return count <= 0;
+  });
 }
 
 function codeOf(answer) {

@@ -55,7 +55,8 @@ async function byAge(t) {
   await t.post(`${t.object()}/items?mode=upsert`, [{ sku: "full" }, { sku: "new", at: "2014-01-01T00:00:00Z" }], { expect: 200 });
   await t.settle("one", "two");
   const rows = await t.lake("items");
-  t.check(`13 events of items, not ${rows.length}`, rows.length === 13);
+  t.check(`14 events of items, not ${rows.length}`, rows.length === 14);
+  await t.lakeIsLog("items", "one", "two");
   await t.lake("notes");
   await t.get(`${t.object("two")}/state`, { expect: 200, shown: lag });
   await t.delete(t.object("two"), { expect: 200, shown: (answer) => answer.json().documents });

@@ -14,6 +14,7 @@ import { FLUSH_MILLIS, PUSH_MILLIS } from "./pace.mjs";
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const ENTRY = join(ROOT, "tests/worker/entry.mjs");
 const CLASSES = { OBJECT: "TidelogObject", TABLE: "TidelogTable", CATALOG: "TidelogCatalog", REGISTRY: "TidelogRegistry" };
+const CATALOG = "default/catalog/tables/0/0";
 const LONG_POLL_MILLIS = 3_000;
 
 export class WorkerHost {
@@ -47,9 +48,9 @@ export class WorkerHost {
     return this.#url;
   }
 
-  /** The instances of these actors are torn down; what they stored stays. */
+  /** The instances of these actors, and of the catalog, are torn down; what they stored stays. */
   async evict(actors) {
-    for (const actor of actors) await this.test("evict", actor);
+    for (const actor of [...actors, CATALOG]) await this.test("evict", actor);
   }
 
   /** One of the test variant's own routes; the status must be 204. */
@@ -58,6 +59,12 @@ export class WorkerHost {
     const path = `/test/${what}?actor=${encodeURIComponent(actor)}${more}`;
     const answer = await send(this.url, { method: "POST", path, headers: headers || {} });
     if (answer.status !== 204) throw new Error(`POST ${path}: ${answer.status} ${answer.text}`);
+  }
+
+  /** A stub of an object, as another Worker would have it. */
+  async stub(actor) {
+    const namespace = await this.#miniflare.getDurableObjectNamespace("OBJECT");
+    return namespace.get(namespace.idFromName(actor));
   }
 
   /** Starts again with a bearer token, or without one. */
@@ -96,6 +103,7 @@ async function options(entry, folder, log) {
     host: "127.0.0.1",
     port: 0,
     log,
+    cf: false,
     handleRuntimeStdio: (out, err) => [out, err].forEach((pipe) => pipe.on("data", (data) => log.log(String(data)))),
     modules: await bundled(entry, folder),
     modulesRoot: folder,
