@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { cp, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 
 import { FLUSH_MILLIS, PUSH_MILLIS } from "./pace.mjs";
@@ -34,17 +34,16 @@ export class EmbeddedHost {
   }
 
   async #spawn() {
-    const binary = process.env.TIDELOG_BIN ?? "target/debug/tidelog";
+    const binary = resolve(process.env.TIDELOG_BIN ?? "target/debug/tidelog");
     const settings = [`lake.push_millis=${PUSH_MILLIS}`, `lake.flush_millis=${FLUSH_MILLIS}`];
     const args = ["serve", "--data", join(this.#folder, "data"), "--listen", `127.0.0.1:${this.#port}`];
-    const env = { ...process.env };
-    delete env.TIDELOG_TOKEN;
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("TIDELOG_")));
     if (this.#token) env.TIDELOG_TOKEN = this.#token;
     this.#process = spawn(binary, [...args, ...settings.flatMap((one) => ["--set", one])], {
       cwd: this.#folder, env, stdio: ["ignore", "pipe", "pipe"],
     });
-    const listening = new Promise((resolve, reject) => {
-      for (const pipe of [this.#process.stdout, this.#process.stderr]) this.#read(pipe, resolve);
+    const listening = new Promise((done, reject) => {
+      for (const pipe of [this.#process.stdout, this.#process.stderr]) this.#read(pipe, done);
       this.#process.once("error", reject);
       this.#process.once("exit", (code) => reject(new Error(`the server ended with ${code}:\n${this.output.join("\n")}`)));
     });
@@ -52,10 +51,10 @@ export class EmbeddedHost {
     await listening.finally(() => clearTimeout(timer));
   }
 
-  #read(pipe, resolve) {
+  #read(pipe, listens) {
     createInterface({ input: pipe }).on("line", (line) => {
       this.output = [...this.output.slice(-100), line];
-      if (line.includes(`listening on ${this.url}`)) resolve();
+      if (line.includes(`listening on ${this.url}`)) listens();
     });
   }
 
