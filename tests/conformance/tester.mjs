@@ -128,7 +128,12 @@ export class Tester {
     this.#touch(path);
     const step = { method: "GET", path };
     const stream = await EventStream.open(this.#host.url, step);
-    await action((count) => stream.wait(count)).finally(() => this.#record(step, stream.close()));
+    let answer;
+    await action((count) => stream.wait(count)).finally(() => {
+      answer = stream.close();
+      this.#record(step, answer);
+    });
+    return answer;
   }
 
   #record(step, answer) {
