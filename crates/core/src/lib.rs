@@ -17,6 +17,7 @@ pub use schema::{
 };
 
 mod table;
+pub use table::meta::stored_address;
 pub use table::rows::{Document, RowTable, blob_form, from_sql, to_sql};
 
 mod input;

@@ -316,9 +316,10 @@ pub struct TableActor(Rc<Inner>);
 
 #[wasm_bindgen]
 impl TableActor {
-    /// The table with this name (its permanent address) over its storage.
+    /// The table with this name (its permanent address) over its storage; without a name, the one
+    /// that the storage holds.
     #[wasm_bindgen(constructor)]
-    pub fn new(storage: &JsValue, env: &JsValue, name: &str) -> Result<Self, JsValue> {
+    pub fn new(storage: &JsValue, env: &JsValue, name: Option<String>) -> Result<Self, JsValue> {
         let opened = open(storage, env, name);
         let inner = Rc::new(opened.map_err(|e| JsValue::from_str(&e.to_string()))?);
         spawn_local(Rc::clone(&inner).repair());
@@ -345,13 +346,19 @@ impl TableActor {
     }
 }
 
-fn open(storage: &JsValue, env: &JsValue, name: &str) -> Result<Inner> {
+fn open(storage: &JsValue, env: &JsValue, name: Option<String>) -> Result<Inner> {
+    let sql = DurableSql::of(storage.clone())?;
+    let name = match name {
+        Some(name) => name,
+        None => Table::stored_address(&sql)?.unwrap_or_default(),
+    };
+
     let bucket = js_sys::Reflect::get(env, &JsValue::from_str("LAKE"));
     let bucket = bucket.map_err(|e| Error::internal(js::text_of(&e)))?;
     Ok(Inner {
-        address: address_of(name)?,
+        address: address_of(&name)?,
         settings: Settings::read(env)?,
-        sql: DurableSql::of(storage.clone())?,
+        sql,
         gate: Gate::of(storage.clone()),
         alarm: Alarm::of(storage.clone()),
         peers: Peers::of(env),

@@ -66,7 +66,7 @@ async function tricks(t) {
 async function metrics(t) {
   const answer = await t.get("/metrics", { expect: 200, shown: (answer) => ({ wrong: wrongLines(answer.text) }) });
   t.check(`every metric has its help and type: ${wrongLines(answer.text)}`, wrongLines(answer.text).length === 0);
-  t.check("metrics count turns", /^tidelog_turns_total /m.test(answer.text));
+  t.check("metrics count rows", /^# TYPE tidelog_rows_written_total counter$/m.test(answer.text));
 }
 
 /** Lines that are not of the Prometheus text form, or samples that no TYPE line came before. */
