@@ -36,13 +36,18 @@ impl OpenObject {
         Ok(Self { sql, engine })
     }
 
-    /// Takes several inputs, one savepoint each, in one transaction with one fsync.
+    /// Takes several inputs, one savepoint each, in one transaction with one fsync. A single input is
+    /// undone with its transaction and needs no savepoint.
     ///
     /// An input that is refused changes nothing and does not disturb the others. If the commit
     /// fails, all of them fail.
     pub fn group(&mut self, commands: Vec<Command>) -> GroupOutcome {
         let count = commands.len();
-        if let Err(error) = self.sql.begin() {
+        let begun = match count {
+            1 => self.sql.begin_alone(),
+            _ => self.sql.begin(),
+        };
+        if let Err(error) = begun {
             return GroupOutcome {
                 answers: vec![Err(error); count],
                 usable: false,

@@ -18,6 +18,8 @@ const STATEMENTS_MAX: usize = 128;
 pub struct Sqlite {
     connection: Connection,
     depth: Cell<u32>,
+    /// The transaction holds one turn: undoing the turn is undoing the transaction.
+    alone: Cell<bool>,
 }
 
 /// Refuses to start on a SQLite with the WAL-reset bug.
@@ -84,12 +86,22 @@ impl Sqlite {
         Self {
             connection,
             depth: Cell::new(0),
+            alone: Cell::new(false),
         }
     }
 
     /// Starts a transaction that several turns share.
     pub fn begin(&self) -> Result<()> {
+        self.alone.set(false);
         self.batch("BEGIN IMMEDIATE")
+    }
+
+    /// Starts a transaction for one turn. Its savepoint costs nothing: SQLite keeps no copies of the
+    /// pages that a larger turn changes, because only the whole transaction can be undone.
+    pub fn begin_alone(&self) -> Result<()> {
+        self.begin()?;
+        self.alone.set(true);
+        Ok(())
     }
 
     /// Starts a transaction that sees one committed state.
@@ -99,14 +111,30 @@ impl Sqlite {
 
     /// Makes the transaction durable: when this returns, it survives a power cut.
     pub fn commit(&self) -> Result<()> {
+        self.alone.set(false);
         self.batch("COMMIT")
     }
 
     /// Undoes the transaction, if one is open.
     pub fn rollback(&self) {
+        self.alone.set(false);
         if !self.connection.is_autocommit() {
             drop(self.batch("ROLLBACK"));
         }
+    }
+
+    /// Runs the body of the transaction's only savepoint.
+    fn whole(&self, body: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        self.alone.set(false);
+        self.depth.set(1);
+        let done = body();
+        self.depth.set(0);
+        // SQLite may have rolled the transaction back itself; then the commit that follows must fail.
+        if done.is_err() && !self.connection.is_autocommit() {
+            self.batch("ROLLBACK")?;
+            self.batch("BEGIN IMMEDIATE")?;
+        }
+        done
     }
 
     fn batch(&self, sql: &str) -> Result<()> {
@@ -148,6 +176,9 @@ impl Sql for Sqlite {
     }
 
     fn savepoint(&self, body: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        if self.alone.get() {
+            return self.whole(body);
+        }
         let name = format!("turn_{}", self.depth.get());
         self.batch(&format!("SAVEPOINT {name}"))?;
         self.depth.set(self.depth.get() + 1);

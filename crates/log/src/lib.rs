@@ -19,7 +19,8 @@ pub use value::{FieldType, Value};
 
 mod calendar;
 pub use calendar::{
-    date_from_text, date_to_text, timestamp_from_text, timestamp_to_text, year_month_of,
+    date_from_text, date_to_text, push_timestamp, timestamp_from_text, timestamp_to_text,
+    year_month_of,
 };
 
 mod row;
