@@ -127,7 +127,7 @@ impl Pump {
                 }
                 other => other?,
             };
-            if batch.to == from {
+            if batch.range.to == from {
                 return Ok(());
             }
             from = match self.tables.accept(table, batch).await? {

@@ -361,28 +361,13 @@ fn decode_change(
     collections: &mut Vec<(u32, Arc<str>)>,
 ) -> Result<Change> {
     let operation = Operation::from_byte(reader.byte()?)?;
-    let ordinal = reader.varint()?;
-    if ordinal == 0 {
-        let id = u32::try_from(reader.varint()?)
-            .map_err(|_| Error::corrupt("a collection id is too large"))?;
-        collections.push((id, Arc::from(reader.text()?)));
-    }
-    let at = match ordinal {
-        0 => collections.len() - 1,
-        n => usize::try_from(n - 1).unwrap_or(usize::MAX),
-    };
-    let (_, name) = collections
-        .get(at)
-        .ok_or_else(|| Error::corrupt("a change of an unnamed collection"))?;
-    let collection = Arc::clone(name);
+    let collection = Arc::clone(decode_collection(reader, collections)?);
     let key = reader.text()?.to_owned();
     let row = Row::decode(reader)?;
-    let mut old = Vec::new();
-    if operation == Operation::Update {
-        for _ in 0..reader.count(2)? {
-            old.push(OldValue::decode(reader)?);
-        }
-    }
+    let old = match operation {
+        Operation::Update => OldValue::decode_all(reader)?,
+        _ => Vec::new(),
+    };
     Ok(Change {
         operation,
         collection,
@@ -390,6 +375,105 @@ fn decode_change(
         row,
         old,
     })
+}
+
+/// The collection of a change, named where it is met for the first time in a record.
+fn decode_collection<'c, 'a, N: From<&'a str>>(
+    reader: &mut Reader<'a>,
+    collections: &'c mut Vec<(u32, N)>,
+) -> Result<&'c N> {
+    let ordinal = reader.varint()?;
+    if ordinal == 0 {
+        let id = u32::try_from(reader.varint()?)
+            .map_err(|_| Error::corrupt("a collection id is too large"))?;
+        collections.push((id, N::from(reader.text()?)));
+    }
+    let at = match ordinal {
+        0 => collections.len() - 1,
+        n => usize::try_from(n - 1).unwrap_or(usize::MAX),
+    };
+    let found = collections.get(at);
+    let (_, name) = found.ok_or_else(|| Error::corrupt("a change of an unnamed collection"))?;
+    Ok(name)
+}
+
+/// A record whose length and hash were checked, its changes still bytes.
+#[derive(Clone, Debug)]
+pub struct RawRecord<'a> {
+    /// What stands before the events.
+    pub header: RecordHeader,
+    /// The record's own hash.
+    pub hash: Hash,
+    count: u32,
+    changes: Reader<'a>,
+}
+
+/// One change of a [`RawRecord`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawChange<'a> {
+    pub(crate) operation: Operation,
+    pub(crate) collection: &'a str,
+    pub(crate) key: &'a [u8],
+    /// The row, and for an UPDATE the old values after it.
+    pub(crate) image: &'a [u8],
+}
+
+impl<'a> RawRecord<'a> {
+    /// Reads a whole record's header and checks its length and hash.
+    ///
+    /// # Errors
+    /// As [`Record::decode`].
+    pub fn read(bytes: &'a [u8]) -> Result<Self> {
+        let body = verified_body(bytes)?;
+        let mut changes = Reader::new(body);
+        let (header, count) = decode_header(&mut changes)?;
+        Ok(Self {
+            header,
+            hash: Hash::try_from(&bytes[body.len()..])?,
+            count,
+            changes,
+        })
+    }
+
+    /// How many events it holds.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// The sequence of its last event.
+    pub fn last_sequence(&self) -> Sequence {
+        Sequence((self.header.first_sequence.0 + u64::from(self.count)).saturating_sub(1))
+    }
+
+    /// Hands every change to `each`, in order.
+    pub(crate) fn for_each(&self, mut each: impl FnMut(RawChange<'a>)) -> Result<()> {
+        let (mut reader, mut collections) = (self.changes, Vec::new());
+        for _ in 0..self.count {
+            let operation = Operation::from_byte(reader.byte()?)?;
+            let collection: &'a str = *decode_collection(&mut reader, &mut collections)?;
+            let key = reader.bytes()?;
+            each(RawChange {
+                operation,
+                collection,
+                key,
+                image: take_image(&mut reader, operation)?,
+            });
+        }
+        match reader.is_empty() {
+            true => Ok(()),
+            false => Err(Error::corrupt("bytes after the last change of a record")),
+        }
+    }
+}
+
+/// Takes a row, and for an UPDATE the old values after it, as bytes.
+pub(crate) fn take_image<'a>(reader: &mut Reader<'a>, operation: Operation) -> Result<&'a [u8]> {
+    let mut end = *reader;
+    Row::skip(&mut end)?;
+    if operation == Operation::Update {
+        OldValue::decode_all(&mut end)?;
+    }
+    reader.take(reader.remaining() - end.remaining())
 }
 
 /// Cuts a record into parts of at most [`PART_BYTES_MAX`] bytes.
