@@ -447,10 +447,10 @@ impl<'a> RawRecord<'a> {
 
     /// Hands every change to `each`, in order.
     pub(crate) fn for_each(&self, mut each: impl FnMut(RawChange<'a>)) -> Result<()> {
-        let (mut reader, mut collections) = (self.changes, Vec::new());
+        let (mut reader, mut collections) = (self.changes, Vec::<(u32, &'a str)>::new());
         for _ in 0..self.count {
             let operation = Operation::from_byte(reader.byte()?)?;
-            let collection: &'a str = *decode_collection(&mut reader, &mut collections)?;
+            let collection = decode_collection(&mut reader, &mut collections)?;
             let key = reader.bytes()?;
             each(RawChange {
                 operation,

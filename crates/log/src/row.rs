@@ -177,7 +177,7 @@ impl Row {
     pub(crate) fn skip(reader: &mut Reader<'_>) -> Result<()> {
         for _ in 0..reader.count(2)? {
             field_id(reader)?;
-            ValueRef::decode(reader)?;
+            ValueRef::skip(reader)?;
         }
         for _ in 0..reader.count(2)? {
             reader.bytes()?;
@@ -201,6 +201,7 @@ impl RawFields {
     }
 
     /// The next declared field; after the last one the reader is at [`Row::decode_extra`].
+    #[inline]
     pub fn next<'a>(&mut self, reader: &mut Reader<'a>) -> Result<Option<(FieldId, ValueRef<'a>)>> {
         let Some(left) = self.left.checked_sub(1) else {
             return Ok(None);

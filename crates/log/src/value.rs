@@ -296,6 +296,7 @@ impl<'a> ValueRef<'a> {
     }
 
     /// Reads what [`Value::encode`] wrote and copies nothing; tag 0 is `None`.
+    #[inline]
     pub fn decode(reader: &mut Reader<'a>) -> Result<Option<Self>> {
         Ok(Some(match reader.byte()? {
             0 => return Ok(None),
@@ -317,9 +318,38 @@ impl<'a> ValueRef<'a> {
                 let (items, _) = reader.take(count.saturating_mul(4))?.as_chunks();
                 Self::Vector(items)
             }
-            tag => return Err(Error::corrupt(format!("unknown value tag {tag}"))),
+            tag => return Err(unknown_tag(tag)),
         }))
     }
+
+    /// Steps over what [`Value::encode`] wrote, and leaves it to who reads it whether text is UTF-8.
+    pub(crate) fn skip(reader: &mut Reader<'_>) -> Result<()> {
+        match reader.byte()? {
+            0..=2 => {}
+            3 | 7 | 8 => {
+                reader.varint()?;
+            }
+            4 | 5 => {
+                reader.take(8)?;
+            }
+            6 | 9 | 10 => {
+                reader.bytes()?;
+            }
+            11 => {
+                reader.take(16)?;
+            }
+            12 => {
+                let count = reader.count(4)?;
+                reader.take(count.saturating_mul(4))?;
+            }
+            tag => return Err(unknown_tag(tag)),
+        }
+        Ok(())
+    }
+}
+
+fn unknown_tag(tag: u8) -> Error {
+    Error::corrupt(format!("unknown value tag {tag}"))
 }
 
 fn put_tagged(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
@@ -446,6 +476,9 @@ mod tests {
             value.encode(&mut out);
             let mut reader = Reader::new(&out);
             prop_assert_eq!(Value::decode(&mut reader).unwrap(), Some(value.clone()));
+            prop_assert!(reader.is_empty());
+            let mut reader = Reader::new(&out);
+            ValueRef::skip(&mut reader).unwrap();
             prop_assert!(reader.is_empty());
             let json = value.to_json();
             prop_assert_eq!(Value::from_json(value.field_type(), json).unwrap(), Some(value));
