@@ -22,8 +22,8 @@ pub use table::rows::{Document, RowTable, blob_form, from_sql, to_sql};
 
 mod input;
 pub use input::{
-    Caller, ChangesPage, ChangesRequest, Cursor, Found, Images, JsonObject, Mutation, ObjectState,
-    TurnReply, Written, WrittenOperation,
+    Caller, ChangesPage, ChangesRequest, Cursor, Found, Images, JsonObject, Mutation, NewDocument,
+    ObjectState, TurnReply, Written, WrittenOperation,
 };
 
 mod document;
