@@ -27,6 +27,7 @@ export class Mask {
       .replace(/\b\d{13}\b/g, (all) => (this.#near(all) ? "<millis>" : all))
       .replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)/g, (all) => (this.#near(Date.parse(all)) ? "<time>" : all))
       .replace(/\b[0-9a-f]{64}\b/g, (all) => this.#made("H", all))
+      .replace(/\b\d{5}-[0-9a-f-]{36}-\d+(?=\.metadata\.json)/g, "<commit>")
       .replace(/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, (all) => this.#made("U", all))
       .replace(/("(?:current-|parent-)?snapshot-id":\s*)(\d+)/g, (_, name, id) => name + this.#name("S", id))
       .replace(/("[a-z-]+-files-size":\s*)"\d+"/g, "$1<bytes>")

@@ -19,6 +19,9 @@ import { Tester, Unmet } from "./tester.mjs";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const OUTPUT = join(HERE, "../../.cache/conformance");
+/** Longest time of a case that names none of its own. */
+const CASE_MILLIS = 120_000;
+const STOP_MILLIS = 30_000;
 const HOSTS = { embedded: EmbeddedHost, worker: WorkerHost };
 
 function readArguments(args) {
@@ -62,7 +65,7 @@ async function runHost(name, folder, runs) {
       await writeFile(join(folder, `${run.name}.txt`), result.text);
     }
   } finally {
-    await host.stop();
+    await within(STOP_MILLIS, host.stop()).catch((error) => console.log(`${name} does not stop: ${error.message}`));
   }
   console.log(`${name}: ${results.size} cases in ${((Date.now() - started) / 1_000).toFixed(1)} s`);
   return results;
@@ -73,7 +76,7 @@ async function runCase(host, run) {
   const started = Date.now();
   const failures = tester.unmet;
   try {
-    await run.run(tester);
+    await within(run.millis ?? CASE_MILLIS, run.run(tester));
   } catch (thrown) {
     failures.push(thrown instanceof Unmet ? thrown.message : thrown.stack);
     if (/^E(CONN|PIPE)/.test(thrown.code)) failures.push(`the host said:\n${host.output.join("\n")}`);
@@ -81,6 +84,15 @@ async function runCase(host, run) {
   for (const failure of failures) console.log(`FAILED: ${run.name} on ${host.name}: ${failure}`);
   if (process.env.TIDELOG_TIMES) console.log(`${run.name} on ${host.name}: ${Date.now() - started} ms`);
   return { text: tester.transcript.text, failed: failures.length > 0 };
+}
+
+/** What waits for ever on a host must not hang the suite. */
+async function within(millis, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Unmet(`not done after ${millis} ms`)), millis);
+  });
+  await Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 /** Whether a case holds: it failed on no host, and both saw the same. */
@@ -114,3 +126,4 @@ await main().catch((error) => {
   console.log("0 passed, 1 failed");
   process.exitCode = 1;
 });
+process.exit(); // a host that hangs leaves connections open

@@ -172,10 +172,10 @@ export class Tester {
   async settle(...ids) {
     const deadline = Date.now() + SETTLE_MILLIS;
     for (const id of ids) {
-      for (let state; !isSettled(state); ) {
-        if (Date.now() > deadline) throw new Unmet(`${id} does not settle: ${JSON.stringify(state)}`);
-        state = (await send(this.#host.url, { method: "GET", path: `${this.object(id)}/state` })).json();
-        if (!isSettled(state)) await new Promise((resolve) => setTimeout(resolve, 20));
+      for (let answer; !isSettled(answer); ) {
+        if (Date.now() > deadline) throw new Unmet(`${id} does not settle: ${answer?.status} ${answer?.text}`);
+        if (answer) await new Promise((resolve) => setTimeout(resolve, 20));
+        answer = await this.quietly("GET", `${this.object(id)}/state`);
       }
     }
   }
@@ -269,8 +269,10 @@ function codeOf(answer) {
   }
 }
 
-function isSettled(state) {
-  return Array.isArray(state?.lake) && state.lake.every((table) => table.lagEvents === 0 && table.committed === state.head);
+function isSettled(answer) {
+  if (answer?.status !== 200) return false;
+  const state = answer.json();
+  return Array.isArray(state.lake) && state.lake.every((table) => table.lagEvents === 0 && table.committed === state.head);
 }
 
 function python() {

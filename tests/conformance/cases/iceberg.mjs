@@ -16,8 +16,9 @@ partition_by = [{ field = "at", transform = "month" }, { field = "_object", tran
 enabled = false
 `;
 const BASE = "/iceberg/v1/default/namespaces";
-/** How readers reach the files is the host's own. */
-const OWN = ["config", "storage-credentials"];
+/** How readers reach the files is the host's own, and so is whether a table was created by a commit of
+ * its own, before the one with rows. */
+const OWN = ["config", "storage-credentials", "metadata-log"];
 
 export async function run(t) {
   await t.register(TYPE);
