@@ -360,7 +360,7 @@ fn merge(target: Option<Json>, patch: JsonObject) -> Json {
     Json::Object(members)
 }
 
-fn row_bytes_at_least(row: &Row) -> usize {
+pub(crate) fn row_bytes_at_least(row: &Row) -> usize {
     let fields = row.fields.iter().map(|(_, value)| match value {
         Value::Text(text) | Value::Json(text) => text.len(),
         Value::Binary(bytes) => bytes.len(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use tidelog_core::{Address, SqlExt};
 use tidelog_lake::{BlobStore, Committed, Mark, TableActor as Table, TableStatus};
-use tidelog_log::{Batch, Error, Result};
+use tidelog_log::{Error, PackedBatch, Result};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
@@ -90,7 +90,7 @@ impl Inner {
 
     async fn asked(&self, ask: TableAsk, bytes: Option<Vec<u8>>) -> Result<Json> {
         match ask {
-            TableAsk::Accept => self.accept(&bytes.unwrap_or_default()),
+            TableAsk::Accept => self.accept(bytes.unwrap_or_default()),
             // Asking makes no table.
             TableAsk::Mark { .. } | TableAsk::Metadata | TableAsk::Status if !self.exists()? => {
                 self.nothing(&ask)
@@ -120,8 +120,8 @@ impl Inner {
         }
     }
 
-    fn accept(&self, bytes: &[u8]) -> Result<Json> {
-        let batch = Batch::decode(bytes)?;
+    fn accept(&self, bytes: Vec<u8>) -> Result<Json> {
+        let batch = PackedBatch::read(bytes)?;
         let table = self.table()?;
         let reply = table.accept(&self.sql, js::now(), &batch)?;
         self.gate.wrote();
