@@ -142,9 +142,11 @@ pub const CODES: &[Code] = &[
     code(Unavailable, "storage_failed", "The disk or the operating system failed."),
     code(Unavailable, "storage_full", "The disk is full."),
     // Unsupported: understood, but not by this version.
+    code(Unsupported, "as_of_unsupported", "A query reads the present only."),
+    code(Unsupported, "consistency_unsupported", "A query knows the consistency `strong` only."),
     code(Unsupported, "log_exhausted", "The log has no sequence left."),
     code(Unsupported, "sqlite_too_old", "At start: this SQLite can corrupt databases."),
-    code(Unsupported, "tier_unsupported", "`sync` knows the tier `cold` only."),
+    code(Unsupported, "tier_unsupported", "`sync` knows the tier `cold` only, a query the tier `hot`."),
     code(Unsupported, "unsupported_format", "Stored bytes are of a newer format."),
     code(Unsupported, "unsupported_partition", "A partition transform is not supported here."),
     code(Unsupported, "unsupported_record", "A log record is of a newer format."),

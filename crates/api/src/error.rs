@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn every_code_in_the_sources_is_listed_with_its_kind() {
         let crates = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-        let names = ["log", "core", "lake", "embedded", "api"];
+        let names = ["log", "core", "lake", "embedded", "api", "worker"];
         let mut folders: Vec<PathBuf> = names
             .map(|name| PathBuf::from(format!("{crates}/{name}/src")))
             .into();
