@@ -1,10 +1,10 @@
 // The Worker: the classes that Cloudflare runs, around the Rust actors.
 
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
-import { Calls, ObjectClient, TidelogError, follow, rows, subscribe } from "./calls.mjs";
-import { bodyOf, headersOf, lostResponse, responseOf } from "./http.mjs";
+import { Calls, ObjectClient, TidelogError, follow, rows, segment, subscribe } from "./calls.mjs";
+import { bodyOf, headersOf, failureResponse, responseOf } from "./http.mjs";
 import { accept, advance } from "./sockets.mjs";
-import { Held, InstanceLost, nameOf, problem } from "./instance.mjs";
+import { Held, nameOf } from "./instance.mjs";
 
 /// The actor's name, which is its address. The platform gives it but in some alarms: it is kept.
 function nameOfActor(ctx) {
@@ -45,7 +45,8 @@ export class TidelogObject extends Actor {
       return accept(this.ctx, this.held, url.search.slice(1));
     }
     const [headers, body] = [headersOf(request), await bodyOf(request)];
-    const reads = request.method === "GET" || request.method === "HEAD" || url.pathname.endsWith("/query");
+    const queries = request.method === "POST" && url.pathname.endsWith("/query");
+    const reads = request.method === "GET" || request.method === "HEAD" || queries;
     try {
       const query = url.search.slice(1);
       const answer = await this.held.call(reads, (actor) =>
@@ -53,7 +54,7 @@ export class TidelogObject extends Actor {
       );
       return responseOf(answer);
     } catch (error) {
-      return lostResponse(error);
+      return failureResponse(error);
     } finally {
       this.#tellSockets();
     }
@@ -84,14 +85,16 @@ export class TidelogObject extends Actor {
 
   async #send({ method, path, query, headers, body, reads }) {
     const [, , type, id] = nameOfActor(this.ctx).split("/");
-    const root = `/v1/objects/${encodeURIComponent(type)}/${encodeURIComponent(id)}`;
+    const root = `/v1/objects/${segment(type)}/${segment(id)}`;
     const full = path === "" ? root : `${root}/${path}`;
+    // Who holds a binding was let in by the operator: the token is for HTTP.
+    const token = this.env.TIDELOG_TOKEN;
+    const all = token ? [...headers, "authorization", `Bearer ${token}`] : headers;
     try {
-      return await this.held.call(reads, (actor) => actor.fetch(method, full, query, headers, body));
+      return await this.held.call(reads, (actor) => actor.fetch(method, full, query, all, body));
     } catch (error) {
-      if (!(error instanceof InstanceLost)) throw error;
-      const message = "the actor was reset; whether a write was done is not known";
-      throw new TidelogError(JSON.parse(problem("actor_reset", message)));
+      if (!error.document) throw error;
+      throw new TidelogError(JSON.parse(error.document));
     } finally {
       this.#tellSockets();
     }
@@ -157,7 +160,7 @@ export default class Tidelog extends WorkerEntrypoint {
       if (typeof answer !== "string") return responseOf(answer);
       return await stubOf(this.env, answer).fetch(request);
     } catch (error) {
-      return lostResponse(error);
+      return failureResponse(error);
     }
   }
 

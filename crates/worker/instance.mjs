@@ -13,6 +13,23 @@ export class InstanceLost extends Error {
     super(`the instance was replaced: ${cause?.message ?? cause}`);
     this.name = "InstanceLost";
   }
+
+  get document() {
+    return problem("actor_reset", "the actor was reset; whether a write was done is not known");
+  }
+}
+
+/// Nothing in Rust can be made: an actor's name or a setting is wrong. Rust says `code: message`.
+export class NotMade extends Error {
+  constructor(text) {
+    super(text);
+    this.name = "NotMade";
+  }
+
+  get document() {
+    const [, code, message] = /^(\w+): (.*)$/s.exec(this.message);
+    return problem(code, message);
+  }
 }
 
 let generation = 0;
@@ -64,10 +81,18 @@ export class Held {
 
   #current() {
     if (this.#generation !== generation) {
-      this.#value = this.#make(wasm);
+      this.#value = this.#made();
       this.#generation = generation;
     }
     return this.#value;
+  }
+
+  #made() {
+    try {
+      return this.#make(wasm);
+    } catch (error) {
+      throw typeof error === "string" ? new NotMade(error) : error;
+    }
   }
 
   /// Calls into Rust. A call that only reads is made again when its instance was lost.
