@@ -40,12 +40,32 @@ globalThis.__tidelogPanicked = (message) => {
   lastPanic = message;
 };
 
+/// True while Rust runs. Rust is never entered from within: who finds this true, finds that the
+/// platform ended an actor (aborted it, or its CPU time was over) in the middle of a call. Nothing
+/// was unwound then, so the memory is as torn as after a trap.
+let inside = false;
+
+function mend() {
+  if (inside) replace(new Error("its execution was ended from outside"));
+  inside = false;
+}
+
+function enter(rust) {
+  mend();
+  inside = true;
+  try {
+    return rust();
+  } finally {
+    inside = false;
+  }
+}
+
 // Rust's futures run as microtasks: a trap in one of them has no caller to be thrown at.
 const queue = globalThis.queueMicrotask.bind(globalThis);
 globalThis.queueMicrotask = (task) =>
   queue(() => {
     try {
-      task();
+      enter(task);
     } catch (error) {
       if (!isTrap(error)) throw error;
       replace(error);
@@ -108,7 +128,7 @@ export class Held {
   /// Calls into Rust without waiting.
   now(f) {
     try {
-      return f(this.#current());
+      return enter(() => f(this.#current()));
     } catch (error) {
       if (!isTrap(error)) throw error;
       replace(error);
@@ -117,6 +137,8 @@ export class Held {
   }
 
   #once(f) {
+    // Before this call waits: it is none of those that are lost.
+    mend();
     return new Promise((resolve, reject) => {
       waiting.add(reject);
       const done = (settle) => (value) => {
@@ -124,7 +146,7 @@ export class Held {
         settle(value);
       };
       try {
-        Promise.resolve(f(this.#current())).then(done(resolve), done(reject));
+        Promise.resolve(enter(() => f(this.#current()))).then(done(resolve), done(reject));
       } catch (error) {
         waiting.delete(reject);
         if (!isTrap(error)) return reject(error);
@@ -137,10 +159,10 @@ export class Held {
 
 /// An error as its problem document: what HTTP shows for it.
 export function problem(code, message) {
-  return wasm.problem(code, message);
+  return enter(() => wasm.problem(code, message));
 }
 
 /// The permanent address of an object.
 export function nameOf(type, id) {
-  return wasm.Front.nameOf(type, id);
+  return enter(() => wasm.Front.nameOf(type, id));
 }
