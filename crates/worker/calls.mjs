@@ -2,6 +2,7 @@
 
 import { RpcTarget } from "cloudflare:workers";
 import { errorOf } from "./client.mjs";
+import { lostDocument } from "./http.mjs";
 import { problem } from "./instance.mjs";
 
 const decoder = new TextDecoder();
@@ -238,11 +239,7 @@ const ATTEMPTS_MORE = 4;
 
 /// A failed call's error with a code: the object's own, or what became of the object.
 function codedError(error) {
-  const own = errorOf(error);
-  if (own) return new TidelogError(own);
-  if (error.overloaded) return refusal("busy", `the object is overloaded: ${error.message}`);
-  const message = "the object was reset; whether a write was done is not known";
-  return refusal("actor_reset", `${message}: ${error.message}`);
+  return new TidelogError(errorOf(error) ?? JSON.parse(lostDocument(error)));
 }
 
 /// An object as other Workers hold it. Reads are asked again when the object was reset (evicted,

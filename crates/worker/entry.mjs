@@ -2,7 +2,7 @@
 
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 import { Calls, ObjectClient, TidelogError, follow, rows, segment, subscribe } from "./calls.mjs";
-import { bodyOf, headersOf, failureResponse, responseOf } from "./http.mjs";
+import { bodyOf, headersOf, failureResponse, lostDocument, problemResponse, responseOf } from "./http.mjs";
 import { accept, advance } from "./sockets.mjs";
 import { Held, nameOf } from "./instance.mjs";
 
@@ -158,7 +158,7 @@ export default class Tidelog extends WorkerEntrypoint {
         front.fetch(request.method, url.pathname, url.search.slice(1), headersOf(request), body),
       );
       if (typeof answer !== "string") return responseOf(answer);
-      return await stubOf(this.env, answer).fetch(request);
+      return await forward(stubOf(this.env, answer), request);
     } catch (error) {
       return failureResponse(error);
     }
@@ -173,6 +173,14 @@ export default class Tidelog extends WorkerEntrypoint {
       throw new TidelogError(JSON.parse(document));
     }
     return new ObjectClient(() => stubOf(this.env, name));
+  }
+}
+
+async function forward(stub, request) {
+  try {
+    return await stub.fetch(request);
+  } catch (error) {
+    return problemResponse(lostDocument(error));
   }
 }
 

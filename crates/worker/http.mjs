@@ -1,5 +1,7 @@
 // Between the platform's requests and answers and those of the Rust side.
 
+import { problem } from "./instance.mjs";
+
 /// Bodies up to this are read whole; longer or unmeasured ones are streamed.
 const WHOLE_BYTES_MAX = 1_000_000;
 
@@ -45,8 +47,12 @@ function streamOf(live) {
 /// What a client reads when its call's instance was lost or could not be made.
 export function failureResponse(error) {
   if (!error.document) throw error;
-  const { status } = JSON.parse(error.document);
-  return new Response(encoder.encode(error.document), {
+  return problemResponse(error.document);
+}
+
+export function problemResponse(document) {
+  const { status } = JSON.parse(document);
+  return new Response(encoder.encode(document), {
     status,
     headers: {
       "content-type": "application/problem+json",
@@ -55,4 +61,11 @@ export function failureResponse(error) {
       "x-content-type-options": "nosniff",
     },
   });
+}
+
+/// What became of an object whose stub failed: the problem document for its caller.
+export function lostDocument(error) {
+  if (error.overloaded) return problem("busy", `the object is overloaded: ${error.message}`);
+  const message = "the object was reset; whether a write was done is not known";
+  return problem("actor_reset", `${message}: ${error.message}`);
 }

@@ -203,6 +203,25 @@ const follow: Scenario = async ({ object, number, text }) => {
   return { ...log, next };
 };
 
+/** "Now" is when the subscription began, however often its object goes before the first event. */
+const fromNow: Scenario = async ({ env, type, id }) => {
+  using object = env.TIDELOG.object(type, id);
+  const log = new Log();
+  const first = await object.upsert("notes", note("n", "before"));
+  const stream = await object.subscribe();
+  for (const text of ["1", "2", "3"]) {
+    await test(env, "evict", objectName(type, id));
+    await object.upsert("notes", note("n", text));
+    await test(env, "evict", objectName(type, id));
+  }
+  const before = first.written[0]?.version ?? NaN;
+  for await (const page of documentsOf(stream)) {
+    log.take(page);
+    if (log.has(before + 3)) break;
+  }
+  return { before, ...log };
+};
+
 /** Opens a subscription, reads one page and waits: how many pages did the object make meanwhile? */
 const slow: Scenario = async ({ env, type, id, number }) => {
   const object = env.TIDELOG.object(type, id);
@@ -237,11 +256,6 @@ const ids: Scenario = async ({ object, text }) => {
   return { id, inserted, found };
 };
 
-const remember: Scenario = async ({ object }) => {
-  await object.upsert("notes", note("seen", "1"));
-  return object.get("notes", "seen");
-};
-
 /** Goes on with the same stub after its object trapped, and after it was torn down. */
 const trap: Scenario = async ({ env, type, id, object }) => {
   const actor = objectName(type, id);
@@ -261,7 +275,7 @@ const evicted: Scenario = async ({ env, type, id }) => {
   await test(env, "evict", objectName(type, id));
   const read = await object.get("notes", "v");
   const repeated = await object.upsert("notes", note("v", "1"), { idempotencyKey: "first" });
-  // Torn down once its transaction is done and before anyone is told: the write stands.
+  // Torn down right behind its transaction, before it is durable and anyone is told.
   await test(env, "break", objectName(type, id), "&at=2");
   const broken = await refused(() => object.upsert("notes", note("v", "2"), { idempotencyKey: "second" }));
   const settled = await object.upsert("notes", note("v", "2"), { idempotencyKey: "second" });
@@ -269,13 +283,13 @@ const evicted: Scenario = async ({ env, type, id }) => {
   return { read, repeated, broken, settled, after };
 };
 
-const remove: Scenario = async ({ object, number }) => {
+const remove: Scenario = async ({ object }) => {
   const log = new Log();
   const stream = await object.subscribe({ offset: "-1" });
   const deleted = await object.deleteObject({ source: "consumer" });
   for await (const page of documentsOf(stream)) log.take(page);
   const write = await refused(() => object.get("notes", "a"));
-  return { deleted, ...log, write, least: number("least") };
+  return { deleted, ...log, write };
 };
 
 /** Answers of HTTP through the binding, as another Worker fetches them. */
@@ -288,7 +302,7 @@ const http: Scenario = async ({ env, type, id }) => {
 };
 
 const scenarios: { [name: string]: Scenario } = {
-  calls, errors, rows, subscribe, resume, follow, slow, ids, remember, trap, evicted, remove, http,
+  calls, errors, rows, subscribe, resume, follow, fromNow, slow, ids, trap, evicted, remove, http,
 };
 
 export default {
