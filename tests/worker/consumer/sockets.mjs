@@ -8,6 +8,8 @@ const UNACKNOWLEDGED_MAX = 8;
 /** workerd lets an object sleep after 10 s without a request. */
 const SLEEPS_AFTER_MILLIS = 12_000;
 
+const DEADLINE_MILLIS = 60_000;
+
 class Reader {
   pages = [];
   others = [];
@@ -50,9 +52,15 @@ class Reader {
     this.#waiting.clear();
   }
 
-  /** Waits for a condition, or the socket's end. */
+  /** Waits for a condition, the socket's end, or the deadline: the check that follows says which. */
   async until(condition) {
-    while (!condition() && !this.closed) await new Promise((resolve) => this.#waiting.add(resolve));
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.#tell();
+    }, DEADLINE_MILLIS);
+    while (!condition() && !this.closed && !late) await new Promise((resolve) => this.#waiting.add(resolve));
+    clearTimeout(timer);
   }
 
   say(message) {
@@ -61,10 +69,6 @@ class Reader {
 
   acknowledge() {
     this.say({ ack: this.offset });
-  }
-
-  close() {
-    this.#socket.close(1000);
   }
 }
 

@@ -11,6 +11,17 @@ import { Log, Miniflare } from "miniflare";
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const CLASSES = { OBJECT: "TidelogObject", TABLE: "TidelogTable", CATALOG: "TidelogCatalog", REGISTRY: "TidelogRegistry" };
 
+/** No call of this suite takes that long; one that hangs fails instead. */
+const DEADLINE_MILLIS = 60_000;
+
+async function within(promise, what) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what}: no answer in ${DEADLINE_MILLIS} ms`)), DEADLINE_MILLIS);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
 export const TOKEN = "a-token-of-the-tests";
 
 /** One script, and the wasm modules it imports beside it, as wrangler deploys them. */
@@ -86,14 +97,17 @@ export class Workers {
   /** Tidelog over HTTP. */
   http(method, path, body, headers = {}) {
     const type = body === undefined ? {} : { "content-type": "application/json" };
-    return fetch(`${this.#url}${path}`, { method, body, headers: { authorization: `Bearer ${TOKEN}`, ...type, ...headers } });
+    const signal = AbortSignal.timeout(DEADLINE_MILLIS);
+    return fetch(`${this.#url}${path}`, {
+      signal, method, body, headers: { authorization: `Bearer ${TOKEN}`, ...type, ...headers },
+    });
   }
 
   /** Runs a scenario of the consumer; its answer. */
   async ask(scenario, parameters, consumer = "consumer") {
     const worker = await this.#miniflare.getWorker(consumer);
-    const answer = await worker.fetch(`http://consumer/${scenario}?${new URLSearchParams(parameters)}`);
-    return answer.json();
+    const asked = worker.fetch(`http://consumer/${scenario}?${new URLSearchParams(parameters)}`);
+    return within(asked.then((answer) => answer.json()), scenario);
   }
 
   /** A WebSocket to Tidelog's front, or the answer that refuses it. */
