@@ -6,11 +6,6 @@ import { bodyOf, headersOf, failureResponse, lostDocument, problemResponse, resp
 import { accept, advance } from "./sockets.mjs";
 import { Held, nameOf } from "./instance.mjs";
 
-/// The actor's name, which is its address. The platform gives it but in some alarms: it is kept.
-function nameOfActor(ctx) {
-  return ctx.id.name ?? ctx.storage.kv.get("name");
-}
-
 /// A Durable Object that other actors ask, and that an alarm wakes. What Rust is handed of the
 /// context is `storage`, so that a test can hand it another.
 class Actor extends DurableObject {
@@ -18,7 +13,8 @@ class Actor extends DurableObject {
 
   constructor(ctx, env, make, { storage } = ctx) {
     super(ctx, env);
-    this.held = new Held((wasm) => make(wasm, storage, nameOfActor(ctx)));
+    // An instance that an alarm started is not told its name: Rust finds it in the database.
+    this.held = new Held((wasm) => make(wasm, storage, ctx.id.name));
   }
 
   ask(message, bytes) {
@@ -84,13 +80,13 @@ export class TidelogObject extends Actor {
   }
 
   async #send({ method, path, query, headers, body, reads }) {
-    const [, , type, id] = nameOfActor(this.ctx).split("/");
-    const root = `/v1/objects/${segment(type)}/${segment(id)}`;
-    const full = path === "" ? root : `${root}/${path}`;
-    // Who holds a binding was let in by the operator: the token is for HTTP.
     const token = this.env.TIDELOG_TOKEN;
+    // Who holds a binding was let in by the operator: the token is for HTTP.
     const all = token ? [...headers, "authorization", `Bearer ${token}`] : headers;
     try {
+      const [, , type, id] = this.held.now((actor) => actor.name()).split("/");
+      const root = `/v1/objects/${segment(type)}/${segment(id)}`;
+      const full = path === "" ? root : `${root}/${path}`;
       return await this.held.call(reads, (actor) => actor.fetch(method, full, query, all, body));
     } catch (error) {
       if (!error.document) throw error;

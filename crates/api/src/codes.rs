@@ -87,7 +87,7 @@ pub const CODES: &[Code] = &[
     code(TooLarge, "list_too_long", "An `in` list has more than 10,000 values."),
     code(TooLarge, "pattern_too_long", "A pattern is over its limit."),
     code(TooLarge, "record_too_large", "A turn's log record is over its limit; send less in one turn."),
-    code(TooLarge, "row_too_large", "A row is over what the database holds in one."),
+    code(TooLarge, "row_too_large", "A document is over 1.95 MB as it is stored (numbers take up to 9 bytes)."),
     code(TooLarge, "schema_too_large", "A type has more collections or fields than allowed."),
     code(TooLarge, "too_many_fields", "A document has more undeclared fields than allowed."),
     code(TooLarge, "too_many_groups", "An aggregation forms more than 100,000 groups."),

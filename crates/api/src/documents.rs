@@ -2,7 +2,9 @@
 
 use http::StatusCode;
 use serde_json::{Value as Json, json};
-use tidelog_core::{Address, Caller, JsonObject, Mutation, TurnReply, WrittenOperation};
+use tidelog_core::{
+    Address, Caller, JsonObject, Mutation, NewDocument, TurnReply, WrittenOperation,
+};
 use tidelog_log::limits::{LABEL_BYTES_MAX, TURN_ROWS_MAX};
 use tidelog_log::{Error, Result, Sequence};
 
@@ -32,7 +34,7 @@ impl WriteMode {
         }
     }
 
-    pub(crate) fn mutation(self, collection: &str, document: JsonObject) -> Mutation {
+    pub(crate) fn mutation(self, collection: &str, document: NewDocument) -> Mutation {
         let collection = collection.to_owned();
         match self {
             Self::Insert => Mutation::Insert {
@@ -64,14 +66,19 @@ pub(crate) async fn write<H: ObjectHost, B: BodySource>(
         return Err(invalid("firstLine", "only an NDJSON body has lines"));
     }
     let bytes = body::read(&request.headers, &mut request.body, BODY_BYTES_MAX).await?;
-    let mutations = mutations(mode, request.value(2), json::parse(&bytes, BODY_DEPTH_MAX)?)?;
+    let mutations = mutations(mode, request.value(2), &bytes)?;
     let single = mutations.len() == 1;
     let reply = host.write(&object, caller, mutations).await?;
     Ok(written(&reply, single))
 }
 
-fn mutations(mode: WriteMode, collection: &str, body: Json) -> Result<Vec<Mutation>> {
-    let documents = match body {
+fn mutations(mode: WriteMode, collection: &str, body: &[u8]) -> Result<Vec<Mutation>> {
+    if let Some(texts) = json::objects(body, BODY_DEPTH_MAX) {
+        check_count(texts.len())?;
+        let documents = texts.into_iter().map(|text| NewDocument::Text(text.into()));
+        return Ok(documents.map(|d| mode.mutation(collection, d)).collect());
+    }
+    let documents = match json::parse(body, BODY_DEPTH_MAX)? {
         Json::Array(documents) => documents,
         one => vec![one],
     };
@@ -79,7 +86,7 @@ fn mutations(mode: WriteMode, collection: &str, body: Json) -> Result<Vec<Mutati
     let mut mutations = Vec::with_capacity(documents.len());
     for (at, document) in documents.into_iter().enumerate() {
         let document = object(document, "a document").map_err(|e| e.at(format!("[{at}]")))?;
-        mutations.push(mode.mutation(collection, document));
+        mutations.push(mode.mutation(collection, document.into()));
     }
     Ok(mutations)
 }
@@ -282,11 +289,11 @@ fn mutation(one: Json) -> Result<Mutation> {
     let collection = text(&mut members, "collection")?;
     let mutation = match op.as_str() {
         "insert" => Mutation::Insert {
-            document: document(&mut members, "document")?,
+            document: document(&mut members, "document")?.into(),
             collection,
         },
         "upsert" => Mutation::Upsert {
-            document: document(&mut members, "document")?,
+            document: document(&mut members, "document")?.into(),
             if_version: version(&mut members)?,
             collection,
         },

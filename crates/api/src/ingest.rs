@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use serde_json::{Value as Json, json};
-use tidelog_core::{Address, Caller, Mutation};
+use tidelog_core::{Address, Caller, Mutation, NewDocument};
 use tidelog_log::{Error, Offset, Result};
 
 use crate::documents::WriteMode;
@@ -127,11 +127,7 @@ impl<B: BodySource> Ingest<B> {
                 continue;
             }
             bytes += line.len();
-            let document = match json::parse(&line, BODY_DEPTH_MAX) {
-                Ok(Json::Object(document)) => document,
-                Ok(_) => return Err(located(bad_line(number, "not a JSON object"))),
-                Err(error) => return Err(located(bad_line(number, error.message()))),
-            };
+            let document = document(&line).map_err(|why| located(bad_line(number, &why)))?;
             numbers.push(number);
             mutations.push(self.mode.mutation(&self.collection, document));
         }
@@ -170,6 +166,19 @@ impl<B: BodySource> Ingest<B> {
             self.line += 1;
             return Ok(Some(self.buffer.split().freeze()));
         }
+    }
+}
+
+/// A line's document, or what is wrong with the line.
+fn document(line: &[u8]) -> Result<NewDocument, String> {
+    let array = line.trim_ascii_start().starts_with(b"[");
+    if !array && let Some([text]) = json::objects(line, BODY_DEPTH_MAX).as_deref() {
+        return Ok(NewDocument::Text((*text).into()));
+    }
+    match json::parse(line, BODY_DEPTH_MAX) {
+        Ok(Json::Object(document)) => Ok(document.into()),
+        Ok(_) => Err("not a JSON object".to_owned()),
+        Err(error) => Err(error.message().to_owned()),
     }
 }
 

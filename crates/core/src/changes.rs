@@ -2,7 +2,8 @@
 
 use tidelog_log::limits::{CHANGES_EVENTS_MAX, PAGE_BYTES_MAX};
 use tidelog_log::{
-    Batch, Epoch, Error, Event, Hash, Kind, Offset, Record, Result, Sequence, StartAt,
+    BatchWriter, Epoch, Error, Event, Hash, Kind, Offset, PackedBatch, RawRecord, Record, Result,
+    Sequence, StartAt,
 };
 
 use crate::sql::Sql;
@@ -132,7 +133,7 @@ impl View {
         collection: &str,
         from: Sequence,
         bytes_max: usize,
-    ) -> Result<Batch> {
+    ) -> Result<PackedBatch> {
         let head = log::head(sql)?;
         let from_hash = match from {
             Sequence(0) => Hash::default(),
@@ -141,33 +142,24 @@ impl View {
                 _ => log::hash_at(sql, from, &head)?,
             },
         };
-        let mut batch = Batch {
-            source: self.address.to_string(),
-            epoch: head.epoch,
-            from,
-            from_hash,
-            to: from,
-            to_hash: from_hash,
-            events: Vec::new(),
-        };
-        for record in log::read(sql, from.next(), bytes_max, u64::MAX)? {
-            if record.header.first_sequence != batch.to.next() {
+        let (source, start) = (self.address.to_string(), (from, from_hash));
+        let mut batch = BatchWriter::new(source, head.epoch, start, collection);
+        for bytes in log::read_bytes(sql, from.next(), bytes_max, u64::MAX)? {
+            let record = RawRecord::read(&bytes)?;
+            if record.last_sequence() <= from {
+                continue;
+            }
+            let at = batch.range();
+            if record.header.first_sequence != at.to.next() {
                 return Err(range_trimmed());
             }
-            if record.header.previous != batch.to_hash {
-                let message = format!("the chain breaks after {}", batch.to);
+            if record.header.previous != at.to_hash {
+                let message = format!("the chain breaks after {}", at.to);
                 return Err(Error::corrupt(message));
             }
-            batch.epoch = record.header.epoch;
-            batch.to = record.last_sequence();
-            batch.to_hash = record.hash;
-            batch.events.extend(
-                record
-                    .into_events()
-                    .filter(|e| *e.collection == *collection),
-            );
+            batch.push(&record)?;
         }
-        Ok(batch)
+        Ok(batch.finish())
     }
 
     /// Walks the whole log: every hash, every link, no gap. Returns the number of events.

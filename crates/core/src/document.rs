@@ -4,11 +4,12 @@ use std::borrow::Cow;
 
 use serde_json::Value as Json;
 use tidelog_log::limits::{DEPTH_MAX, DOCUMENT_BYTES_MAX, EXTRA_FIELDS_MAX, KEY_BYTES_MAX};
-use tidelog_log::{Error, FieldId, FieldType, Result, Row, Value, timestamp_to_text};
+use tidelog_log::{Error, FieldType, Result, Row, Value, push_timestamp, timestamp_to_text};
 
 use crate::{Collection, Field, JsonObject, RowTable};
 
 mod pattern;
+mod text;
 use pattern::Pattern;
 
 /// Joins the parts of a composite key; escaped inside them. Unreserved in URLs.
@@ -62,11 +63,14 @@ impl Prepared {
     }
 
     fn check(&self, name: &str) -> Option<&Check> {
-        let at = self
-            .by_name
-            .binary_search_by(|(known, _)| known.as_str().cmp(name))
-            .ok()?;
-        self.checks.get(self.by_name[at].1)
+        self.at(name).and_then(|at| self.checks.get(at))
+    }
+
+    /// The place of a field in `checks`.
+    fn at(&self, name: &str) -> Option<usize> {
+        let by_name = |(known, _): &(String, usize)| known.as_str().cmp(name);
+        let found = self.by_name.binary_search_by(by_name).ok()?;
+        Some(self.by_name[found].1)
     }
 
     /// Checks a whole document and fills in defaults.
@@ -86,7 +90,12 @@ impl Prepared {
             };
             values[at] = self.checks[at].value(json).map_err(|e| e.at(name))?;
         }
-        row.fields.reserve_exact(values.len());
+        self.filled(row, values.into_iter())
+    }
+
+    /// Puts the fields, one value per check, or their defaults into a row that has none yet.
+    fn filled(&self, mut row: Row, values: impl Iterator<Item = Option<Value>>) -> Result<Row> {
+        row.fields.reserve_exact(self.checks.len());
         for (check, value) in self.checks.iter().zip(values) {
             if let Some(value) = value.or_else(|| check.default.clone()) {
                 row.fields.push((check.field.id, value));
@@ -188,16 +197,18 @@ impl Prepared {
     /// The key a row's fields make, or `None` where the collection has no key fields.
     pub fn key_of(&self, row: &Row) -> Option<String> {
         let (first, rest) = self.collection.key.split_first()?;
-        let part = |id: &FieldId| row.get(*id).map_or(Cow::Borrowed(""), key_text);
         if rest.is_empty() {
-            return Some(part(first).into_owned());
+            let whole = row.get(*first).map(|value| key_text(value).into_owned());
+            return Some(whole.unwrap_or_default());
         }
         let mut key = String::with_capacity(48);
         for (at, id) in self.collection.key.iter().enumerate() {
             if at > 0 {
                 key.push(KEY_SEPARATOR);
             }
-            push_escaped(&mut key, &part(id));
+            if let Some(value) = row.get(*id) {
+                push_part(&mut key, value);
+            }
         }
         Some(key)
     }
@@ -349,7 +360,7 @@ fn merge(target: Option<Json>, patch: JsonObject) -> Json {
     Json::Object(members)
 }
 
-fn row_bytes_at_least(row: &Row) -> usize {
+pub(crate) fn row_bytes_at_least(row: &Row) -> usize {
     let fields = row.fields.iter().map(|(_, value)| match value {
         Value::Text(text) | Value::Json(text) => text.len(),
         Value::Binary(bytes) => bytes.len(),
@@ -386,6 +397,28 @@ fn key_text(value: &Value) -> Cow<'_, str> {
             json => json.to_string(),
         }),
     }
+}
+
+/// A part of a composite key, straight into its place where nothing in it can need escaping.
+fn push_part(key: &mut String, value: &Value) {
+    match value {
+        Value::Int(i) => push_int(key, *i),
+        Value::Timestamp(micros) => push_timestamp(key, *micros),
+        value => push_escaped(key, &key_text(value)),
+    }
+}
+
+fn push_int(key: &mut String, i: i64) {
+    if i < 0 {
+        key.push('-');
+    }
+    let (mut left, mut digits, mut from) = (i.unsigned_abs(), [0_u8; 20], 20);
+    while left > 0 || from == 20 {
+        from -= 1;
+        digits[from] = b'0' + (left % 10).to_le_bytes()[0];
+        left /= 10;
+    }
+    key.extend(digits[from..].iter().map(|digit| char::from(*digit)));
 }
 
 fn push_escaped(key: &mut String, part: &str) {

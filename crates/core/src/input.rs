@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
-use tidelog_log::{Epoch, EventFilter, Hash, Offset, Operation, Sequence, StartAt};
+use tidelog_log::{Epoch, Error, EventFilter, Hash, Offset, Operation, Result, Sequence, StartAt};
 
 /// A JSON object: a document or a merge patch.
 pub type JsonObject = Map<String, Json>;
@@ -20,6 +20,36 @@ pub struct Caller {
     pub idempotency_key: String,
 }
 
+/// A document on its way in.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NewDocument {
+    /// Its members.
+    Members(JsonObject),
+    /// The JSON text of one object, in which no member stands twice. The engine reads it straight
+    /// into a row, without a map between.
+    Text(Box<str>),
+}
+
+impl NewDocument {
+    /// The members, read if they are text still.
+    ///
+    /// # Errors
+    /// `invalid_json`.
+    pub fn into_members(self) -> Result<JsonObject> {
+        match self {
+            Self::Members(members) => Ok(members),
+            Self::Text(text) => serde_json::from_str(&text)
+                .map_err(|e| Error::invalid("invalid_json", e.to_string())),
+        }
+    }
+}
+
+impl From<JsonObject> for NewDocument {
+    fn from(members: JsonObject) -> Self {
+        Self::Members(members)
+    }
+}
+
 /// One change asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Mutation {
@@ -28,14 +58,14 @@ pub enum Mutation {
         /// The collection's name.
         collection: String,
         /// The document.
-        document: JsonObject,
+        document: NewDocument,
     },
     /// Add a document or replace the one of the same key.
     Upsert {
         /// The collection's name.
         collection: String,
         /// The document; its key fields name it.
-        document: JsonObject,
+        document: NewDocument,
         /// Replace only this version; 0: only if there is none.
         if_version: Option<Sequence>,
     },

@@ -17,12 +17,13 @@ pub use schema::{
 };
 
 mod table;
+pub use table::meta::stored_address;
 pub use table::rows::{Document, RowTable, blob_form, from_sql, to_sql};
 
 mod input;
 pub use input::{
-    Caller, ChangesPage, ChangesRequest, Cursor, Found, Images, JsonObject, Mutation, ObjectState,
-    TurnReply, Written, WrittenOperation,
+    Caller, ChangesPage, ChangesRequest, Cursor, Found, Images, JsonObject, Mutation, NewDocument,
+    ObjectState, TurnReply, Written, WrittenOperation,
 };
 
 mod document;

@@ -8,7 +8,7 @@ use crate::engine::{PRUNE, PRUNE_MILLIS, TRIM};
 use crate::mutate::{IdMaker, OpenTurn};
 use crate::sql::Sql;
 use crate::table::{idempotency, lineage, log, meta, wakes};
-use crate::{Caller, Engine, Mutation, TurnReply, TypeSchema, Written};
+use crate::{Caller, Engine, JsonObject, Mutation, NewDocument, TurnReply, TypeSchema, Written};
 
 impl Engine {
     pub(crate) fn write(
@@ -18,11 +18,11 @@ impl Engine {
         entropy: [u8; 16],
         schema: &TypeSchema,
         caller: &Caller,
-        mutations: Vec<Mutation>,
+        mut mutations: Vec<Mutation>,
     ) -> Result<TurnReply> {
         check_caller(caller)?;
         check_turn(&mutations)?;
-        let fingerprint = fingerprint(caller, &mutations);
+        let fingerprint = fingerprint(caller, &mut mutations)?;
         if let Some(reply) = self.answered(sql, now, caller, fingerprint.as_ref())? {
             return Ok(reply);
         }
@@ -236,10 +236,11 @@ fn check_turn(mutations: &[Mutation]) -> Result<()> {
     Err(Error::too_large("too_many_rows", message))
 }
 
-/// A hash of what is asked; `None` without an idempotency key.
-fn fingerprint(caller: &Caller, mutations: &[Mutation]) -> Option<blake3::Hash> {
+/// A hash of what is asked, whatever the order of members and the space between them; `None`
+/// without an idempotency key.
+fn fingerprint(caller: &Caller, mutations: &mut [Mutation]) -> Result<Option<blake3::Hash>> {
     if caller.idempotency_key.is_empty() {
-        return None;
+        return Ok(None);
     }
     let mut hasher = blake3::Hasher::new();
     for mutation in mutations {
@@ -247,24 +248,39 @@ fn fingerprint(caller: &Caller, mutations: &[Mutation]) -> Option<blake3::Hash> 
             Mutation::Insert {
                 collection,
                 document,
-            } => ("insert", collection, "", Some(document), None),
+            } => ("insert", collection, "", Some(members(document)?), None),
             Mutation::Upsert {
                 collection,
                 document,
                 if_version,
-            } => ("upsert", collection, "", Some(document), *if_version),
+            } => {
+                let document = members(document)?;
+                ("upsert", collection, "", Some(document), *if_version)
+            }
             Mutation::Put {
                 collection,
                 key,
                 document,
                 if_version,
-            } => ("put", collection, key.as_str(), Some(document), *if_version),
+            } => (
+                "put",
+                collection,
+                key.as_str(),
+                Some(&*document),
+                *if_version,
+            ),
             Mutation::Update {
                 collection,
                 key,
                 patch,
                 if_version,
-            } => ("update", collection, key.as_str(), Some(patch), *if_version),
+            } => (
+                "update",
+                collection,
+                key.as_str(),
+                Some(&*patch),
+                *if_version,
+            ),
             Mutation::Delete {
                 collection,
                 key,
@@ -277,5 +293,18 @@ fn fingerprint(caller: &Caller, mutations: &[Mutation]) -> Option<blake3::Hash> 
                 .as_bytes(),
         );
     }
-    Some(hasher.finalize())
+    Ok(Some(hasher.finalize()))
+}
+
+/// A document's members, and leaves them in its place: they are needed again to write it.
+fn members(document: &mut NewDocument) -> Result<&JsonObject> {
+    if let NewDocument::Text(text) = document {
+        *document = NewDocument::Text(std::mem::take(text))
+            .into_members()?
+            .into();
+    }
+    match document {
+        NewDocument::Members(members) => Ok(members),
+        NewDocument::Text(_) => Err(Error::internal("a document stayed text")),
+    }
 }

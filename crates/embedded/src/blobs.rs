@@ -211,6 +211,14 @@ impl BlobStore for Blobs {
         }
         Ok(())
     }
+
+    async fn compute<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(|e| Error::internal(format!("work in the background failed: {e}")))
+    }
 }
 
 impl fmt::Debug for Blobs {

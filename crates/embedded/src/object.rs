@@ -36,13 +36,18 @@ impl OpenObject {
         Ok(Self { sql, engine })
     }
 
-    /// Takes several inputs, one savepoint each, in one transaction with one fsync.
+    /// Takes several inputs, one savepoint each, in one transaction with one fsync. A single input is
+    /// undone with its transaction and needs no savepoint.
     ///
     /// An input that is refused changes nothing and does not disturb the others. If the commit
     /// fails, all of them fail.
     pub fn group(&mut self, commands: Vec<Command>) -> GroupOutcome {
         let count = commands.len();
-        if let Err(error) = self.sql.begin() {
+        let begun = match count {
+            1 => self.sql.begin_alone(),
+            _ => self.sql.begin(),
+        };
+        if let Err(error) = begun {
             return GroupOutcome {
                 answers: vec![Err(error); count],
                 usable: false,
@@ -94,4 +99,51 @@ pub(crate) fn reply_of(effects: Vec<Effect>) -> Result<Reply> {
     replies
         .next()
         .ok_or_else(|| Error::internal("a turn gave no reply"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+    use tidelog_core::{Caller, Mutation, NewDocument, SqlExt as _, TypeSchema, TypeSpec};
+
+    use super::*;
+
+    fn write(schema: &Arc<TypeSchema>, keys: &[&str]) -> Command {
+        let insert = |key: &&str| Mutation::Insert {
+            collection: "notes".to_owned(),
+            document: NewDocument::Text(json!({ "id": key }).to_string().into()),
+        };
+        Command::Write {
+            schema: Arc::clone(schema),
+            caller: Caller::default(),
+            mutations: keys.iter().map(insert).collect(),
+        }
+    }
+
+    #[test]
+    fn a_lone_turn_that_is_refused_changes_nothing_and_the_next_one_stands() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("object.db");
+        let address = Address::object("lab", "one").unwrap();
+        let open = || OpenObject::open(&path, &address, LogPolicy::default(), 1 << 30).unwrap();
+        let spec = json!({"type": "lab", "collections": {"notes": {}}}).to_string();
+        let spec = TypeSpec::from_json(spec.as_bytes()).unwrap();
+        let schema = Arc::new(TypeSchema::register(None, &spec).unwrap());
+        let mut object = open();
+        for keys in [["a", "b"].as_slice(), &["c", "a"], &["d"]] {
+            let outcome = object.group(vec![write(&schema, keys)]);
+            assert!(outcome.usable);
+            assert_eq!(outcome.answers[0].is_ok(), keys != ["c", "a"]);
+        }
+        for object in [object, open()] {
+            let keys = object.sql().rows("SELECT _key FROM notes", &[], |row| {
+                Ok(row[0].text()?.to_owned())
+            });
+            assert_eq!(keys.unwrap(), ["a", "b", "d"]);
+            assert_eq!(object.engine().head().0, 3);
+            assert_eq!(object.engine().view().check_log(object.sql()).unwrap(), 3);
+        }
+    }
 }

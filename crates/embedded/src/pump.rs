@@ -133,7 +133,7 @@ impl Pump {
                 }
                 other => other?,
             };
-            if batch.to == from {
+            if batch.range.to == from {
                 return Ok(from != start);
             }
             from = match self.tables.accept(table, batch).await? {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::serve::ListenerExt as _;
 use serde::{Deserialize, Serialize};
 use tidelog_api::{ApiSettings, Meter, ObjectList};
 use tidelog_core::Address;
@@ -179,6 +180,9 @@ async fn listen(listener: TcpListener, router: Router, mut stop: watch::Receiver
     let stopped = async move {
         drop(stop.wait_for(|stop| *stop).await);
     };
+    // An event of a live stream is a small write while the one before may not be acknowledged yet:
+    // with Nagle's algorithm it would wait for the reader's delayed acknowledgement, 40 ms.
+    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     let served = axum::serve(listener, router)
         .with_graceful_shutdown(stopped)
         .await;

@@ -22,6 +22,8 @@ pub struct Sqlite {
     connection: Connection,
     depth: Cell<u32>,
     rows: RowCounter,
+    /// The transaction holds one turn: undoing the turn is undoing the transaction.
+    alone: Cell<bool>,
 }
 
 /// Refuses to start on a SQLite with the WAL-reset bug.
@@ -89,12 +91,22 @@ impl Sqlite {
             connection,
             depth: Cell::new(0),
             rows: RowCounter::default(),
+            alone: Cell::new(false),
         }
     }
 
     /// Starts a transaction that several turns share.
     pub fn begin(&self) -> Result<()> {
+        self.alone.set(false);
         self.batch("BEGIN IMMEDIATE")
+    }
+
+    /// Starts a transaction for one turn. Its savepoint costs nothing: SQLite keeps no copies of the
+    /// pages that a larger turn changes, because only the whole transaction can be undone.
+    pub fn begin_alone(&self) -> Result<()> {
+        self.begin()?;
+        self.alone.set(true);
+        Ok(())
     }
 
     /// Starts a transaction that sees one committed state.
@@ -104,11 +116,13 @@ impl Sqlite {
 
     /// Makes the transaction durable: when this returns, it survives a power cut.
     pub fn commit(&self) -> Result<()> {
+        self.alone.set(false);
         self.batch("COMMIT")
     }
 
     /// Undoes the transaction, if one is open.
     pub fn rollback(&self) {
+        self.alone.set(false);
         if !self.connection.is_autocommit() {
             drop(self.batch("ROLLBACK"));
         }
@@ -127,6 +141,20 @@ impl Sqlite {
         };
         let pages = pragma("PRAGMA page_count").map_or(0, i64::unsigned_abs);
         pages * pragma("PRAGMA page_size").map_or(0, i64::unsigned_abs)
+    }
+
+    /// Runs the body of the transaction's only savepoint.
+    fn whole(&self, body: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        self.alone.set(false);
+        self.depth.set(1);
+        let done = body();
+        self.depth.set(0);
+        // SQLite may have rolled the transaction back itself; then the commit that follows must fail.
+        if done.is_err() && !self.connection.is_autocommit() {
+            self.batch("ROLLBACK")?;
+            self.batch("BEGIN IMMEDIATE")?;
+        }
+        done
     }
 
     fn batch(&self, sql: &str) -> Result<()> {
@@ -175,6 +203,9 @@ impl Sql for Sqlite {
     }
 
     fn savepoint(&self, body: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        if self.alone.get() {
+            return self.whole(body);
+        }
         let name = format!("turn_{}", self.depth.get());
         self.batch(&format!("SAVEPOINT {name}"))?;
         self.depth.set(self.depth.get() + 1);

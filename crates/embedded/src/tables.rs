@@ -8,7 +8,7 @@ use std::time::Duration;
 use tidelog_api::Meter;
 use tidelog_core::{ActorKind, Address, Command};
 use tidelog_lake::{BlobStore, Committed, FlushOutcome, Mark, PushReply, TableActor, TableStatus};
-use tidelog_log::{Batch, Error, Result};
+use tidelog_log::{Error, PackedBatch, Result};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -32,7 +32,7 @@ const GARBAGE_MAX: u32 = 500;
 type Answer<T> = oneshot::Sender<Result<T>>;
 
 enum Message {
-    Accept(Box<Batch>, Answer<PushReply>),
+    Accept(Box<PackedBatch>, Answer<PushReply>),
     Mark(String, Answer<Option<Mark>>),
     Flush(Answer<()>),
     Status(Answer<TableState>),
@@ -101,7 +101,7 @@ impl Tables {
         Ok(tables)
     }
 
-    pub(crate) async fn accept(&self, table: &Address, batch: Batch) -> Result<PushReply> {
+    pub(crate) async fn accept(&self, table: &Address, batch: PackedBatch) -> Result<PushReply> {
         self.ask(table, |answer| Message::Accept(Box::new(batch), answer))
             .await
     }
@@ -249,10 +249,7 @@ impl Task {
                 let reply = self.actor.accept(&self.sql, now, &batch);
                 if let Ok(PushReply::Accepted { .. }) = &reply {
                     self.shared.metrics.pushes.add(1);
-                    self.shared
-                        .metrics
-                        .pushed_events
-                        .add(batch.events.len() as u64);
+                    self.shared.metrics.pushed_events.add(batch.events);
                 }
                 drop(answer.send(reply));
             }

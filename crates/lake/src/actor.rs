@@ -91,6 +91,16 @@ impl TableActor {
         })
     }
 
+    /// The address of the table whose database this is; `None` where there is none yet.
+    pub fn stored_address(sql: &dyn Sql) -> Result<Option<String>> {
+        let made = "SELECT 1 FROM sqlite_master WHERE name = 'lake_table'";
+        if one(sql, made, &[], |_| Ok(()))?.is_none() {
+            return Ok(None);
+        }
+        let read = "SELECT address FROM lake_table";
+        one(sql, read, &[], |row| Ok(row[0].text()?.to_owned()))
+    }
+
     /// Takes a newer version of the collection's schema: columns are added, and renamed by id.
     ///
     /// The next flush, due at once, writes it into the table's metadata; the first one creates

@@ -48,4 +48,16 @@ pub trait BlobStore {
 
     /// Deletes blobs; a key that is not there is fine.
     async fn delete(&self, keys: &[String]) -> Result<()>;
+
+    /// Runs work that keeps a processor busy, which makes what is put next. In place, unless the
+    /// implementer has threads to run it beside its own waiting.
+    ///
+    /// # Errors
+    /// `internal` when the work did not come to its end.
+    async fn compute<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
+        Ok(work())
+    }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tidelog_core::{Address, NAMESPACE, Sql, SqlExt, SqlValue, atomically, int, one};
 use tidelog_log::limits::PART_BYTES_MAX;
-use tidelog_log::{Batch, Error, Hash, Result, Sequence};
+use tidelog_log::{BatchRange, Error, Hash, PackedBatch, Result, Sequence};
 
 use crate::TableActor;
 use crate::limits::{BATCH_EVENTS_MAX, INBOX_BYTES_MAX};
@@ -48,79 +48,79 @@ impl TableActor {
     ///
     /// # Errors
     /// `inbox_full` (unavailable: flush, then push again), `malformed_batch`, `batch_too_large`.
-    pub fn accept(&self, sql: &dyn Sql, now: i64, batch: &Batch) -> Result<PushReply> {
+    pub fn accept(&self, sql: &dyn Sql, now: i64, batch: &PackedBatch) -> Result<PushReply> {
         self.check_batch(batch)?;
+        let range = &batch.range;
         atomically(sql, || {
-            let source = source_of(sql, &batch.source)?;
+            let source = source_of(sql, &range.source)?;
             let (mark, committed) = (source.accepted, source.committed);
-            if batch.from != mark {
+            if range.from != mark {
                 return Ok(PushReply::Behind { mark, committed });
             }
-            if batch.from_hash != source.hash {
+            if range.from_hash != source.hash {
                 return Ok(PushReply::Fenced { mark });
             }
             let id = match source.id {
                 Some(id) => id,
-                None => new_source(sql, batch)?,
+                None => new_source(sql, range)?,
             };
             self.put_in_inbox(sql, now, id, batch)?;
-            move_accepted(sql, id, batch)?;
-            let committed = match batch.events.is_empty() && !has_events(sql, id)? {
-                true => move_committed(sql, id, batch.to)?,
+            move_accepted(sql, id, range)?;
+            let committed = match batch.events == 0 && !has_events(sql, id)? {
+                true => move_committed(sql, id, range.to)?,
                 false => committed,
             };
-            let mark = batch.to;
+            let mark = range.to;
             Ok(PushReply::Accepted { mark, committed })
         })
     }
 
-    fn check_batch(&self, batch: &Batch) -> Result<()> {
+    fn check_batch(&self, batch: &PackedBatch) -> Result<()> {
         let malformed = |message: String| Err(Error::invalid("malformed_batch", message));
-        if object_of(&batch.source, &self.address.type_name).is_none() {
+        let range = &batch.range;
+        if object_of(&range.source, &self.address.type_name).is_none() {
             let name = &self.address.type_name;
-            return malformed(format!("{:?} is no object of type {name}", batch.source));
+            return malformed(format!("{:?} is no object of type {name}", range.source));
         }
-        if batch.events.len() > BATCH_EVENTS_MAX {
+        if batch.events > BATCH_EVENTS_MAX as u64 {
             return Err(Error::too_large(
                 "batch_too_large",
-                format!("{} events, at most {BATCH_EVENTS_MAX}", batch.events.len()),
+                format!("{} events, at most {BATCH_EVENTS_MAX}", batch.events),
             ));
         }
-        if batch.to < batch.from {
-            return malformed(format!("the range ({}, {}]", batch.from, batch.to));
+        if range.to < range.from {
+            return malformed(format!("the range ({}, {}]", range.from, range.to));
         }
-        let mut last = batch.from;
-        for event in &batch.events {
-            if event.sequence <= last || event.sequence > batch.to {
-                return malformed(format!("event {} follows {last}", event.sequence));
-            }
-            if *event.collection != self.address.id {
-                return malformed(format!("an event of collection {}", event.collection));
-            }
-            last = event.sequence;
+        if batch.events > 0 && batch.collection != self.address.id {
+            return malformed(format!("events of collection {}", batch.collection));
         }
         Ok(())
     }
 
-    fn put_in_inbox(&self, sql: &dyn Sql, now: i64, source: i64, batch: &Batch) -> Result<()> {
-        let versions = batch.events.iter().map(|event| event.turn.schema_version);
-        let Some(version) = versions.max() else {
+    fn put_in_inbox(
+        &self,
+        sql: &dyn Sql,
+        now: i64,
+        source: i64,
+        batch: &PackedBatch,
+    ) -> Result<()> {
+        if batch.events == 0 {
             return Ok(());
-        };
-        let body = batch.encode();
+        }
+        let (range, version) = (&batch.range, batch.schema_version);
+        let body = batch.as_bytes();
         let bytes = body.len() as u64;
         check_room(sql, bytes)?;
         let id = next_inbox_id(sql)?;
-        let events = batch.events.len() as u64;
         sql.exec(
             "INSERT INTO lake_inbox (id, source, start, stop, events, bytes, schema_version,
              received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             &[
                 int(id),
                 SqlValue::Integer(source),
-                int(batch.from.0),
-                int(batch.to.0),
-                int(events),
+                int(range.from.0),
+                int(range.to.0),
+                int(batch.events),
                 int(bytes),
                 int(u64::from(version)),
                 SqlValue::Integer(now),
@@ -134,7 +134,7 @@ impl TableActor {
         }
         sql.exec(
             "UPDATE lake_table SET inbox_events = inbox_events + ?, inbox_bytes = inbox_bytes + ?",
-            &[int(events), int(bytes)],
+            &[int(batch.events), int(bytes)],
         )
     }
 }
@@ -172,28 +172,28 @@ fn source_of(sql: &dyn Sql, source: &str) -> Result<Source> {
     }))
 }
 
-fn new_source(sql: &dyn Sql, batch: &Batch) -> Result<i64> {
+fn new_source(sql: &dyn Sql, range: &BatchRange) -> Result<i64> {
     let id = one(
         sql,
         "INSERT INTO lake_sources (source, epoch, accepted, hash, committed)
          VALUES (?, ?, 0, ?, 0) RETURNING id",
         &[
-            SqlValue::Text(&batch.source),
-            int(batch.epoch.0),
-            SqlValue::Blob(&batch.from_hash.0),
+            SqlValue::Text(&range.source),
+            int(range.epoch.0),
+            SqlValue::Blob(&range.from_hash.0),
         ],
         |row| row[0].integer(),
     )?;
     id.ok_or_else(|| Error::internal("an inserted source has no id"))
 }
 
-fn move_accepted(sql: &dyn Sql, id: i64, batch: &Batch) -> Result<()> {
+fn move_accepted(sql: &dyn Sql, id: i64, range: &BatchRange) -> Result<()> {
     sql.exec(
         "UPDATE lake_sources SET epoch = ?, accepted = ?, hash = ? WHERE id = ?",
         &[
-            int(batch.epoch.0),
-            int(batch.to.0),
-            SqlValue::Blob(&batch.to_hash.0),
+            int(range.epoch.0),
+            int(range.to.0),
+            SqlValue::Blob(&range.to_hash.0),
             SqlValue::Integer(id),
         ],
     )

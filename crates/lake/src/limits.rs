@@ -32,3 +32,5 @@ pub const STATUS_MARKS_MAX: u64 = 100;
 pub const ORPHANS_PAGE: usize = 1_000;
 /// The first id of the system columns; a declared field's id is below it.
 pub const SYSTEM_COLUMN_ID_MIN: u32 = 10_000;
+/// Data files of one flush that are encoded or on their way to the store at once.
+pub(crate) const FILES_AT_ONCE: usize = 4;

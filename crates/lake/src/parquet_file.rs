@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use iceberg::spec::{
-    DataContentType, DataFile, DataFileBuilder, DataFileFormat, PrimitiveType, Schema, Struct,
+    DataContentType, DataFile, DataFileBuilder, DataFileFormat, PrimitiveType, Schema, SchemaRef,
+    Struct,
 };
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -20,12 +21,12 @@ use crate::foreign;
 use crate::limits::ROW_GROUP_ROWS;
 
 /// What a manifest says of a file, and to which partition it belongs.
-pub(crate) struct FilePlace<'a> {
+pub(crate) struct FilePlace {
     pub(crate) location: String,
     pub(crate) partition: Struct,
     pub(crate) spec_id: i32,
     pub(crate) sort_order_id: i32,
-    pub(crate) schema: &'a Schema,
+    pub(crate) schema: SchemaRef,
 }
 
 #[derive(Default)]
@@ -37,7 +38,7 @@ struct Metrics {
 }
 
 /// Encodes rows as one Parquet file. The same rows give the same bytes.
-pub(crate) fn encode(rows: &RecordBatch, place: FilePlace<'_>) -> Result<(Bytes, DataFile)> {
+pub(crate) fn encode(rows: &RecordBatch, place: FilePlace) -> Result<(Bytes, DataFile)> {
     let options = ArrowWriterOptions::new()
         .with_properties(properties())
         .with_skip_arrow_metadata(true);
@@ -68,9 +69,9 @@ fn data_file(
     parquet: &ParquetMetaData,
     rows: u64,
     bytes: u64,
-    place: FilePlace<'_>,
+    place: FilePlace,
 ) -> Result<DataFile> {
-    let metrics = metrics(parquet, place.schema);
+    let metrics = metrics(parquet, &place.schema);
     let offsets = parquet.row_groups().iter();
     let bound = |of: fn(&Bounds) -> Option<iceberg::spec::Datum>| {
         let bounds = metrics.bounds.iter();

@@ -1,13 +1,18 @@
 //! One flush's I/O: data files, manifests and metadata, from what the actor persisted.
 
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
+use futures_util::TryStreamExt as _;
+use futures_util::stream::FuturesOrdered;
 use iceberg::spec::{DataFile, TableMetadata};
 use tidelog_core::Address;
-use tidelog_log::{Batch, Error, Result, Sequence};
+use tidelog_log::{Error, PackedBatch, Result, Sequence};
 use uuid::Uuid;
 
 use crate::columns::TableSchema;
 use crate::inbox::object_of;
+use crate::limits::FILES_AT_ONCE;
 use crate::parquet_file::{FilePlace, encode};
 use crate::record_batch::ChangeColumns;
 use crate::settings::Places;
@@ -177,14 +182,11 @@ impl FlushPlan {
         // Stable: batches of one object stay in the order of their ranges.
         batches.sort_by_key(|(object, _)| *object);
         for (object, batch) in batches {
-            let batch = Batch::decode(&batch.body)?;
-            for event in &batch.events {
-                columns.append(object, event)?;
-            }
+            let range = PackedBatch::walk(&batch.body, |event| columns.append(object, event))?;
             ranges.push(SourceRange {
                 object: object.to_owned(),
-                from: batch.from,
-                to: batch.to,
+                from: range.from,
+                to: range.to,
             });
         }
         Ok((columns.finish()?, ranges))
@@ -196,27 +198,32 @@ impl FlushPlan {
         table: &TableMetadata,
         rows: &RecordBatch,
     ) -> Result<Vec<DataFile>> {
-        let mut files = Vec::new();
+        let (mut files, mut written) = (Vec::new(), FuturesOrdered::new());
         if rows.num_rows() == 0 {
             return Ok(files);
         }
+        let mut count = 0;
         let (spec, schema) = (table.default_partition_spec(), table.current_schema());
         for (partition, part) in partition::split(rows, spec)? {
             for slice in self.cut(&part, rows.num_rows()) {
-                let key = self
-                    .places
-                    .data(&self.file_name(&format!("{}.parquet", files.len())));
+                let name = self.file_name(&format!("{count}.parquet"));
+                let key = self.places.data(&name);
                 let place = FilePlace {
                     location: self.places.url(&key),
                     partition: partition.clone(),
                     spec_id: spec.spec_id(),
                     sort_order_id: i32::try_from(table.default_sort_order_id()).unwrap_or(0),
-                    schema,
+                    schema: Arc::clone(schema),
                 };
-                let (body, file) = encode(&slice, place)?;
-                put_once(blobs, &key, body).await?;
-                files.push(file);
+                if written.len() == FILES_AT_ONCE {
+                    files.extend(written.try_next().await?);
+                }
+                written.push_back(write_file(blobs, key, slice, place));
+                count += 1;
             }
+        }
+        while let Some(file) = written.try_next().await? {
+            files.push(file);
         }
         Ok(files)
     }
@@ -234,4 +241,15 @@ impl FlushPlan {
             .map(|at| part.slice(at, length.min(part.num_rows() - at)))
             .collect()
     }
+}
+
+async fn write_file<B: BlobStore>(
+    blobs: &B,
+    key: String,
+    rows: RecordBatch,
+    place: FilePlace,
+) -> Result<DataFile> {
+    let (body, file) = blobs.compute(move || encode(&rows, place)).await??;
+    put_once(blobs, &key, body).await?;
+    Ok(file)
 }

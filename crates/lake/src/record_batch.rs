@@ -9,8 +9,11 @@ use arrow_array::builder::{
 };
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::ArrowError;
-use serde_json::{Map, Value as Json};
-use tidelog_log::{Error, Event, FieldId, FieldRef, FieldType, Operation, Result, Row, Value};
+use serde_json::Map;
+use tidelog_log::{
+    Error, FieldId, FieldType, OldValue, Operation, RawEvent, RawFields, Reader, Result, Row,
+    Value, ValueRef,
+};
 
 use crate::columns::{TableSchema, element, timestamp};
 use crate::foreign;
@@ -78,13 +81,13 @@ impl<'a> ChangeColumns<'a> {
     /// # Errors
     /// `corrupt` for a value of another type than its field's, or of a field that is not in the
     /// schema: nothing is left out silently.
-    pub(crate) fn append(&mut self, object: &str, event: &Event) -> Result<()> {
+    pub(crate) fn append(&mut self, object: &str, event: &RawEvent<'_>) -> Result<()> {
         let turn = &event.turn;
         self.object.append_value(object);
         self.epoch.append_value(turn.epoch.0.cast_signed());
         self.sequence.append_value(event.sequence.0.cast_signed());
         self.operation.append_value(event.operation.name());
-        self.key.append_value(&event.key);
+        self.key.append_value(event.key);
         self.timestamp
             .append_value(turn.timestamp.saturating_mul(1_000));
         self.turn.append_value(turn.first_sequence.0.cast_signed());
@@ -93,65 +96,57 @@ impl<'a> ChangeColumns<'a> {
         append_label(&mut self.source, &turn.source);
         append_label(&mut self.correlation_id, &turn.correlation_id);
         append_label(&mut self.cause, &turn.cause);
-        self.append_changed(event)?;
-        let image = event.after.as_ref().or(event.before.as_ref());
-        let image = image.ok_or_else(|| Error::corrupt("an event without a document"))?;
-        match image.extra.is_empty() {
+        let mut image = Reader::new(event.image);
+        self.append_fields(&mut image)?;
+        let extra = Row::decode_extra(&mut image)?;
+        match extra.is_empty() {
             true => self.extra.append_null(),
-            false => self.extra.append_value(json_text(&image.extra)?),
+            false => self.extra.append_value(json_text(&extra)?),
         }
-        self.append_fields(image)
+        if event.operation == Operation::Update {
+            return self.append_changed(OldValue::decode_all(&mut image)?);
+        }
+        self.changed_fields.append_null();
+        self.before.append_null();
+        Ok(())
     }
 
-    fn append_changed(&mut self, event: &Event) -> Result<()> {
-        if event.operation != Operation::Update {
-            self.changed_fields.append_null();
-            self.before.append_null();
-            return Ok(());
-        }
-        let mut names = Vec::with_capacity(event.changed.len());
-        let mut old = Map::new();
-        for field in &event.changed {
-            let (name, value) = self.old_value(event, field)?;
+    fn append_changed(&mut self, changed: Vec<OldValue>) -> Result<()> {
+        let mut names = Vec::with_capacity(changed.len());
+        let mut before = Map::new();
+        for old in changed {
+            let (name, value) = match old {
+                OldValue::Field(id, value) => {
+                    let name = self.schema.name_of(id).ok_or_else(|| unknown_field(id))?;
+                    (name.to_owned(), value.as_ref().map(Value::to_json))
+                }
+                OldValue::Extra(name, value) => (name, value),
+            };
             if let Some(value) = value {
-                old.insert(name.to_owned(), value);
+                before.insert(name.clone(), value);
             }
             names.push(name);
         }
         self.changed_fields.append_value(json_text(&names)?);
-        self.before.append_value(json_text(&old)?);
+        self.before.append_value(json_text(&before)?);
         Ok(())
     }
 
-    fn old_value<'e>(&self, event: &Event, field: &'e FieldRef) -> Result<(&'e str, Option<Json>)>
-    where
-        'a: 'e,
-    {
-        let before = event.before.as_ref();
-        match field {
-            FieldRef::Id(id) => {
-                let name = self.schema.name_of(*id).ok_or_else(|| unknown_field(*id))?;
-                let value = before.and_then(|before| before.get(*id));
-                Ok((name, value.map(Value::to_json)))
-            }
-            FieldRef::Name(name) => {
-                let value = before.and_then(|before| before.extra.get(name));
-                Ok((name, value.cloned()))
-            }
-        }
-    }
-
-    fn append_fields(&mut self, row: &Row) -> Result<()> {
-        let mut values = row.fields.iter().peekable();
+    fn append_fields(&mut self, image: &mut Reader<'_>) -> Result<()> {
+        let mut fields = RawFields::new(image)?;
+        let mut next = fields.next(image)?;
         for (id, column) in &mut self.declared {
-            match values.next_if(|(next, _)| next <= id) {
-                Some((next, value)) if next == id => column.append(*id, value)?,
-                Some((next, _)) => return Err(unknown_field(*next)),
-                None => column.append_null(),
+            match next {
+                Some((field, value)) if field == *id => {
+                    column.append(*id, value)?;
+                    next = fields.next(image)?;
+                }
+                Some((field, _)) if field < *id => return Err(unknown_field(field)),
+                _ => column.append_null(),
             }
         }
-        match values.next() {
-            Some((next, _)) => Err(unknown_field(*next)),
+        match next {
+            Some((field, _)) => Err(unknown_field(field)),
             None => Ok(()),
         }
     }
@@ -200,22 +195,24 @@ impl FieldColumn {
         }
     }
 
-    fn append(&mut self, id: FieldId, value: &Value) -> Result<()> {
+    fn append(&mut self, id: FieldId, value: ValueRef<'_>) -> Result<()> {
         match (self, value) {
-            (Self::Bool(column), Value::Bool(b)) => column.append_value(*b),
-            (Self::Long(column), Value::Int(i) | Value::BigInt(i)) => column.append_value(*i),
-            (Self::Double(column), Value::Float(f)) => column.append_value(*f),
-            (Self::Text(column), Value::Text(text) | Value::Json(text)) => {
+            (Self::Bool(column), ValueRef::Bool(b)) => column.append_value(b),
+            (Self::Long(column), ValueRef::Int(i) | ValueRef::BigInt(i)) => column.append_value(i),
+            (Self::Double(column), ValueRef::Float(f)) => column.append_value(f),
+            (Self::Text(column), ValueRef::Text(text) | ValueRef::Json(text)) => {
                 column.append_value(text);
             }
-            (Self::Date(column), Value::Date(days)) => column.append_value(*days),
-            (Self::Timestamp(column), Value::Timestamp(micros)) => column.append_value(*micros),
-            (Self::Binary(column), Value::Binary(bytes)) => column.append_value(bytes),
-            (Self::Uuid(column), Value::Uuid(bytes)) => {
+            (Self::Date(column), ValueRef::Date(days)) => column.append_value(days),
+            (Self::Timestamp(column), ValueRef::Timestamp(micros)) => column.append_value(micros),
+            (Self::Binary(column), ValueRef::Binary(bytes)) => column.append_value(bytes),
+            (Self::Uuid(column), ValueRef::Uuid(bytes)) => {
                 column.append_value(bytes).map_err(foreign::arrow)?;
             }
-            (Self::Vector(column), Value::Vector(items)) => {
-                column.values().append_slice(items);
+            (Self::Vector(column), ValueRef::Vector(items)) => {
+                for item in items {
+                    column.values().append_value(f32::from_le_bytes(*item));
+                }
                 column.append(true);
             }
             (_, value) => {

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+mod packed;
+pub use packed::{BatchWriter, PackedBatch, RawEvent};
+
 use crate::{
     Epoch, Error, Event, FieldRef, Hash, OldValue, Operation, Reader, Result, Row, Sequence, Turn,
     put_bytes, put_varint,
@@ -29,17 +32,27 @@ pub struct Batch {
     pub events: Vec<Event>,
 }
 
+/// Which part of which log a batch is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BatchRange {
+    /// The object's permanent address.
+    pub source: String,
+    /// The source's epoch at `to`.
+    pub epoch: Epoch,
+    /// Where the range starts; not included.
+    pub from: Sequence,
+    /// The record hash at `from`; zero at 0.
+    pub from_hash: Hash,
+    /// Where the range ends, the last event of a turn; included.
+    pub to: Sequence,
+    /// The record hash at `to`.
+    pub to_hash: Hash,
+}
+
 impl Batch {
     /// The batch as bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = MAGIC.to_vec();
-        put_bytes(&mut out, self.source.as_bytes());
-        for n in [self.epoch.0, self.from.0, self.to.0] {
-            put_varint(&mut out, n);
-        }
-        out.extend_from_slice(&self.from_hash.0);
-        out.extend_from_slice(&self.to_hash.0);
-        put_varint(&mut out, self.events.len() as u64);
+        let mut out = self.range().encode(self.events.len() as u64);
         let mut last: Option<&Turn> = None;
         for event in &self.events {
             let same = last.is_some_and(|turn| turn.first_sequence == event.turn.first_sequence);
@@ -53,20 +66,29 @@ impl Batch {
         out
     }
 
+    /// The batch as bytes that know what they are.
+    ///
+    /// # Errors
+    /// As [`PackedBatch::read`].
+    pub fn pack(&self) -> Result<PackedBatch> {
+        PackedBatch::read(self.encode())
+    }
+
+    fn range(&self) -> BatchRange {
+        BatchRange {
+            source: self.source.clone(),
+            epoch: self.epoch,
+            from: self.from,
+            from_hash: self.from_hash,
+            to: self.to,
+            to_hash: self.to_hash,
+        }
+    }
+
     /// Reads what [`Batch::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let mut reader = Reader::new(bytes);
-        if reader.array()? != MAGIC {
-            return Err(Error::corrupt("not a batch of this version"));
-        }
-        let source = reader.text()?.to_owned();
-        let (epoch, from, to) = (
-            Epoch(reader.varint()?),
-            Sequence(reader.varint()?),
-            Sequence(reader.varint()?),
-        );
-        let (from_hash, to_hash) = (Hash(reader.array()?), Hash(reader.array()?));
-        let count = reader.count(4)?;
+        let (range, count) = BatchRange::decode(&mut reader)?;
         let mut events: Vec<Event> = Vec::with_capacity(count);
         for _ in 0..count {
             let byte = reader.byte()?;
@@ -84,6 +106,14 @@ impl Batch {
         if !reader.is_empty() {
             return Err(Error::corrupt("bytes after the last event of a batch"));
         }
+        let BatchRange {
+            source,
+            epoch,
+            from,
+            from_hash,
+            to,
+            to_hash,
+        } = range;
         Ok(Self {
             source,
             epoch,
@@ -93,6 +123,43 @@ impl Batch {
             to_hash,
             events,
         })
+    }
+}
+
+impl BatchRange {
+    /// The bytes that stand before so many events.
+    fn encode(&self, events: u64) -> Vec<u8> {
+        let mut out = MAGIC.to_vec();
+        put_bytes(&mut out, self.source.as_bytes());
+        for n in [self.epoch.0, self.from.0, self.to.0] {
+            put_varint(&mut out, n);
+        }
+        out.extend_from_slice(&self.from_hash.0);
+        out.extend_from_slice(&self.to_hash.0);
+        put_varint(&mut out, events);
+        out
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<(Self, usize)> {
+        if reader.array()? != MAGIC {
+            return Err(Error::corrupt("not a batch of this version"));
+        }
+        let source = reader.text()?.to_owned();
+        let (epoch, from, to) = (
+            Epoch(reader.varint()?),
+            Sequence(reader.varint()?),
+            Sequence(reader.varint()?),
+        );
+        let (from_hash, to_hash) = (Hash(reader.array()?), Hash(reader.array()?));
+        let range = Self {
+            source,
+            epoch,
+            from,
+            from_hash,
+            to,
+            to_hash,
+        };
+        Ok((range, reader.count(4)?))
     }
 }
 
@@ -160,10 +227,7 @@ fn decode_event(reader: &mut Reader<'_>, operation: Operation, turn: Arc<Turn>) 
         Operation::Insert => (None, Some(row)),
         Operation::Delete => (Some(row), None),
         Operation::Update => {
-            let count = reader.count(2)?;
-            let old: Vec<OldValue> = (0..count)
-                .map(|_| OldValue::decode(reader))
-                .collect::<Result<_>>()?;
+            let old = OldValue::decode_all(reader)?;
             changed = old.iter().map(OldValue::field).collect();
             (Some(row.with_old(&old)), Some(row))
         }

@@ -32,16 +32,22 @@ pub fn timestamp_from_text(text: &str) -> Option<i64> {
 /// Writes microseconds since 1970-01-01T00:00:00Z as RFC 3339 in UTC, with as few of 0, 3 or 6
 /// decimals as hold the value.
 pub fn timestamp_to_text(micros: i64) -> String {
+    let mut out = String::with_capacity(27);
+    push_timestamp(&mut out, micros);
+    out
+}
+
+/// Appends what [`timestamp_to_text`] writes.
+pub fn push_timestamp(out: &mut String, micros: i64) {
     match DateTime::from_timestamp_micros(micros) {
         // Keys are made of timestamps, so this is on the way of every write: digit by digit.
-        Some(time) if (0..=9_999).contains(&time.year()) => four_digit_year(time.naive_utc()),
-        Some(time) => time.to_rfc3339_opts(SecondsFormat::AutoSi, true),
-        None => micros.to_string(),
+        Some(time) if (0..=9_999).contains(&time.year()) => four_digit_year(out, time.naive_utc()),
+        Some(time) => out.push_str(&time.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+        None => out.push_str(&micros.to_string()),
     }
 }
 
-fn four_digit_year(time: NaiveDateTime) -> String {
-    let mut out = String::with_capacity(27);
+fn four_digit_year(out: &mut String, time: NaiveDateTime) {
     let mut put = |before: &str, number: u32, digits: u32| {
         out.push_str(before);
         for place in (0..digits).rev() {
@@ -61,7 +67,6 @@ fn four_digit_year(time: NaiveDateTime) -> String {
         micros => put(".", micros, 6),
     }
     out.push('Z');
-    out
 }
 
 /// The UTC year and month (1 to 12) of microseconds since 1970-01-01T00:00:00Z.

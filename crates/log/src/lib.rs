@@ -15,15 +15,16 @@ mod wire;
 pub use wire::{Reader, put_bytes, put_varint};
 
 mod value;
-pub use value::{FieldType, Value};
+pub use value::{FieldType, Value, ValueRef};
 
 mod calendar;
 pub use calendar::{
-    date_from_text, date_to_text, timestamp_from_text, timestamp_to_text, year_month_of,
+    date_from_text, date_to_text, push_timestamp, timestamp_from_text, timestamp_to_text,
+    year_month_of,
 };
 
 mod row;
-pub use row::{FieldId, FieldRef, OldValue, Row};
+pub use row::{FieldId, FieldRef, OldValue, RawFields, Row};
 
 mod position;
 pub use position::{Epoch, Offset, Sequence, StartAt};
@@ -32,10 +33,12 @@ mod event;
 pub use event::{Event, Operation, Turn};
 
 mod record;
-pub use record::{ChangeRef, Hash, Record, RecordHeader, RecordWriter, join_parts, split_parts};
+pub use record::{
+    ChangeRef, Hash, RawRecord, Record, RecordHeader, RecordWriter, join_parts, split_parts,
+};
 
 mod batch;
-pub use batch::Batch;
+pub use batch::{Batch, BatchRange, BatchWriter, PackedBatch, RawEvent};
 
 mod filter;
 pub use filter::EventFilter;

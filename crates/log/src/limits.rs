@@ -10,6 +10,8 @@ pub const SEQUENCE_MAX: u64 = (1 << 45) - 1;
 pub const EPOCH_MAX: u64 = (1 << 53) - 1;
 /// Largest whole number that crosses JavaScript unharmed.
 pub const INT_MAX: i64 = (1 << 53) - 1;
+/// Largest row as SQLite stores it; a Durable Object's rows end at 2 MB.
+pub const ROW_BYTES_MAX: usize = 1_950_000;
 /// Largest document, as compact JSON.
 pub const DOCUMENT_BYTES_MAX: usize = 1_500_000;
 /// Largest body of one turn.

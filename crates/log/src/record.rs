@@ -5,6 +5,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+mod raw;
+pub use raw::RawRecord;
+pub(crate) use raw::take_image;
+
 use crate::limits::{PART_BYTES_MAX, RECORD_PARTS_MAX};
 use crate::{
     Epoch, Error, Event, Kind, OldValue, Operation, Reader, Result, Row, Sequence, Turn, put_bytes,
@@ -361,28 +365,13 @@ fn decode_change(
     collections: &mut Vec<(u32, Arc<str>)>,
 ) -> Result<Change> {
     let operation = Operation::from_byte(reader.byte()?)?;
-    let ordinal = reader.varint()?;
-    if ordinal == 0 {
-        let id = u32::try_from(reader.varint()?)
-            .map_err(|_| Error::corrupt("a collection id is too large"))?;
-        collections.push((id, Arc::from(reader.text()?)));
-    }
-    let at = match ordinal {
-        0 => collections.len() - 1,
-        n => usize::try_from(n - 1).unwrap_or(usize::MAX),
-    };
-    let (_, name) = collections
-        .get(at)
-        .ok_or_else(|| Error::corrupt("a change of an unnamed collection"))?;
-    let collection = Arc::clone(name);
+    let collection = Arc::clone(decode_collection(reader, collections)?);
     let key = reader.text()?.to_owned();
     let row = Row::decode(reader)?;
-    let mut old = Vec::new();
-    if operation == Operation::Update {
-        for _ in 0..reader.count(2)? {
-            old.push(OldValue::decode(reader)?);
-        }
-    }
+    let old = match operation {
+        Operation::Update => OldValue::decode_all(reader)?,
+        _ => Vec::new(),
+    };
     Ok(Change {
         operation,
         collection,
@@ -390,6 +379,26 @@ fn decode_change(
         row,
         old,
     })
+}
+
+/// The collection of a change, named where it is met for the first time in a record.
+fn decode_collection<'c, 'a, N: From<&'a str>>(
+    reader: &mut Reader<'a>,
+    collections: &'c mut Vec<(u32, N)>,
+) -> Result<&'c N> {
+    let ordinal = reader.varint()?;
+    if ordinal == 0 {
+        let id = u32::try_from(reader.varint()?)
+            .map_err(|_| Error::corrupt("a collection id is too large"))?;
+        collections.push((id, N::from(reader.text()?)));
+    }
+    let at = match ordinal {
+        0 => collections.len() - 1,
+        n => usize::try_from(n - 1).unwrap_or(usize::MAX),
+    };
+    let found = collections.get(at);
+    let (_, name) = found.ok_or_else(|| Error::corrupt("a change of an unnamed collection"))?;
+    Ok(name)
 }
 
 /// Cuts a record into parts of at most [`PART_BYTES_MAX`] bytes.

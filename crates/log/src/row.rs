@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::{Error, Reader, Result, Value, put_bytes, put_varint};
+use crate::{Error, Reader, Result, Value, ValueRef, put_bytes, put_varint};
 
 /// A field's number, given at its first registration and kept through every rename. From 1.
 pub type FieldId = u32;
@@ -159,11 +159,57 @@ impl Row {
             }
             row.fields.push((id, value));
         }
+        row.extra = Self::decode_extra(reader)?;
+        Ok(row)
+    }
+
+    /// Reads the undeclared fields, which follow the declared ones.
+    pub fn decode_extra(reader: &mut Reader<'_>) -> Result<BTreeMap<String, Json>> {
+        let mut extra = BTreeMap::new();
         for _ in 0..reader.count(2)? {
             let name = reader.text()?.to_owned();
-            row.extra.insert(name, json(reader)?);
+            extra.insert(name, json(reader)?);
         }
-        Ok(row)
+        Ok(extra)
+    }
+
+    /// Steps over what [`Row::encode`] wrote.
+    pub(crate) fn skip(reader: &mut Reader<'_>) -> Result<()> {
+        for _ in 0..reader.count(2)? {
+            field_id(reader)?;
+            ValueRef::skip(reader)?;
+        }
+        for _ in 0..reader.count(2)? {
+            reader.bytes()?;
+            reader.bytes()?;
+        }
+        Ok(())
+    }
+}
+
+/// The declared fields of a row as they lie in its bytes.
+#[derive(Debug)]
+pub struct RawFields {
+    left: usize,
+}
+
+impl RawFields {
+    /// Starts at the first byte of a row.
+    pub fn new(reader: &mut Reader<'_>) -> Result<Self> {
+        let left = reader.count(2)?;
+        Ok(Self { left })
+    }
+
+    /// The next declared field; after the last one the reader is at [`Row::decode_extra`].
+    #[inline]
+    pub fn next<'a>(&mut self, reader: &mut Reader<'a>) -> Result<Option<(FieldId, ValueRef<'a>)>> {
+        let Some(left) = self.left.checked_sub(1) else {
+            return Ok(None);
+        };
+        self.left = left;
+        let id = field_id(reader)?;
+        let value = ValueRef::decode(reader)?.ok_or_else(|| Error::corrupt("a null field"))?;
+        Ok(Some((id, value)))
     }
 }
 
@@ -190,6 +236,13 @@ impl OldValue {
                 }
             }
         }
+    }
+
+    /// Reads the list of old values that follows the row of an UPDATE.
+    pub fn decode_all(reader: &mut Reader<'_>) -> Result<Vec<Self>> {
+        (0..reader.count(2)?)
+            .map(|_| Self::decode(reader))
+            .collect()
     }
 
     /// Reads what [`OldValue::encode`] wrote.

@@ -99,6 +99,33 @@ pub enum Value {
     Vector(Vec<f32>),
 }
 
+/// A value as it lies in the bytes that [`Value::encode`] wrote.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ValueRef<'a> {
+    /// [`Value::Bool`].
+    Bool(bool),
+    /// [`Value::Int`].
+    Int(i64),
+    /// [`Value::BigInt`].
+    BigInt(i64),
+    /// [`Value::Float`].
+    Float(f64),
+    /// [`Value::Text`].
+    Text(&'a str),
+    /// [`Value::Date`].
+    Date(i32),
+    /// [`Value::Timestamp`].
+    Timestamp(i64),
+    /// [`Value::Json`].
+    Json(&'a str),
+    /// [`Value::Binary`].
+    Binary(&'a [u8]),
+    /// [`Value::Uuid`].
+    Uuid([u8; 16]),
+    /// [`Value::Vector`], each number as its four bytes, the lowest first.
+    Vector(&'a [[u8; 4]]),
+}
+
 impl Value {
     /// The type this value is of.
     pub fn field_type(&self) -> FieldType {
@@ -227,6 +254,50 @@ impl Value {
 
     /// Reads what [`Value::encode`] wrote; tag 0 is `None`.
     pub fn decode(reader: &mut Reader<'_>) -> Result<Option<Self>> {
+        Ok(ValueRef::decode(reader)?.map(ValueRef::to_value))
+    }
+}
+
+impl<'a> ValueRef<'a> {
+    /// The type this value is of.
+    pub fn field_type(self) -> FieldType {
+        match self {
+            Self::Bool(_) => FieldType::Bool,
+            Self::Int(_) => FieldType::Int,
+            Self::BigInt(_) => FieldType::BigInt,
+            Self::Float(_) => FieldType::Float,
+            Self::Text(_) => FieldType::String,
+            Self::Date(_) => FieldType::Date,
+            Self::Timestamp(_) => FieldType::Timestamp,
+            Self::Json(_) => FieldType::Json,
+            Self::Binary(_) => FieldType::Binary,
+            Self::Uuid(_) => FieldType::Uuid,
+            Self::Vector(_) => FieldType::Vector,
+        }
+    }
+
+    /// The value, with bytes of its own.
+    pub fn to_value(self) -> Value {
+        match self {
+            Self::Bool(b) => Value::Bool(b),
+            Self::Int(i) => Value::Int(i),
+            Self::BigInt(i) => Value::BigInt(i),
+            Self::Float(f) => Value::Float(f),
+            Self::Text(text) => Value::Text(text.to_owned()),
+            Self::Date(days) => Value::Date(days),
+            Self::Timestamp(micros) => Value::Timestamp(micros),
+            Self::Json(text) => Value::Json(text.to_owned()),
+            Self::Binary(bytes) => Value::Binary(bytes.to_vec()),
+            Self::Uuid(bytes) => Value::Uuid(bytes),
+            Self::Vector(items) => {
+                Value::Vector(items.iter().map(|item| f32::from_le_bytes(*item)).collect())
+            }
+        }
+    }
+
+    /// Reads what [`Value::encode`] wrote and copies nothing; tag 0 is `None`.
+    #[inline]
+    pub fn decode(reader: &mut Reader<'a>) -> Result<Option<Self>> {
         Ok(Some(match reader.byte()? {
             0 => return Ok(None),
             1 => Self::Bool(false),
@@ -234,22 +305,51 @@ impl Value {
             3 => Self::Int(signed(reader)?),
             4 => Self::BigInt(i64::from_le_bytes(reader.array()?)),
             5 => Self::Float(f64::from_le_bytes(reader.array()?)),
-            6 => Self::Text(reader.text()?.to_owned()),
+            6 => Self::Text(reader.text()?),
             7 => Self::Date(
                 i32::try_from(signed(reader)?).map_err(|_| Error::corrupt("a date is too far"))?,
             ),
             8 => Self::Timestamp(signed(reader)?),
-            9 => Self::Json(reader.text()?.to_owned()),
-            10 => Self::Binary(reader.bytes()?.to_vec()),
+            9 => Self::Json(reader.text()?),
+            10 => Self::Binary(reader.bytes()?),
             11 => Self::Uuid(reader.array()?),
             12 => {
                 let count = reader.count(4)?;
-                let items = (0..count).map(|_| Ok(f32::from_le_bytes(reader.array()?)));
-                Self::Vector(items.collect::<Result<_>>()?)
+                let (items, _) = reader.take(count.saturating_mul(4))?.as_chunks();
+                Self::Vector(items)
             }
-            tag => return Err(Error::corrupt(format!("unknown value tag {tag}"))),
+            tag => return Err(unknown_tag(tag)),
         }))
     }
+
+    /// Steps over what [`Value::encode`] wrote, and leaves it to who reads it whether text is UTF-8.
+    pub(crate) fn skip(reader: &mut Reader<'_>) -> Result<()> {
+        match reader.byte()? {
+            0..=2 => {}
+            3 | 7 | 8 => {
+                reader.varint()?;
+            }
+            4 | 5 => {
+                reader.take(8)?;
+            }
+            6 | 9 | 10 => {
+                reader.bytes()?;
+            }
+            11 => {
+                reader.take(16)?;
+            }
+            12 => {
+                let count = reader.count(4)?;
+                reader.take(count.saturating_mul(4))?;
+            }
+            tag => return Err(unknown_tag(tag)),
+        }
+        Ok(())
+    }
+}
+
+fn unknown_tag(tag: u8) -> Error {
+    Error::corrupt(format!("unknown value tag {tag}"))
 }
 
 fn put_tagged(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
@@ -376,6 +476,9 @@ mod tests {
             value.encode(&mut out);
             let mut reader = Reader::new(&out);
             prop_assert_eq!(Value::decode(&mut reader).unwrap(), Some(value.clone()));
+            prop_assert!(reader.is_empty());
+            let mut reader = Reader::new(&out);
+            ValueRef::skip(&mut reader).unwrap();
             prop_assert!(reader.is_empty());
             let json = value.to_json();
             prop_assert_eq!(Value::from_json(value.field_type(), json).unwrap(), Some(value));

@@ -3,6 +3,7 @@
 use crate::{Error, Result};
 
 /// Appends an unsigned LEB128 number.
+#[inline]
 pub fn put_varint(out: &mut Vec<u8>, mut n: u64) {
     while n >= 0x80 {
         out.push(n.to_le_bytes()[0] | 0x80);
@@ -12,6 +13,7 @@ pub fn put_varint(out: &mut Vec<u8>, mut n: u64) {
 }
 
 /// Appends a length and then the bytes.
+#[inline]
 pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
@@ -40,15 +42,22 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads exactly `count` bytes.
+    #[inline]
     pub fn take(&mut self, count: usize) -> Result<&'a [u8]> {
-        let (head, rest) = self.rest.split_at_checked(count).ok_or_else(|| {
-            Error::corrupt(format!("{count} bytes declared, {} left", self.rest.len()))
-        })?;
+        let Some((head, rest)) = self.rest.split_at_checked(count) else {
+            return Err(self.too_short(count));
+        };
         self.rest = rest;
         Ok(head)
     }
 
+    #[cold]
+    fn too_short(&self, count: usize) -> Error {
+        Error::corrupt(format!("{count} bytes declared, {} left", self.rest.len()))
+    }
+
     /// Reads a fixed-size array.
+    #[inline]
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
         let mut array = [0; N];
         array.copy_from_slice(self.take(N)?);
@@ -56,8 +65,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads one byte.
+    #[inline]
     pub fn byte(&mut self) -> Result<u8> {
-        Ok(self.array::<1>()?[0])
+        let Some((byte, rest)) = self.rest.split_first() else {
+            return Err(self.too_short(1));
+        };
+        self.rest = rest;
+        Ok(*byte)
     }
 
     /// Reads a little-endian `u64`.
@@ -66,7 +80,19 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads an unsigned LEB128 number of at most 64 bits.
+    #[inline]
     pub fn varint(&mut self) -> Result<u64> {
+        // Most numbers are below 128.
+        if let Some((byte, rest)) = self.rest.split_first()
+            && *byte < 0x80
+        {
+            self.rest = rest;
+            return Ok(u64::from(*byte));
+        }
+        self.long_varint()
+    }
+
+    fn long_varint(&mut self) -> Result<u64> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -82,24 +108,30 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a length that must fit in what is left, each item taking at least `item_bytes_min`.
+    #[inline]
     pub fn count(&mut self, item_bytes_min: usize) -> Result<usize> {
         let count = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
-        if count.saturating_mul(item_bytes_min) > self.rest.len() {
-            return Err(Error::corrupt(format!(
-                "{count} items declared, {} bytes left",
-                self.rest.len()
-            )));
+        match count.saturating_mul(item_bytes_min) > self.rest.len() {
+            true => Err(self.too_many(count)),
+            false => Ok(count),
         }
-        Ok(count)
+    }
+
+    #[cold]
+    fn too_many(&self, count: usize) -> Error {
+        let left = self.rest.len();
+        Error::corrupt(format!("{count} items declared, {left} bytes left"))
     }
 
     /// Reads a length and then that many bytes.
+    #[inline]
     pub fn bytes(&mut self) -> Result<&'a [u8]> {
         let count = self.count(1)?;
         self.take(count)
     }
 
     /// Reads a length and then that much UTF-8.
+    #[inline]
     pub fn text(&mut self) -> Result<&'a str> {
         std::str::from_utf8(self.bytes()?).map_err(|_| Error::corrupt("text is not UTF-8"))
     }

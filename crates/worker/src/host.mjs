@@ -45,11 +45,20 @@ export function panicked(message) {
 
 // Not awaited: the alarm is one write with the statements before it.
 export function setAlarm(storage, at) {
-  storage.setAlarm(at).catch((error) => console.error("tidelog: the alarm could not be set:", error));
+  quietly(() => storage.setAlarm(at));
 }
 
 export function deleteAlarm(storage) {
-  storage.deleteAlarm().catch((error) => console.error("tidelog: the alarm could not be cleared:", error));
+  quietly(() => storage.deleteAlarm());
+}
+
+/// A failure here means that the platform is resetting the actor: its next start looks for work.
+async function quietly(act) {
+  try {
+    await act();
+  } catch (error) {
+    console.error("tidelog: the alarm could not be changed:", error);
+  }
 }
 
 export function getAlarm(storage) {

@@ -6,7 +6,9 @@ use std::rc::Rc;
 use futures_channel::oneshot;
 use js_sys::Array;
 use tidelog_api::{Meter, handle_object};
-use tidelog_core::{Address, Command, Effect, Engine, Input, Reply, Sql, SqlExt, View};
+use tidelog_core::{
+    Address, Command, Effect, Engine, Input, Reply, Sql, SqlExt, View, stored_address,
+};
 use tidelog_log::{Error, Result, Sequence};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -52,11 +54,16 @@ pub(crate) struct Object {
 }
 
 impl Object {
-    fn open(storage: &JsValue, env: &JsValue, name: &str) -> Result<Self> {
+    fn open(storage: &JsValue, env: &JsValue, name: Option<String>) -> Result<Self> {
+        let sql = DurableSql::of(storage.clone())?;
+        let name = match name {
+            Some(name) => name,
+            None => stored_address(&sql)?.unwrap_or_default(),
+        };
         Ok(Self {
-            address: address_of(name)?,
+            address: address_of(&name)?,
             settings: Settings::read(env)?,
-            sql: DurableSql::of(storage.clone())?,
+            sql,
             gate: Gate::of(storage.clone()),
             alarm: Alarm::of(storage.clone()),
             peers: Peers::of(env),
@@ -332,9 +339,10 @@ pub struct ObjectActor(pub(crate) Rc<Object>);
 
 #[wasm_bindgen]
 impl ObjectActor {
-    /// The object with this name (its permanent address) over its storage.
+    /// The object with this name (its permanent address) over its storage; without a name, the one
+    /// that the storage holds.
     #[wasm_bindgen(constructor)]
-    pub fn new(storage: &JsValue, env: &JsValue, name: &str) -> Result<Self, JsValue> {
+    pub fn new(storage: &JsValue, env: &JsValue, name: Option<String>) -> Result<Self, JsValue> {
         let object = Object::open(storage, env, name);
         let object = Rc::new(object.map_err(|e| JsValue::from_str(&e.to_string()))?);
         spawn_local(Rc::clone(&object).repair());
@@ -374,6 +382,11 @@ impl ObjectActor {
             worker::console_error!("tidelog: {}: {error}", self.0.address);
             self.0.error.replace(Some(error.to_string()));
         }
+    }
+
+    /// The permanent address.
+    pub fn name(&self) -> String {
+        self.0.address.to_string()
     }
 
     /// The newest event, to see whether sockets have something to read.

@@ -43,16 +43,12 @@ impl Object {
                 }
                 other => other?,
             };
-            if batch.to == from {
+            if batch.range.to == from {
                 return Ok(());
             }
             self.gate.pass().await?;
-            let bytes = batch.encode();
-            drop(batch);
-            let reply: PushReply = self
-                .peers
-                .table(table, &TableAsk::Accept, Some(&bytes))
-                .await?;
+            let bytes = Some(batch.as_bytes());
+            let reply: PushReply = self.peers.table(table, &TableAsk::Accept, bytes).await?;
             from = match reply {
                 PushReply::Accepted { mark, .. } | PushReply::Behind { mark, .. } => mark,
                 PushReply::Fenced { mark } => return Err(self.fenced(table, mark)),

@@ -180,7 +180,7 @@ fn failure(error: &JsValue) -> Error {
     }
     let message = js::text_of(error);
     let (plain, code) = message
-        .rsplit_once(": SQLITE_")
+        .split_once(": SQLITE_")
         .unwrap_or((message.as_str(), ""));
     let has = |name: &str| code.starts_with(name);
     if has("CONSTRAINT") {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use tidelog_core::{Address, SqlExt};
 use tidelog_lake::{BlobStore, Committed, Mark, TableActor as Table, TableStatus};
-use tidelog_log::{Batch, Error, Result};
+use tidelog_log::{Error, PackedBatch, Result};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
@@ -90,7 +90,7 @@ impl Inner {
 
     async fn asked(&self, ask: TableAsk, bytes: Option<Vec<u8>>) -> Result<Json> {
         match ask {
-            TableAsk::Accept => self.accept(&bytes.unwrap_or_default()),
+            TableAsk::Accept => self.accept(bytes.unwrap_or_default()),
             // Asking makes no table.
             TableAsk::Mark { .. } | TableAsk::Metadata | TableAsk::Status if !self.exists()? => {
                 self.nothing(&ask)
@@ -120,8 +120,8 @@ impl Inner {
         }
     }
 
-    fn accept(&self, bytes: &[u8]) -> Result<Json> {
-        let batch = Batch::decode(bytes)?;
+    fn accept(&self, bytes: Vec<u8>) -> Result<Json> {
+        let batch = PackedBatch::read(bytes)?;
         let table = self.table()?;
         let reply = table.accept(&self.sql, js::now(), &batch)?;
         self.gate.wrote();
@@ -316,9 +316,10 @@ pub struct TableActor(Rc<Inner>);
 
 #[wasm_bindgen]
 impl TableActor {
-    /// The table with this name (its permanent address) over its storage.
+    /// The table with this name (its permanent address) over its storage; without a name, the one
+    /// that the storage holds.
     #[wasm_bindgen(constructor)]
-    pub fn new(storage: &JsValue, env: &JsValue, name: &str) -> Result<Self, JsValue> {
+    pub fn new(storage: &JsValue, env: &JsValue, name: Option<String>) -> Result<Self, JsValue> {
         let opened = open(storage, env, name);
         let inner = Rc::new(opened.map_err(|e| JsValue::from_str(&e.to_string()))?);
         spawn_local(Rc::clone(&inner).repair());
@@ -345,13 +346,19 @@ impl TableActor {
     }
 }
 
-fn open(storage: &JsValue, env: &JsValue, name: &str) -> Result<Inner> {
+fn open(storage: &JsValue, env: &JsValue, name: Option<String>) -> Result<Inner> {
+    let sql = DurableSql::of(storage.clone())?;
+    let name = match name {
+        Some(name) => name,
+        None => Table::stored_address(&sql)?.unwrap_or_default(),
+    };
+
     let bucket = js_sys::Reflect::get(env, &JsValue::from_str("LAKE"));
     let bucket = bucket.map_err(|e| Error::internal(js::text_of(&e)))?;
     Ok(Inner {
-        address: address_of(name)?,
+        address: address_of(&name)?,
         settings: Settings::read(env)?,
-        sql: DurableSql::of(storage.clone())?,
+        sql,
         gate: Gate::of(storage.clone()),
         alarm: Alarm::of(storage.clone()),
         peers: Peers::of(env),

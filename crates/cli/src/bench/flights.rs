@@ -30,7 +30,8 @@ pub(crate) struct Input {
 #[derive(Clone, Debug)]
 pub(crate) struct Flight {
     pub(crate) key: String,
-    pub(crate) document: JsonObject,
+    /// The document's JSON, as a request's body has it.
+    pub(crate) text: Box<str>,
     pub(crate) row: Row,
 }
 
@@ -95,9 +96,10 @@ fn flight(
         };
         document.insert(name.to_owned(), json);
     }
-    let row = prepared.row(document.clone())?;
+    let text = Json::Object(document.clone()).to_string().into();
+    let row = prepared.row(document)?;
     let key = prepared.key_of(&row).unwrap_or_default();
-    Ok(Flight { key, document, row })
+    Ok(Flight { key, text, row })
 }
 
 fn unpacked(path: &Path) -> Result<Vec<u8>> {

@@ -7,8 +7,8 @@ use clap::Args;
 use rusqlite::types::Value as Bound;
 use serde_json::json;
 use tidelog_core::{
-    Address, Caller, Collection, Command, JsonObject, LogPolicy, Mutation, RowTable, SqlExt,
-    TypeSchema,
+    Address, Caller, Collection, Command, JsonObject, LogPolicy, Mutation, NewDocument, RowTable,
+    SqlExt, TypeSchema,
 };
 use tidelog_embedded::{OpenObject, instant};
 use tidelog_log::{Error, Result};
@@ -133,7 +133,7 @@ fn write(schema: &Arc<TypeSchema>, mutations: Vec<Mutation>) -> Command {
 fn insert(flight: &Flight) -> Mutation {
     Mutation::Insert {
         collection: COLLECTION.to_owned(),
-        document: flight.document.clone(),
+        document: NewDocument::Text(flight.text.clone()),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value as Json, json};
-use tidelog_core::{Address, Caller, Command, LogPolicy, Mutation, TypeSchema};
+use tidelog_core::{Address, Caller, Command, LogPolicy, Mutation, NewDocument, TypeSchema};
 use tidelog_embedded::{Blobs, LakeSettings, OpenObject, Sqlite, entropy, instant, now};
 use tidelog_lake::{ChangesScan, PushReply, TableActor, TableSettings};
 use tidelog_log::{Error, Result, Sequence};
@@ -89,7 +89,7 @@ fn fill(scratch: &Scratch, schema: Arc<TypeSchema>, flights: &[Flight]) -> Resul
     for rows in flights.chunks(TURN) {
         let mutations = rows.iter().map(|flight| Mutation::Insert {
             collection: COLLECTION.to_owned(),
-            document: flight.document.clone(),
+            document: NewDocument::Text(flight.text.clone()),
         });
         let command = Command::Write {
             schema: Arc::clone(&schema),

@@ -139,10 +139,9 @@ fn write_all(
 }
 
 fn write(writer: &mut Connection, object: &str, flight: &Flight) -> Result<Write> {
-    let body = Json::Object(flight.document.clone()).to_string();
     let path = format!("{object}/{COLLECTION}");
     let asked = instant();
-    let answer = writer.send("POST", &path, "application/json", body.as_bytes())?;
+    let answer = writer.send("POST", &path, "application/json", flight.text.as_bytes())?;
     let answered = instant();
     let answer: Json = serde_json::from_slice(&answer).map_err(|e| failed(e.to_string()))?;
     let sequence = answer["written"][0]["version"].as_u64();

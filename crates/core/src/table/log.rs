@@ -84,6 +84,20 @@ pub(crate) fn read(
     bytes_max: usize,
     events_max: u64,
 ) -> Result<Vec<Record>> {
+    let records = read_bytes(sql, from, bytes_max, events_max)?;
+    let records = records.iter().map(|bytes| Record::decode(bytes));
+    let mut records = records.collect::<Result<Vec<_>>>()?;
+    records.retain(|record| record.last_sequence() >= from);
+    Ok(records)
+}
+
+/// What [`read`] decodes; the first record may end before `from`.
+pub(crate) fn read_bytes(
+    sql: &dyn Sql,
+    from: Sequence,
+    bytes_max: usize,
+    events_max: u64,
+) -> Result<Vec<Vec<u8>>> {
     let at = "SELECT id FROM _log WHERE id <= ?1 ORDER BY id DESC LIMIT 1";
     let holder = one(sql, at, &[int(from.0 * PARTS)], |row| row[0].unsigned())?;
     let start = holder.map_or(0, |id| id / PARTS * PARTS);
@@ -102,23 +116,19 @@ pub(crate) fn read(
     let Some(end) = whole_records(&sizes, bytes_max, beyond) else {
         return Ok(Vec::new());
     };
-    let parts = all(
+    let mut parts = all(
         sql,
         "SELECT id, body FROM _log WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
         &[int(start), int(end)],
         |row| Ok((row[0].unsigned()?, row[1].blob()?.to_vec())),
     )?;
     let records = parts
-        .chunk_by(|a, b| a.0 / PARTS == b.0 / PARTS)
-        .map(|parts| {
-            if let [(_, body)] = parts {
-                return Record::decode(body);
-            }
-            Record::decode(&join_parts(parts.iter().map(|(_, body)| body.as_slice())))
+        .chunk_by_mut(|a, b| a.0 / PARTS == b.0 / PARTS)
+        .map(|parts| match parts {
+            [(_, body)] => std::mem::take(body),
+            parts => join_parts(parts.iter().map(|(_, body)| body.as_slice())),
         });
-    let mut records = records.collect::<Result<Vec<_>>>()?;
-    records.retain(|record| record.last_sequence() >= from);
-    Ok(records)
+    Ok(records.collect())
 }
 
 /// The last row id of as many whole records as fit and start before `beyond`, at least the first.

@@ -58,6 +58,15 @@ pub(crate) fn claim(sql: &dyn Sql, address: &Address) -> Result<()> {
     }
 }
 
+/// The address of the object whose database this is; `None` where there is none yet.
+pub fn stored_address(sql: &dyn Sql) -> Result<Option<String>> {
+    let made = "SELECT 1 FROM sqlite_master WHERE name = '_meta'";
+    match one(sql, made, &[], |_| Ok(()))? {
+        Some(()) => get(sql, "address"),
+        None => Ok(None),
+    }
+}
+
 pub(crate) fn status(sql: &dyn Sql) -> Result<Status> {
     let name = get(sql, "status")?;
     let found = [Status::Active, Status::Deleting, Status::Deleted]

@@ -12,8 +12,10 @@
 use std::collections::BTreeMap;
 
 use ciborium::Value as Cbor;
+use tidelog_log::limits::ROW_BYTES_MAX;
 use tidelog_log::{Error, FieldId, FieldType, OldValue, Result, Row, Sequence, Value};
 
+use crate::document::row_bytes_at_least;
 use crate::sql::{Sql, SqlValue, quoted};
 use crate::{Collection, Field};
 
@@ -136,6 +138,7 @@ impl RowTable {
             args.push(value.map_or(SqlValue::Null, |(_, value)| to_sql(value, copy)));
         }
         args.push(extra.as_deref().map_or(SqlValue::Null, SqlValue::Blob));
+        check_bytes(&args)?;
         run(&args)
     }
 }
@@ -145,6 +148,10 @@ impl RowTable {
     /// of the others alone.
     pub fn update(&self, sql: &dyn Sql, document: &Document, old: &[OldValue]) -> Result<()> {
         let row = &document.row;
+        if row_bytes_at_least(row) > ROW_BYTES_MAX / 8 {
+            // What does not change counts too.
+            self.bind(&document.key, document.version, row, |_| Ok(()))?;
+        }
         let changed: Vec<&(String, FieldId, FieldType)> = self
             .columns
             .iter()
@@ -185,6 +192,28 @@ impl RowTable {
 }
 
 /// A field's column with its SQLite type. Nullability is the engine's to check.
+/// Refuses a row that a Durable Object could not hold, on every host.
+fn check_bytes(args: &[SqlValue<'_>]) -> Result<()> {
+    let bytes: usize = args.iter().map(stored_bytes).sum();
+    if bytes <= ROW_BYTES_MAX {
+        return Ok(());
+    }
+    Err(Error::too_large(
+        "row_too_large",
+        format!("a document takes at most {ROW_BYTES_MAX} bytes as it is stored, this {bytes}"),
+    ))
+}
+
+/// The most bytes that SQLite needs for a value and its type.
+fn stored_bytes(value: &SqlValue<'_>) -> usize {
+    match value {
+        SqlValue::Null => 1,
+        SqlValue::Integer(_) | SqlValue::Real(_) => 9,
+        SqlValue::Text(text) => text.len() + 9,
+        SqlValue::Blob(bytes) => bytes.len() + 9,
+    }
+}
+
 pub(crate) fn column_ddl(field: &Field) -> String {
     let affinity = match field.field_type {
         FieldType::String | FieldType::Json => "TEXT",

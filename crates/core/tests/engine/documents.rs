@@ -1,7 +1,7 @@
 //! Insert, upsert, put, update, delete; defaults, generated ids, undeclared fields, versions.
 
 use serde_json::json;
-use tidelog_core::WrittenOperation;
+use tidelog_core::{Mutation, NewDocument, WrittenOperation};
 use tidelog_log::Sequence;
 
 use crate::lab::{Lab, delete, insert, notes, of_version, put, town, update, upsert};
@@ -17,6 +17,60 @@ fn an_inserted_document_is_read_back_with_its_defaults() {
     let mut wanted = ada;
     wanted["role"] = json!("guest");
     assert_eq!(lab.get("people", "ada").unwrap(), wanted);
+}
+
+/// Documents as a caller may write them: usual, odd and wrong.
+const TEXTS: [&str; 16] = [
+    r#"{"id":"a","name":"Ada","age":36,"born":"1815-12-10","place":[1.5,2],"more":{"a":[1,null]}}"#,
+    r#" { "more" : [ { "x" : -0.0 } ], "name" : "\u0041d\u00e9", "id" : "b" } "#,
+    r#"{"name":"Eve","id":"c","age":null,"shoe":38,"free":{"z":1,"a":{}},"also":null}"#,
+    r#"{"name":"Eve","id":"d","role":null,"age":1e1}"#,
+    r#"{"name":"No id"}"#,
+    r#"{"name":"Null id","id":null}"#,
+    r#"{"name":"Number id","id":1}"#,
+    r#"{"id":"e","name":"First","name":"Last"}"#,
+    r#"{"id":"f","name":"Ada","shoe":1,"shoe":2}"#,
+    r#"{"id":"g","name":"ada","age":-1}"#,
+    r#"{"id":"h","age":-1,"born":"x"}"#,
+    r#"{"id":"i","name":"Ada","place":[1,2,3]}"#,
+    r#"{"id":"j","name":"Ada","age":1.5,"_x":1}"#,
+    r#"{"id":"k","name":"Ada","more":"text","boss":"a"}"#,
+    r#"{"id":"l","name":"Ada","boss":"nobody"}"#,
+    r#"{"id":"a","name":"Taken"}"#,
+];
+
+#[test]
+fn a_document_is_the_same_as_text_and_as_members() {
+    let (mut one, mut two) = (Lab::new(town()), Lab::new(town()));
+    let insert = |document| Mutation::Insert {
+        collection: "people".to_owned(),
+        document,
+    };
+    for text in TEXTS {
+        let text = NewDocument::Text(text.into());
+        let members = text.clone().into_members().unwrap();
+        let answers = (
+            one.write(vec![insert(text.clone())]),
+            two.write(vec![insert(members.into())]),
+        );
+        assert_eq!(answers.0, answers.1, "{text:?}");
+        assert_eq!(one.dump(), two.dump(), "{text:?}");
+    }
+    assert_eq!(one.engine.head(), Sequence(8));
+}
+
+#[test]
+fn text_that_is_no_object_is_refused() {
+    let mut lab = Lab::new(notes());
+    for text in ["", "[]", "1", "{", "{}{}", r#"{"n":1}x"#, r#"{"n":1e999}"#] {
+        let document = NewDocument::Text(text.into());
+        let collection = "notes".to_owned();
+        let error = lab.write(vec![Mutation::Insert {
+            collection,
+            document,
+        }]);
+        assert_eq!(error.unwrap_err().code(), "invalid_json", "{text}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Requests that are repeated under one key.
 
 use serde_json::json;
-use tidelog_core::{Caller, TurnReply};
+use tidelog_core::{Caller, Mutation, NewDocument, TurnReply};
 use tidelog_log::Result;
 
 use crate::lab::{Lab, insert, notes};
@@ -32,6 +32,33 @@ fn a_repeat_gets_the_first_answer_and_does_nothing_also_after_reopening() {
         lab.reopen();
     }
     assert_eq!(lab.dump(), before);
+}
+
+#[test]
+fn a_repeat_may_order_and_space_its_members_in_another_way() {
+    let mut lab = Lab::new(notes());
+    let caller = Caller {
+        idempotency_key: "k".to_owned(),
+        ..Caller::default()
+    };
+    let mut write = |document: NewDocument| {
+        let collection = "notes".to_owned();
+        let insert = Mutation::Insert {
+            collection,
+            document,
+        };
+        lab.write_as(caller.clone(), vec![insert]).unwrap().replayed
+    };
+    let text = |text: &str| NewDocument::Text(text.into());
+    assert!(!write(text(r#"{"n":1,"id":"a"}"#)));
+    assert!(write(text(r#"{ "id": "\u0061", "n": 1 }"#)));
+    assert!(write(
+        json!({"id": "a", "n": 1})
+            .as_object()
+            .unwrap()
+            .clone()
+            .into()
+    ));
 }
 
 #[test]

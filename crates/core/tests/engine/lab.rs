@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 use tidelog_core::{
     Address, Caller, ChangesPage, ChangesRequest, Command, Effect, Engine, Images, Input,
-    LogPolicy, Mutation, ObjectState, Reply, SqlExt, TurnReply, TypeSchema, TypeSpec,
+    LogPolicy, Mutation, NewDocument, ObjectState, Reply, SqlExt, TurnReply, TypeSchema, TypeSpec,
 };
 use tidelog_log::{Error, EventFilter, Result, Sequence, StartAt};
 
@@ -207,7 +207,7 @@ fn members(json: Json) -> tidelog_core::JsonObject {
 }
 
 pub(crate) fn insert(collection: &str, document: Json) -> Mutation {
-    let (collection, document) = (collection.to_owned(), members(document));
+    let (collection, document) = (collection.to_owned(), members(document).into());
     Mutation::Insert {
         collection,
         document,
@@ -215,7 +215,7 @@ pub(crate) fn insert(collection: &str, document: Json) -> Mutation {
 }
 
 pub(crate) fn upsert(collection: &str, document: Json) -> Mutation {
-    let (collection, document) = (collection.to_owned(), members(document));
+    let (collection, document) = (collection.to_owned(), members(document).into());
     Mutation::Upsert {
         collection,
         document,
@@ -250,6 +250,16 @@ pub(crate) fn delete(collection: &str, key: &str) -> Mutation {
         key,
         if_version: None,
     }
+}
+
+/// The same change, its document as JSON text.
+pub(crate) fn as_text(mutation: &Mutation) -> Mutation {
+    let mut mutation = mutation.clone();
+    if let Mutation::Insert { document, .. } | Mutation::Upsert { document, .. } = &mut mutation {
+        let members = document.clone().into_members().unwrap();
+        *document = NewDocument::Text(Json::Object(members).to_string().into());
+    }
+    mutation
 }
 
 /// The same change, only of this version.

@@ -228,24 +228,29 @@ fn the_chain_links_every_record_to_the_one_before() {
         .batch(&lab.sql, "notes", Sequence(0), usize::MAX)
         .unwrap();
     assert_eq!(
-        (batch.from_hash, batch.to, batch.events.len()),
+        (batch.range.from_hash, batch.range.to, batch.events),
         (Hash::default(), Sequence(5), 5)
     );
     assert_eq!(
-        (batch.to_hash, batch.source),
+        (batch.range.to_hash, batch.range.source.clone()),
         (lab.state().head_hash, address().to_string())
     );
+    // What is made of the records' bytes is what their events would be written as.
+    let same = batch.unpack().unwrap();
+    assert_eq!(same.events.len(), 5);
+    assert_eq!(same.pack().unwrap(), batch);
     let mut from = view.batch(&lab.sql, "notes", Sequence(0), 1).unwrap();
     for at in 1..5 {
-        assert_eq!(from.to, Sequence(at));
-        let next = view.batch(&lab.sql, "notes", from.to, 1).unwrap();
-        assert_eq!(next.from_hash, from.to_hash);
+        let range = &from.range;
+        assert_eq!(range.to, Sequence(at));
+        let next = view.batch(&lab.sql, "notes", range.to, 1).unwrap();
+        assert_eq!(next.range.from_hash, range.to_hash);
         from = next;
     }
     let none = view
         .batch(&lab.sql, "other", Sequence(2), usize::MAX)
         .unwrap();
-    assert_eq!((none.events.len(), none.to), (0, Sequence(5)));
+    assert_eq!((none.events, none.range.to), (0, Sequence(5)));
 }
 
 #[test]
@@ -319,7 +324,7 @@ fn a_record_of_several_parts_is_one_turn() {
         .view()
         .batch(&lab.sql, "notes", Sequence(1), 1)
         .unwrap();
-    assert_eq!((batch.to, batch.events.len()), (Sequence(4), 3));
+    assert_eq!((batch.range.to, batch.events), (Sequence(4), 3));
 }
 
 #[test]
@@ -366,6 +371,6 @@ fn a_hash_across_the_border_of_two_parts_is_found_when_the_object_is_opened() {
             .view()
             .batch(&lab.sql, "notes", Sequence(2), 1)
             .unwrap();
-        assert_eq!(batch.from_hash, hash);
+        assert_eq!(batch.range.from_hash, hash);
     }
 }

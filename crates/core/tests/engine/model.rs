@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use tidelog_core::{Command, Mutation, SqlExt, WrittenOperation};
 use tidelog_log::{Sequence, StartAt};
 
-use crate::lab::{Lab, delete, insert, notes, of_version, put, update, upsert};
+use crate::lab::{Lab, as_text, delete, insert, notes, of_version, put, update, upsert};
 
 /// Documents by key, with their versions.
 type Documents = BTreeMap<String, (u64, Map<String, Json>)>;
@@ -37,20 +37,22 @@ impl Model {
         };
         match mutation {
             Mutation::Insert { document, .. } => {
-                let key = id_of(document);
+                let document = document.clone().into_members().unwrap();
+                let key = id_of(&document);
                 if self.documents.contains_key(&key) {
                     return Err("duplicate_key");
                 }
-                Ok(self.set(key, document.clone()))
+                Ok(self.set(key, document))
             }
             Mutation::Upsert {
                 document,
                 if_version,
                 ..
             } => {
-                let key = id_of(document);
+                let document = document.clone().into_members().unwrap();
+                let key = id_of(&document);
                 check(&key, if_version)?;
-                Ok(self.set(key, document.clone()))
+                Ok(self.set(key, document))
             }
             Mutation::Put {
                 key,
@@ -178,7 +180,7 @@ fn mutation(chance: &mut Chance, head: u64) -> Mutation {
     }
 }
 
-/// One step of two labs that get the same inputs, and of the model.
+/// One step of two labs that get the same inputs, the second's documents as text, and of the model.
 fn step(chance: &mut Chance, labs: &mut [Lab; 2], model: &mut Model) {
     for lab in labs.iter_mut() {
         lab.now += 7;
@@ -206,8 +208,9 @@ fn step(chance: &mut Chance, labs: &mut [Lab; 2], model: &mut Model) {
                 .map(|_| mutation(chance, model.head))
                 .collect();
             let wanted = model.write(&mutations);
-            for lab in labs {
-                let got = lab.write(mutations.clone());
+            let texts = mutations.iter().map(as_text).collect();
+            for (lab, form) in labs.iter_mut().zip([mutations.clone(), texts]) {
+                let got = lab.write(form);
                 let got = got.map(|r| r.written.iter().map(|w| w.operation).collect::<Vec<_>>());
                 assert_eq!(got.map_err(|e| e.code()), wanted, "{mutations:?}");
             }

@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 use tidelog_core::{Caller, Mutation};
 use tidelog_log::Kind;
 
-use crate::lab::{Lab, delete, insert, put, town, update, upsert};
+use crate::lab::{Lab, as_text, delete, insert, put, town, update, upsert};
 
 fn person(members: Json) -> Mutation {
     let mut document = json!({"id": "new", "name": "New"});
@@ -136,6 +136,7 @@ fn every_bad_input_names_its_field_and_changes_nothing() {
     for (mutation, code, field) in [bad_documents(), bad_keys_and_states()].concat() {
         let shown = format!("{mutation:?}");
         let error = lab.refused(vec![mutation.clone()]);
+        assert_eq!(lab.refused(vec![as_text(&mutation)]), error, "{shown}");
         assert_eq!(
             (error.code(), error.field()),
             (code, Some(field)),

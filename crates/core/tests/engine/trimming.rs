@@ -106,6 +106,7 @@ fn a_trimmed_offset_is_gone_and_says_where_the_log_begins() {
             .view()
             .batch(&lab.sql, "a", Sequence(12), 1)
             .unwrap()
+            .range
             .to,
         Sequence(15)
     );

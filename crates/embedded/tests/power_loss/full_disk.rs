@@ -32,3 +32,30 @@ fn a_full_disk_in_a_group_fails_the_group_and_leaves_a_whole_log() {
     assert_eq!(object.engine().head().0, 1);
     assert_eq!(check_whole(&object), Ok(()));
 }
+
+#[test]
+fn a_full_disk_in_a_lone_turn_undoes_that_turn() {
+    let recording = Shared::default();
+    let schema = schema();
+    let open = || {
+        let sqlite = Sqlite::writer_on(connect(&recording), 600_000).unwrap();
+        OpenObject::on(sqlite, &address(), LogPolicy::default()).unwrap()
+    };
+    let note = |key: &str, bytes: usize| {
+        let document = json!({"id": key, "title": "x".repeat(bytes)});
+        vec![write(&schema, vec![upsert(document)])]
+    };
+    let mut object = open();
+    for (key, bytes, fits) in [("a", 10, true), ("b", 900_000, false), ("c", 10, true)] {
+        let outcome = object.group(note(key, bytes));
+        assert_eq!(outcome.answers[0].is_ok(), fits, "{outcome:?}");
+        if !outcome.usable {
+            drop(object);
+            object = open();
+        }
+    }
+    drop(object);
+    let object = open();
+    assert_eq!(object.engine().head().0, 2);
+    assert_eq!(check_whole(&object), Ok(()));
+}

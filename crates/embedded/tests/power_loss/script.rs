@@ -53,7 +53,7 @@ pub(crate) fn upsert(document: Json) -> Mutation {
     };
     Mutation::Upsert {
         collection: "notes".to_owned(),
-        document,
+        document: document.into(),
         if_version: None,
     }
 }

@@ -180,11 +180,10 @@ fn batches_that_make_no_sense_are_refused() {
     let refused = |change: &dyn Fn(&mut tidelog_log::Batch)| {
         let mut batch = source.range(Sequence(0), Sequence(3));
         change(&mut batch);
-        table
-            .actor
-            .accept(&table.sql, 0, &batch)
-            .unwrap_err()
-            .code()
+        let taken = batch
+            .pack()
+            .and_then(|batch| table.actor.accept(&table.sql, 0, &batch));
+        taken.unwrap_err().code()
     };
     assert_eq!(
         refused(&|b| b.source = "default/object/car/1/0".to_owned()),

@@ -346,7 +346,8 @@ impl<B: BlobStore> Table<B> {
     }
 
     pub(crate) fn accept(&self, batch: &Batch) -> PushReply {
-        self.actor.accept(&self.sql, self.clock, batch).unwrap()
+        let batch = batch.pack().unwrap();
+        self.actor.accept(&self.sql, self.clock, &batch).unwrap()
     }
 
     pub(crate) fn entropy(&mut self) -> [u8; 16] {
