@@ -1,7 +1,7 @@
 // The one WebAssembly instance of this isolate, and what happens when it traps.
 //
-// A trap (a panic, a stack overflow, memory that ran out) leaves memory that nobody may trust, so
-// the instance is replaced. SQLite has undone what the trap interrupted. Whoever waits for a call
+// A trap (a panic, a stack overflow, memory that ran out), or the platform's ending an actor in the
+// middle of a call, leaves memory that nobody may trust, so the instance is replaced. SQLite has undone what the trap interrupted. Whoever waits for a call
 // into the old instance is told; actors are made anew from their databases on their next call.
 
 import * as wasm from "./build/tidelog.js";
@@ -27,7 +27,7 @@ export class NotMade extends Error {
   }
 
   get document() {
-    const [, code, message] = /^(\w+): (.*)$/s.exec(this.message);
+    const [, code = "internal", message = this.message] = /^(\w+): (.*)$/s.exec(this.message) ?? [];
     return problem(code, message);
   }
 }
