@@ -19,8 +19,10 @@ COLUMNS = ("_object", "_sequence", "_key", "_operation", "distance", "arr_delay"
 class PyIceberg:
     """The reference implementation in Python, reading through PyArrow."""
 
-    def __init__(self, url):
-        catalog = RestCatalog("tidelog", uri=f"{url}/iceberg", warehouse="default")
+    def __init__(self, server):
+        catalog = RestCatalog(
+            "tidelog", uri=f"{server.url}/iceberg", warehouse="default", **server.s3_properties()
+        )
         self.table = catalog.load_table(TABLE)
 
     def figures(self, start, end):
@@ -50,13 +52,19 @@ class PyIceberg:
 class DuckDb:
     """DuckDB with its own C++ Iceberg, Avro and S3 extensions, loaded from their packages."""
 
-    def __init__(self, url):
+    def __init__(self, server):
         self.db = duckdb.connect(config={"allow_unsigned_extensions": "true"})
         for name in ("avro", "httpfs", "iceberg"):
             self.db.execute(f"LOAD '{extension(name)}'")
         self.db.execute(
-            f"ATTACH 'default' AS lake (TYPE iceberg, ENDPOINT '{url}/iceberg', AUTHORIZATION_TYPE 'none')"
+            f"ATTACH 'default' AS lake (TYPE iceberg, ENDPOINT '{server.url}/iceberg', AUTHORIZATION_TYPE 'none')"
         )
+        if key := server.s3_properties():
+            # The catalog vends no credentials: the reader brings its own.
+            self.db.execute(
+                f"CREATE SECRET (TYPE s3, KEY_ID '{key['s3.access-key-id']}', SECRET '{key['s3.secret-access-key']}', "
+                f"ENDPOINT '{key['s3.endpoint'].removeprefix('http://')}', URL_STYLE 'path', USE_SSL false)"
+            )
 
     def figures(self, start, end):
         table = f"lake.{TABLE}"

@@ -2,8 +2,8 @@
 
 Flights of two airports are inserted, updated and deleted over HTTP and synced to the cold tier.
 Each engine must then find, in `airport.flights_changes`, exactly the events of the two logs: once
-after the first writes, once after more writes, and once more after a restart of the server.
-The last line is `N passed, N failed`.
+after the first writes, once after more writes, and once more after a restart of the server. `lake.py worker` does the same
+with the Cloudflare host on workerd. The last line is `N passed, N failed`.
 """
 
 import collections
@@ -20,6 +20,7 @@ import pyarrow.csv
 
 from engines import DuckDb, PyIceberg
 from server import Server
+from worker import WorkerServer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 AIRPORTS = ["EWR", "JFK"]
@@ -140,7 +141,7 @@ def compare(checks, server, when):
         name = f"{engine.__name__} {when}"
 
         def read():
-            found = engine(server.url).figures(*JUNE)
+            found = engine(server).figures(*JUNE)
             for what, value in wanted.items():
                 checks.equal(f"{name}: {what}", found[what], value)
             if "files" in found:
@@ -171,13 +172,12 @@ def rounds(checks, server):
 def main():
     checks = Checks()
     with tempfile.TemporaryDirectory() as data:
-        server = Server(os.environ["TIDELOG_BIN"], data)
+        host = WorkerServer if sys.argv[1:] == ["worker"] else Server
+        server = host(os.environ["TIDELOG_BIN"], data)
         try:
             checks.runs("the rounds", lambda: rounds(checks, server))
         finally:
-            if server.process and server.process.poll() is None:
-                server.process.kill()
-                server.process.wait()
+            server.kill()
             if checks.failed:
                 print("the server said:\n" + "".join(server.output[-40:]))
     print(f"{checks.passed} passed, {checks.failed} failed")

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -29,10 +30,17 @@ class Server:
         self.binary, self.data = binary, data
         self.url, self.process, self.output = None, None, []
 
+    def command(self):
+        return [self.binary, "serve", "--data", self.data, "--listen", "127.0.0.1:0"]
+
     def start(self):
-        command = [self.binary, "serve", "--data", self.data, "--listen", "127.0.0.1:0"]
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ
+            self.command(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ,
         )
         # A server that never says where it listens must not hang the test.
         timer = threading.Timer(START_SECONDS, self.process.kill)
@@ -56,9 +64,27 @@ class Server:
         for line in self.process.stdout:
             self.output = [*self.output[-200:], line]
 
+    def wait_for(self, pattern):
+        """The first group of `pattern` in what the process has printed, once it is there."""
+        for _ in range(START_SECONDS * 20):
+            for line in self.output:
+                if found := pattern.search(line):
+                    return found.group(1)
+            time.sleep(0.05)
+        raise RuntimeError(f"no {pattern.pattern!r} in:\n" + "".join(self.output[-50:]))
+
+    def s3_properties(self):
+        """What a reader brings to open the data files; nothing: the catalog tells it."""
+        return {}
+
     def stop(self, how=signal.SIGTERM):
         self.process.send_signal(how)
         self.process.wait(timeout=60)
+
+    def kill(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
 
     def request(self, method, path, body=None, content_type="application/json"):
         """Returns (headers, bytes) of a success; raises `Refused` otherwise."""

@@ -149,10 +149,14 @@ impl Directory for Front {
 
     fn s3_config(&self, _: Option<&str>) -> BTreeMap<String, String> {
         // Readers bring their own credentials: R2's S3 tokens.
-        let endpoint = self.settings.s3_endpoint.clone();
-        let endpoint = endpoint.map(|endpoint| ("s3.endpoint".to_owned(), endpoint));
-        let region = ("s3.region".to_owned(), self.settings.s3_region.clone());
-        endpoint.into_iter().chain([region]).collect()
+        let Some(endpoint) = self.settings.s3_endpoint.clone() else {
+            return BTreeMap::new();
+        };
+        let region = self.settings.s3_region.clone();
+        BTreeMap::from([
+            ("s3.endpoint".to_owned(), endpoint),
+            ("s3.region".to_owned(), region),
+        ])
     }
 
     async fn metrics(&self) -> Result<String> {

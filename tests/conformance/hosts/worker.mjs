@@ -21,15 +21,19 @@ export class WorkerHost {
   name = "worker";
   output = [];
   #folder;
+  #kept;
   #miniflare;
   #options;
   #url;
 
-  static async start(entry = ENTRY) {
+  /** `folder` outlives the host when it is given; `bindings` are added to those of the suite. */
+  static async start({ entry = ENTRY, folder, bindings = {} } = {}) {
     const { Miniflare, Log } = await import("miniflare");
     const host = new WorkerHost();
-    host.#folder = await mkdtemp(join(tmpdir(), "tidelog-conformance-"));
+    host.#kept = folder !== undefined;
+    host.#folder = folder ?? (await mkdtemp(join(tmpdir(), "tidelog-conformance-")));
     host.#options = await options(entry, host.#folder, host.#log(Log));
+    Object.assign(host.#options.bindings, bindings);
     host.#miniflare = new Miniflare(host.#options);
     host.#url = (await host.#miniflare.ready).origin;
     return host;
@@ -91,7 +95,7 @@ export class WorkerHost {
 
   async stop() {
     await this.#miniflare.dispose();
-    await rm(this.#folder, { recursive: true, force: true });
+    if (!this.#kept) await rm(this.#folder, { recursive: true, force: true });
   }
 }
 
