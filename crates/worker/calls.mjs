@@ -1,12 +1,16 @@
 // The typed calls: what `index.d.ts` declares, as requests of the HTTP contract.
 
 import { RpcTarget } from "cloudflare:workers";
+import { errorOf } from "./client.mjs";
+import { lostDocument } from "./http.mjs";
+import { problem } from "./instance.mjs";
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
-/// An error with its stable code. Over RPC the message and the name survive; `message` starts
-/// with the code, and carries the problem document after a line break.
+/// An error with its stable code. RPC keeps its members for callers with a compatibility date from
+/// 2026-04-21 on. For the others its message has the code, and the problem document as its last
+/// line, where `errorOf` of client.mjs finds it.
 export class TidelogError extends Error {
   constructor(problem) {
     super(`${problem.code}: ${problem.detail}\n${JSON.stringify(problem)}`);
@@ -18,15 +22,31 @@ export class TidelogError extends Error {
   }
 }
 
-/// Options that travel as headers.
-function headersFrom(options = {}) {
-  const flat = [];
-  const put = (name, value) => value !== undefined && flat.push(name, String(value));
-  put("idempotency-key", options.idempotencyKey);
-  put("x-source", options.source);
-  put("x-correlation-id", options.correlationId);
-  put("traceparent", options.traceparent);
-  return flat;
+/// An error that is found before Rust is asked.
+export function refusal(code, message, field) {
+  const document = JSON.parse(problem(code, message));
+  return new TidelogError(field === undefined ? document : { ...document, field });
+}
+
+/// The options that travel as headers, and their names there.
+const HEADERS = {
+  idempotencyKey: "Idempotency-Key",
+  source: "X-Source",
+  correlationId: "X-Correlation-Id",
+  traceparent: "traceparent",
+};
+
+function headersFrom(options) {
+  return Object.entries(HEADERS).flatMap(([option, name]) => {
+    const value = options?.[option];
+    return value === undefined ? [] : [name, headerText(name, String(value))];
+  });
+}
+
+/// A header's text as its UTF-8 bytes, each a character, which is how the platform gives headers.
+function headerText(name, text) {
+  if (/[\0-\x1f\x7f]/.test(text)) throw refusal("invalid_header", "a label has no control characters", name);
+  return Array.from(encoder.encode(text), (byte) => String.fromCharCode(byte)).join("");
 }
 
 function queryFrom(parameters) {
@@ -37,7 +57,22 @@ function queryFrom(parameters) {
   return query.toString();
 }
 
-const segment = encodeURIComponent;
+/// A name, an id or a key as a segment of a path.
+export function segment(text) {
+  try {
+    return encodeURIComponent(text);
+  } catch {
+    throw refusal("invalid_path", "half of a surrogate pair is no text");
+  }
+}
+
+function bytesFrom(body) {
+  try {
+    return encoder.encode(JSON.stringify(body));
+  } catch (error) {
+    throw refusal("invalid_json", error.message);
+  }
+}
 
 /// One call as a request: what to send, and what the answer means.
 const requests = {
@@ -87,21 +122,17 @@ export class Calls {
     this.#send = send;
   }
 
-  async #json(request) {
-    const { status, body } = await this.#exchange(request);
+  async call(name, args) {
+    const { status, body } = await this.#exchange(requests[name](...args));
     const value = body ? JSON.parse(decoder.decode(body)) : undefined;
     if (status >= 400) throw new TidelogError(value);
     return value;
   }
 
-  #exchange({ method, path, query = {}, options, headers = [], body, reads = false }) {
-    const all = [...headersFrom(options), ...headers];
-    const bytes = body === undefined ? undefined : encoder.encode(JSON.stringify(body));
-    return this.#send({ method, path, query: queryFrom(query), headers: all, body: bytes, reads });
-  }
-
-  call(name, args) {
-    return this.#json(requests[name](...args));
+  #exchange({ method, path, query = {}, options, body, reads = false }) {
+    const bytes = body === undefined ? undefined : bytesFrom(body);
+    const headers = headersFrom(options);
+    return this.#send({ method, path, query: queryFrom(query), headers, body: bytes, reads });
   }
 
   async get(collection, key) {
@@ -138,68 +169,81 @@ function headerOf(headers, name) {
   return at < 0 ? undefined : headers[at + 1];
 }
 
-/// Follows a log by pages: `{events, nextOffset, upToDate, closed}`, without the empty ones.
-async function* pages(changes, options) {
-  let offset = options.offset ?? "now";
-  for (;;) {
-    const page = await changes({ ...options, offset, live: true });
-    offset = page.nextOffset;
+/// The first page of a follower, which waits for nothing: errors are still the call's own, and
+/// "now" is settled once. Asked for again after a reset it would be later.
+function firstOf(changes, { offset = "now", ...filter }) {
+  return changes({ ...filter, offset });
+}
+
+/// The pages from the first on, without the empty ones.
+async function* pagesFrom(changes, first, filter) {
+  for (let page = first; ; page = await changes({ ...filter, offset: page.nextOffset, live: true })) {
     if (page.events.length > 0 || page.closed) yield page;
     if (page.closed) return;
   }
 }
 
-/// Rows of a query by pages, to the end.
-async function* rowsOf(query, collection, wanted) {
-  let after = wanted.after;
-  for (;;) {
-    const page = await query(collection, { ...wanted, after });
-    for (const row of page.rows) yield row;
+/// Rows that cross together: small rows one by one would take a call of the stream each.
+const ROWS_TOGETHER = 100;
+
+/// Rows of a query from its first page to the end, several at a time.
+async function* rowsFrom(query, collection, wanted, first) {
+  for (let page = first; ; page = await query(collection, { ...wanted, after: page.next })) {
+    for (let at = 0; at < page.rows.length; at += ROWS_TOGETHER) yield page.rows.slice(at, at + ROWS_TOGETHER);
     if (page.next === undefined || page.next === null) return;
-    after = page.next;
   }
 }
 
 /// A stream of bytes, one JSON document a line, made as fast as it is read.
-function lines(documents) {
-  const iterator = documents[Symbol.asyncIterator]();
+function lines(groups) {
   return new ReadableStream({
     type: "bytes",
     async pull(controller) {
-      const { value, done } = await iterator.next();
+      const { value, done } = await groups.next();
       if (done) {
         controller.close();
         controller.byobRequest?.respond(0);
       } else {
-        controller.enqueue(encoder.encode(`${JSON.stringify(value)}\n`));
+        controller.enqueue(encoder.encode(value.map((one) => `${JSON.stringify(one)}\n`).join("")));
       }
     },
-    cancel: () => iterator.return?.(),
+    // Not waited for: a page that is being waited for ends first.
+    cancel: () => void groups.return(),
   });
 }
 
+async function* alone(documents) {
+  for await (const document of documents) yield [document];
+}
+
 /// A stream of the pages that follow `options.offset` (default: from now on).
-export function subscribe(changes, options = {}) {
-  return lines(pages(changes, options));
+export async function subscribe(changes, options = {}) {
+  return lines(alone(pagesFrom(changes, await firstOf(changes, options), options)));
 }
 
 /// Calls `callback(page)` for each of them until it answers `false`, or the log is closed.
 export async function follow(changes, options, callback) {
-  for await (const page of pages(changes, options)) {
+  for await (const page of pagesFrom(changes, await firstOf(changes, options), options)) {
     if ((await callback(page)) === false) return page.nextOffset;
   }
   return undefined;
 }
 
 /// A stream of every row of a query.
-export function rows(query, collection, wanted = {}) {
-  return lines(rowsOf(query, collection, wanted));
+export async function rows(query, collection, wanted = {}) {
+  return lines(rowsFrom(query, collection, wanted, await query(collection, wanted)));
 }
 
 const READS = new Set(["get", "query", "changes", "state"]);
+const ATTEMPTS_MORE = 4;
 
-/// An object as other Workers hold it. Reads are asked again once when the object was reset
-/// (evicted, deployed, moved); writes are not: their caller has the idempotency key.
+/// A failed call's error with a code: the object's own, or what became of the object.
+function codedError(error) {
+  return new TidelogError(errorOf(error) ?? JSON.parse(lostDocument(error)));
+}
+
+/// An object as other Workers hold it. Reads are asked again when the object was reset (evicted,
+/// deployed, moved); writes are not: their caller has the idempotency key.
 export class ObjectClient extends RpcTarget {
   #stub;
 
@@ -213,9 +257,8 @@ export class ObjectClient extends RpcTarget {
       try {
         return await this.#stub()[name](...args);
       } catch (error) {
-        const coded = error.name === "TidelogError" || /^[a-z_]+: /.test(error.message ?? "");
-        const reset = !coded || error.message.startsWith("actor_reset");
-        if (!READS.has(name) || !reset || attempt >= 3) throw error;
+        const coded = codedError(error);
+        if (!READS.has(name) || coded.code !== "actor_reset" || attempt >= ATTEMPTS_MORE) throw coded;
         await scheduler.wait(50 << attempt);
       }
     }

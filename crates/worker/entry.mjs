@@ -1,10 +1,10 @@
 // The Worker: the classes that Cloudflare runs, around the Rust actors.
 
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
-import { Calls, ObjectClient, TidelogError, follow, rows, subscribe } from "./calls.mjs";
-import { bodyOf, headersOf, lostResponse, responseOf } from "./http.mjs";
+import { Calls, ObjectClient, TidelogError, follow, rows, segment, subscribe } from "./calls.mjs";
+import { bodyOf, headersOf, failureResponse, lostDocument, problemResponse, responseOf } from "./http.mjs";
 import { accept, advance } from "./sockets.mjs";
-import { Held, InstanceLost, nameOf, problem } from "./instance.mjs";
+import { Held, nameOf } from "./instance.mjs";
 
 /// A Durable Object that other actors ask, and that an alarm wakes. What Rust is handed of the
 /// context is `storage`, so that a test can hand it another.
@@ -41,7 +41,8 @@ export class TidelogObject extends Actor {
       return accept(this.ctx, this.held, url.search.slice(1));
     }
     const [headers, body] = [headersOf(request), await bodyOf(request)];
-    const reads = request.method === "GET" || request.method === "HEAD" || url.pathname.endsWith("/query");
+    const queries = request.method === "POST" && url.pathname.endsWith("/query");
+    const reads = request.method === "GET" || request.method === "HEAD" || queries;
     try {
       const query = url.search.slice(1);
       const answer = await this.held.call(reads, (actor) =>
@@ -49,7 +50,7 @@ export class TidelogObject extends Actor {
       );
       return responseOf(answer);
     } catch (error) {
-      return lostResponse(error);
+      return failureResponse(error);
     } finally {
       this.#tellSockets();
     }
@@ -79,15 +80,17 @@ export class TidelogObject extends Actor {
   }
 
   async #send({ method, path, query, headers, body, reads }) {
-    const [, , type, id] = this.held.now((actor) => actor.name()).split("/");
-    const root = `/v1/objects/${encodeURIComponent(type)}/${encodeURIComponent(id)}`;
-    const full = path === "" ? root : `${root}/${path}`;
+    const token = this.env.TIDELOG_TOKEN;
+    // Who holds a binding was let in by the operator: the token is for HTTP.
+    const all = token ? [...headers, "authorization", `Bearer ${token}`] : headers;
     try {
-      return await this.held.call(reads, (actor) => actor.fetch(method, full, query, headers, body));
+      const [, , type, id] = this.held.now((actor) => actor.name()).split("/");
+      const root = `/v1/objects/${segment(type)}/${segment(id)}`;
+      const full = path === "" ? root : `${root}/${path}`;
+      return await this.held.call(reads, (actor) => actor.fetch(method, full, query, all, body));
     } catch (error) {
-      if (!(error instanceof InstanceLost)) throw error;
-      const message = "the actor was reset; whether a write was done is not known";
-      throw new TidelogError(JSON.parse(problem("actor_reset", message)));
+      if (!error.document) throw error;
+      throw new TidelogError(JSON.parse(error.document));
     } finally {
       this.#tellSockets();
     }
@@ -151,9 +154,9 @@ export default class Tidelog extends WorkerEntrypoint {
         front.fetch(request.method, url.pathname, url.search.slice(1), headersOf(request), body),
       );
       if (typeof answer !== "string") return responseOf(answer);
-      return await stubOf(this.env, answer).fetch(request);
+      return await forward(stubOf(this.env, answer), request);
     } catch (error) {
-      return lostResponse(error);
+      return failureResponse(error);
     }
   }
 
@@ -166,6 +169,14 @@ export default class Tidelog extends WorkerEntrypoint {
       throw new TidelogError(JSON.parse(document));
     }
     return new ObjectClient(() => stubOf(this.env, name));
+  }
+}
+
+async function forward(stub, request) {
+  try {
+    return await stub.fetch(request);
+  } catch (error) {
+    return problemResponse(lostDocument(error));
   }
 }
 

@@ -1,6 +1,6 @@
 // Between the platform's requests and answers and those of the Rust side.
 
-import { InstanceLost, problem } from "./instance.mjs";
+import { problem } from "./instance.mjs";
 
 /// Bodies up to this are read whole; longer or unmeasured ones are streamed.
 const WHOLE_BYTES_MAX = 1_000_000;
@@ -44,17 +44,28 @@ function streamOf(live) {
   );
 }
 
-/// What a client reads when its call's instance was lost.
-export function lostResponse(error) {
-  if (!(error instanceof InstanceLost)) throw error;
-  const document = problem("actor_reset", "the actor was reset; whether a write was done is not known");
+/// What a client reads when its call's instance was lost or could not be made.
+export function failureResponse(error) {
+  if (!error.document) throw error;
+  return problemResponse(error.document);
+}
+
+export function problemResponse(document) {
+  const { status } = JSON.parse(document);
   return new Response(encoder.encode(document), {
-    status: 503,
+    status,
     headers: {
       "content-type": "application/problem+json",
       "cache-control": "no-store",
-      "retry-after": "1",
+      ...(status === 503 && { "retry-after": "1" }),
       "x-content-type-options": "nosniff",
     },
   });
+}
+
+/// What became of an object whose stub failed: the problem document for its caller.
+export function lostDocument(error) {
+  if (error.overloaded) return problem("busy", `the object is overloaded: ${error.message}`);
+  const message = "the object was reset; whether a write was done is not known";
+  return problem("actor_reset", `${message}: ${error.message}`);
 }

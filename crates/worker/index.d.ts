@@ -5,10 +5,10 @@
 //   binding = "TIDELOG"
 //   service = "tidelog"
 //
-//   const flights = env.TIDELOG.object("airport", "JFK");
+//   using flights = env.TIDELOG.object("airport", "JFK");
 //   await flights.insert("flights", { id: "UA1", dep_delay: 2 });
 //
-// Errors are thrown as `TidelogError`; its `message` starts with the stable code.
+// docs/cloudflare.md says more, and how to bind the Durable Objects themselves.
 
 /// <reference types="@cloudflare/workers-types" />
 
@@ -60,20 +60,22 @@ export interface Found {
 export type Mutation =
   | { op: "insert"; collection: string; document: Document }
   | { op: "upsert"; collection: string; document: Document; ifVersion?: number }
+  | { op: "put"; collection: string; key: string; document: Document; ifVersion?: number }
   | { op: "update"; collection: string; key: string; patch: Document; ifVersion?: number }
   | { op: "delete"; collection: string; key: string; ifVersion?: number };
 
 /** A query as `docs/queries.md` describes it. */
 export interface Query {
-  where?: Json;
+  where?: { [fieldOrOperator: string]: Json };
   select?: string[];
-  orderBy?: Json;
+  orderBy?: (string | { field: string; desc?: boolean })[];
   limit?: number;
   after?: string;
-  groupBy?: Json;
-  aggregate?: Json;
-  timeRange?: Json;
-  partitions?: Json;
+  groupBy?: (string | { field: string; bucket?: string; as?: string })[];
+  aggregate?: { [output: string]: { [aggregateFunction: string]: string } };
+  timeRange?: { field?: string; from?: string; to?: string };
+  partitions?: { [column: string]: Json };
+  /** An offset that the answer must have seen. */
   atLeast?: string;
 }
 
@@ -99,6 +101,8 @@ export interface ChangesOptions {
 /** One change. */
 export interface ChangeEvent {
   id: string;
+  /** Where a reader stands who has seen this event. */
+  offset: string;
   operation: "INSERT" | "UPDATE" | "DELETE";
   collection: string;
   documentId: string;
@@ -109,9 +113,11 @@ export interface ChangeEvent {
   before?: Document;
   after?: Document;
   changedFields?: string[];
-  source?: string;
+  /** Empty when the caller did not say. */
+  source: string;
   correlationId?: string;
-  turn: { id: string; index: number; count: number; cause?: string };
+  /** `id` is the sequence of the turn's first event. */
+  turn: { id: number; index: number; count: number; cause?: string };
 }
 
 export interface ChangesPage {
@@ -123,7 +129,39 @@ export interface ChangesPage {
   closed: boolean;
 }
 
-/** Where an object and its lake tables stand; `docs/http.md` has every member. */
+/** Where one lake table stands for this object. */
+export interface LakeState {
+  collection: string;
+  accepted: number;
+  committed: number;
+  lagEvents: number;
+  lagMillis: number;
+  error?: string | null;
+}
+
+/** What was used, in the units that are billed. */
+export interface Meter {
+  rowsRead: number;
+  rowsWritten: number;
+  requests: number;
+  alarms: number;
+  r2ClassA: number;
+  r2ClassB: number;
+  storedBytes: number;
+  lakeBytes: number;
+  events: number;
+}
+
+/** The meter in US dollars; `docs/http.md`, "What it costs". */
+export interface Costs {
+  meter: Meter;
+  dollars: { rowsRead: number; rowsWritten: number; requests: number; r2ClassA: number; r2ClassB: number; total: number };
+  dollarsPerMillionEvents: number | null;
+  monthlyDollarsStored: number;
+  pricesOf: string;
+}
+
+/** Where an object and its lake tables stand. */
 export interface ObjectState {
   type: string;
   id: string;
@@ -131,16 +169,18 @@ export interface ObjectState {
   epoch: number;
   head: number;
   headOffset: string;
+  headHash: string;
+  headTimestamp: string;
+  earliest: number;
+  schemaVersion: number;
   documents: { [collection: string]: number };
-  lake: {
-    collection: string;
-    accepted: number;
-    committed: number;
-    lagEvents: number;
-    lagMillis: number;
-    error?: string;
-  }[];
-  [member: string]: Json;
+  log: { records: number; bytes: number };
+  cursors: { destination: string; committed: number; updated: number }[];
+  lake: LakeState[];
+  wakes: { name: string; next: string; attempts: number }[];
+  /** Not in the answer of `deleteObject`. */
+  costs?: Costs;
+  memory?: { wasmBytes: number };
 }
 
 /** The calls of one object, on its Durable Object stub and on {@link ObjectClient}. */
@@ -159,13 +199,19 @@ export interface ObjectCalls {
   /** Reads a document; `null` when there is none. */
   get(collection: string, key: string): Promise<Found | null>;
   query(collection: string, query?: Query): Promise<QueryAnswer>;
-  /** Every row of a query, however many: a stream of JSON documents, one a line. */
+  /** Every row of a query, however many: a stream of JSON documents, one a line (`documentsOf` reads it). */
   rows(collection: string, query?: Query): Promise<ReadableStream<Uint8Array>>;
   /** One page of the log; with `live` it waits until there is something new or some 20 s are over. */
   changes(options?: ChangesOptions & { live?: boolean }): Promise<ChangesPage>;
-  /** Follows the log: a stream of {@link ChangesPage}, one JSON document a line, no faster than it is read. */
+  /**
+   * Follows the log from `options.offset` (default: now): a stream of {@link ChangesPage}, one JSON
+   * document a line, made no faster than it is read.
+   */
   subscribe(options?: ChangesOptions): Promise<ReadableStream<Uint8Array>>;
-  /** Calls `callback` with page after page, each after the last one's answer, until it answers `false`. */
+  /**
+   * Calls `callback` with page after page, each after the last one's answer, until it answers `false`.
+   * Gives the offset behind that page, or `undefined` when the log was closed.
+   */
   follow(
     options: ChangesOptions,
     callback: (page: ChangesPage) => void | boolean | Promise<void | boolean>,
@@ -177,20 +223,57 @@ export interface ObjectCalls {
 }
 
 /**
- * An object as other Workers hold it. Reads, `subscribe` and `follow` go on when the object was
- * evicted or moved; a write that fails with `actor_reset` is repeated with its idempotency key.
+ * An object as other Workers hold it. Reads, `rows`, `subscribe` and `follow` go on when the object
+ * was evicted or moved; a write that fails with `actor_reset` is repeated by its caller, with its
+ * idempotency key. Calls can be made at once, without waiting for the stub.
  */
-export interface ObjectClient extends ObjectCalls {}
+export interface ObjectClient extends ObjectCalls, Disposable {}
 
-/** The binding: `env.TIDELOG`. */
+/** A service binding to this Worker: `env.TIDELOG`. */
 export interface Tidelog {
   object(type: string, id: string): ObjectClient;
+  /** The HTTP contract; `docs/http.md`. */
   fetch(request: Request | string, init?: RequestInit): Promise<Response>;
 }
 
-/** An error with its stable code, as it is thrown over RPC. */
+/**
+ * The Durable Object of one object. Nothing is repeated for the caller: when the object is evicted,
+ * calls fail and streams break off, and the caller goes on with a new stub and the last offset.
+ */
+export interface ObjectStub extends ObjectCalls {
+  readonly id: DurableObjectId;
+  fetch(request: Request | string, init?: RequestInit): Promise<Response>;
+}
+
+/** A binding to the class `TidelogObject` of this Worker; names are made by `objectName`. */
+export interface ObjectNamespace {
+  idFromName(name: string): DurableObjectId;
+  get(id: DurableObjectId): ObjectStub;
+  getByName(name: string): ObjectStub;
+}
+
+/** The problem document of an error (RFC 9457), as over HTTP; codes have members of their own. */
+export interface Problem {
+  /** Stable; `docs/http.md` has the table. */
+  code: string;
+  title: string;
+  /** The status that HTTP would have. */
+  status: number;
+  /** For people. */
+  detail: string;
+  /** The field, parameter or header that is to blame. */
+  field?: string;
+  [member: string]: Json | undefined;
+}
+
+/**
+ * What calls throw. RPC keeps the members when both Workers have a compatibility date from
+ * 2026-04-21 on; else only the message arrives, and `errorOf` of client.mjs reads the problem in it.
+ */
 export interface TidelogError extends Error {
   name: "TidelogError";
-  /** `<code>: <what is wrong>`, then a line with the problem document of `docs/http.md`. */
-  message: string;
+  code: string;
+  status: number;
+  field?: string;
+  problem: Problem;
 }

@@ -1,7 +1,7 @@
 // The one WebAssembly instance of this isolate, and what happens when it traps.
 //
-// A trap (a panic, a stack overflow, memory that ran out) leaves memory that nobody may trust, so
-// the instance is replaced. SQLite has undone what the trap interrupted. Whoever waits for a call
+// A trap (a panic, a stack overflow, memory that ran out), or the platform's ending an actor in the
+// middle of a call, leaves memory that nobody may trust, so the instance is replaced. SQLite has undone what the trap interrupted. Whoever waits for a call
 // into the old instance is told; actors are made anew from their databases on their next call.
 
 import * as wasm from "./build/tidelog.js";
@@ -13,6 +13,23 @@ export class InstanceLost extends Error {
     super(`the instance was replaced: ${cause?.message ?? cause}`);
     this.name = "InstanceLost";
   }
+
+  get document() {
+    return problem("actor_reset", "the actor was reset; whether a write was done is not known");
+  }
+}
+
+/// Nothing in Rust can be made: an actor's name or a setting is wrong. Rust says `code: message`.
+export class NotMade extends Error {
+  constructor(text) {
+    super(text);
+    this.name = "NotMade";
+  }
+
+  get document() {
+    const [, code = "internal", message = this.message] = /^(\w+): (.*)$/s.exec(this.message) ?? [];
+    return problem(code, message);
+  }
 }
 
 let generation = 0;
@@ -23,12 +40,32 @@ globalThis.__tidelogPanicked = (message) => {
   lastPanic = message;
 };
 
+/// True while Rust runs. Rust is never entered from within: who finds this true, finds that the
+/// platform ended an actor (aborted it, or its CPU time was over) in the middle of a call. Nothing
+/// was unwound then, so the memory is as torn as after a trap.
+let inside = false;
+
+function mend() {
+  if (inside) replace(new Error("its execution was ended from outside"));
+  inside = false;
+}
+
+function enter(rust) {
+  mend();
+  inside = true;
+  try {
+    return rust();
+  } finally {
+    inside = false;
+  }
+}
+
 // Rust's futures run as microtasks: a trap in one of them has no caller to be thrown at.
 const queue = globalThis.queueMicrotask.bind(globalThis);
 globalThis.queueMicrotask = (task) =>
   queue(() => {
     try {
-      task();
+      enter(task);
     } catch (error) {
       // Whatever was thrown went through Rust's frames without running what they would have.
       replace(error);
@@ -64,10 +101,18 @@ export class Held {
 
   #current() {
     if (this.#generation !== generation) {
-      this.#value = this.#make(wasm);
+      this.#value = this.#made();
       this.#generation = generation;
     }
     return this.#value;
+  }
+
+  #made() {
+    try {
+      return this.#make(wasm);
+    } catch (error) {
+      throw typeof error === "string" ? new NotMade(error) : error;
+    }
   }
 
   /// Calls into Rust. A call that only reads is made again when its instance was lost.
@@ -83,7 +128,7 @@ export class Held {
   /// Calls into Rust without waiting.
   now(f) {
     try {
-      return f(this.#current());
+      return enter(() => f(this.#current()));
     } catch (error) {
       if (!isTrap(error)) throw error;
       replace(error);
@@ -92,6 +137,8 @@ export class Held {
   }
 
   #once(f) {
+    // Before this call waits: it is none of those that are lost.
+    mend();
     return new Promise((resolve, reject) => {
       waiting.add(reject);
       const done = (settle) => (value) => {
@@ -99,7 +146,7 @@ export class Held {
         settle(value);
       };
       try {
-        Promise.resolve(f(this.#current())).then(done(resolve), done(reject));
+        Promise.resolve(enter(() => f(this.#current()))).then(done(resolve), done(reject));
       } catch (error) {
         waiting.delete(reject);
         if (!isTrap(error)) return reject(error);
@@ -112,10 +159,10 @@ export class Held {
 
 /// An error as its problem document: what HTTP shows for it.
 export function problem(code, message) {
-  return wasm.problem(code, message);
+  return enter(() => wasm.problem(code, message));
 }
 
 /// The permanent address of an object.
 export function nameOf(type, id) {
-  return wasm.Front.nameOf(type, id);
+  return enter(() => wasm.Front.nameOf(type, id));
 }

@@ -1,23 +1,17 @@
 // Sockets that follow a log and let their object sleep.
 
-import { responseOf } from "./http.mjs";
+import { problemResponse } from "./http.mjs";
 
 /// Accepts a reader; refused queries are answered as HTTP.
 export async function accept(ctx, held, query) {
   const reader = JSON.parse(held.now((actor) => actor.constructor.follow(query)));
-  if (reader.error) return refusal(reader.error);
+  if (reader.error) return problemResponse(JSON.stringify(reader.error));
   const { 0: client, 1: server } = new WebSocketPair();
   ctx.acceptWebSocket(server);
   ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
   server.serializeAttachment(reader.attachment);
   await advance(held, server);
   return new Response(null, { status: 101, webSocket: client });
-}
-
-function refusal(problem) {
-  const body = new TextEncoder().encode(JSON.stringify(problem));
-  const headers = ["content-type", "application/problem+json", "cache-control", "no-store"];
-  return responseOf({ status: problem.status, headers, body });
 }
 
 /// One reader at a time is advanced: its attachment is read, used and written in order.

@@ -11,7 +11,7 @@ const TORN = "torn down by a test";
 const plans = new Map();
 
 function planOf(name) {
-  if (!plans.has(name)) plans.set(name, { left: Infinity, passed: 0, trap: false });
+  if (!plans.has(name)) plans.set(name, { left: Infinity, passed: 0, trap: false, made: 0 });
   return plans.get(name);
 }
 
@@ -102,6 +102,7 @@ function testable(Class) {
       });
       super(ctx, wrapped, context);
       this.#name = ctx.id.name;
+      planOf(this.#name).made += 1;
     }
 
     testEvict() {
@@ -130,6 +131,8 @@ export default class Tidelog extends production.default {
     const url = new URL(request.url);
     if (!url.pathname.startsWith("/test/")) return super.fetch(request);
     const actor = url.searchParams.get("actor");
+    // How many instances there were; the actor is not woken to tell.
+    if (url.pathname === "/test/made") return Response.json(planOf(actor).made);
     const namespace = this.env[KINDS[actor.split("/")[1]]];
     const stub = namespace.get(namespace.idFromName(actor));
     try {
