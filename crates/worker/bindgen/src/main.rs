@@ -40,7 +40,10 @@ fn make(module: &str, folder: &Path) -> Result<(), String> {
 fn without_repeats(text: &str) -> String {
     let mut seen = BTreeSet::new();
     let kept = text.lines().filter(|line| {
-        let key = line.trim_start().split_once("\": import").map(|(key, _)| key);
+        let key = line
+            .trim_start()
+            .split_once("\": import")
+            .map(|(key, _)| key);
         key.is_none_or(|key| !key.starts_with('"') || seen.insert(key.to_owned()))
     });
     kept.flat_map(|line| [line, "\n"]).collect()
