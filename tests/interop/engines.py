@@ -56,15 +56,18 @@ class DuckDb:
         self.db = duckdb.connect(config={"allow_unsigned_extensions": "true"})
         for name in ("avro", "httpfs", "iceberg"):
             self.db.execute(f"LOAD '{extension(name)}'")
-        self.db.execute(
-            f"ATTACH 'default' AS lake (TYPE iceberg, ENDPOINT '{server.url}/iceberg', AUTHORIZATION_TYPE 'none')"
-        )
+        delegation = ""
         if key := server.s3_properties():
             # The catalog vends no credentials: the reader brings its own.
+            delegation = ", ACCESS_DELEGATION_MODE 'none'"
             self.db.execute(
                 f"CREATE SECRET (TYPE s3, KEY_ID '{key['s3.access-key-id']}', SECRET '{key['s3.secret-access-key']}', "
                 f"ENDPOINT '{key['s3.endpoint'].removeprefix('http://')}', URL_STYLE 'path', USE_SSL false)"
             )
+        self.db.execute(
+            f"ATTACH 'default' AS lake (TYPE iceberg, ENDPOINT '{server.url}/iceberg', "
+            f"AUTHORIZATION_TYPE 'none'{delegation})"
+        )
 
     def figures(self, start, end):
         table = f"lake.{TABLE}"
