@@ -11,7 +11,6 @@ mod peers;
 mod scratch;
 mod tail;
 mod worker;
-mod workerd;
 
 use clap::{Args, Subcommand};
 use tidelog_log::Result;
