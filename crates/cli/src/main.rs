@@ -43,7 +43,8 @@ const BENCH_EXAMPLES: &str = "\
 Examples:
   cargo run --release -- bench hot
   cargo run --release -- bench tail
-  cargo run --release -- bench lake";
+  cargo run --release -- bench lake
+  cargo run --release -- bench worker";
 
 /// Digital objects: a SQLite database each, one change log, and Iceberg tables in step.
 #[derive(Parser, Debug)]

@@ -25,6 +25,21 @@ pub(crate) fn percentile(figures: &[f64], percent: usize) -> f64 {
     sorted.get(rank - 1).copied().unwrap_or(0.0)
 }
 
+/// The middle of the rounds' ratios: both sides of one round met the same machine.
+pub(crate) fn median_ratio(ours: &[f64], theirs: &[f64]) -> f64 {
+    let pairs = ours.iter().zip(theirs);
+    median(&pairs.map(|(a, b)| a / b).collect::<Vec<_>>())
+}
+
+/// So many for each one; 0 of none.
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+pub(crate) fn per(many: u64, ones: u64) -> f64 {
+    if ones == 0 {
+        return 0.0;
+    }
+    many as f64 / ones as f64
+}
+
 /// How many a second.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 pub(crate) fn rate(count: usize, took: Duration) -> f64 {
@@ -93,6 +108,14 @@ mod tests {
         assert!((percentile(&hundred, 50) - 50.0).abs() < 1e-9);
         assert!((percentile(&hundred, 99) - 99.0).abs() < 1e-9);
         assert!(percentile(&[], 99).abs() < 1e-9);
+    }
+
+    #[test]
+    fn ratios_are_taken_round_by_round() {
+        // The ratio of the medians would be 4 / 3.
+        assert!((median_ratio(&[1.0, 9.0, 4.0], &[1.0, 3.0, 8.0]) - 1.0).abs() < 1e-9);
+        assert!((per(3, 2) - 1.5).abs() < 1e-9);
+        assert!(per(3, 0).abs() < 1e-9);
     }
 
     #[test]

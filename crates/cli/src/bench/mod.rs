@@ -10,11 +10,12 @@ mod lake;
 mod peers;
 mod scratch;
 mod tail;
+mod worker;
 
 use clap::{Args, Subcommand};
 use tidelog_log::Result;
 
-/// Measures writes, live reading and the way into the lake.
+/// Measures writes, live reading, the way into the lake and the Cloudflare host.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
@@ -29,6 +30,8 @@ enum What {
     Tail(tail::TailArgs),
     /// Events per second from the log into a committed Iceberg table, beside PyIceberg
     Lake(lake::LakeArgs),
+    /// Requests per second on workerd, beside a Durable Object written by hand in JavaScript
+    Worker(worker::WorkerArgs),
 }
 
 /// Runs one benchmark and prints what it measured.
@@ -40,5 +43,6 @@ pub(crate) fn run(args: BenchArgs) -> Result<()> {
         What::Hot(args) => hot::run(&args),
         What::Tail(args) => tail::run(&args),
         What::Lake(args) => lake::run(&args),
+        What::Worker(args) => worker::run(&args),
     }
 }
