@@ -147,6 +147,8 @@ export default class Tidelog extends WorkerEntrypoint {
   async fetch(request) {
     const url = new URL(request.url);
     // What is an object's is read where the object is.
+    const plain = this.env.TIDELOG_TOKEN ? undefined : plainNameOf(url.pathname);
+    if (plain !== undefined) return await forward(stubOf(this.env, plain), request);
     const body = url.pathname.startsWith("/v1/objects/") ? undefined : await bodyOf(request);
     const reads = request.method === "GET" || request.method === "HEAD";
     try {
@@ -178,6 +180,17 @@ async function forward(stub, request) {
   } catch (error) {
     return problemResponse(lostDocument(error));
   }
+}
+
+/// Types and ids without anything that is escaped or refused, as most are. What is not of this form
+/// is looked at in Rust, and so is everything where there is a token to check.
+const PLAIN = /^\/v1\/objects\/([a-z][a-z0-9_]{0,63})\/([A-Za-z0-9_-]{1,128})(?:\/|$)/;
+
+/// The name of the object that a plain path is for.
+function plainNameOf(path) {
+  const [, type, id] = PLAIN.exec(path) ?? [];
+  if (type === undefined || type.startsWith("sqlite_")) return undefined;
+  return `default/object/${type}/${id}/0`;
 }
 
 function stubOf(env, name) {

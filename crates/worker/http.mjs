@@ -7,9 +7,26 @@ const WHOLE_BYTES_MAX = 1_000_000;
 
 const encoder = new TextEncoder();
 
+/// The headers that the contract reads; the others need not cross.
+const READ = [
+  "authorization",
+  "content-length",
+  "content-type",
+  "host",
+  "idempotency-key",
+  "if-match",
+  "if-none-match",
+  "traceparent",
+  "x-correlation-id",
+  "x-source",
+];
+
 export function headersOf(request) {
   const flat = [];
-  for (const [name, value] of request.headers) flat.push(name, value);
+  for (const name of READ) {
+    const value = request.headers.get(name);
+    if (value !== null) flat.push(name, value);
+  }
   return flat;
 }
 

@@ -69,7 +69,7 @@ pub(crate) async fn write<H: ObjectHost, B: BodySource>(
     let mutations = mutations(mode, request.value(2), &bytes)?;
     let single = mutations.len() == 1;
     let reply = host.write(&object, caller, mutations).await?;
-    Ok(written(&reply, single))
+    written(&reply, single)
 }
 
 fn mutations(mode: WriteMode, collection: &str, body: &[u8]) -> Result<Vec<Mutation>> {
@@ -133,7 +133,7 @@ fn ingest<B: BodySource>(
 }
 
 /// 201 when every document of the turn is new, and the version as ETag of a single one.
-fn written<B>(reply: &TurnReply, single: bool) -> Response<B> {
+fn written<B>(reply: &TurnReply, single: bool) -> Result<Response<B>> {
     let inserted = |one: &tidelog_core::Written| one.operation == WrittenOperation::Insert;
     let all_new = reply.written.iter().all(inserted);
     let status = if all_new {
@@ -141,13 +141,13 @@ fn written<B>(reply: &TurnReply, single: bool) -> Response<B> {
     } else {
         StatusCode::OK
     };
-    let response = reply::json(status, &reply::turn(reply));
-    match reply.written.first() {
+    let response = reply::turn(status, reply)?;
+    Ok(match reply.written.first() {
         Some(one) if single && one.operation != WrittenOperation::Delete => {
             with_header(response, "etag", &version_tag(one.version))
         }
         _ => response,
-    }
+    })
 }
 
 pub(crate) async fn get<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
@@ -215,7 +215,7 @@ async fn change<H: ObjectHost, B: BodySource>(
     let (collection, key) = (request.value(2).to_owned(), request.value(3).to_owned());
     let mutation = make(collection, key, document, if_version);
     let reply = host.write(&address, caller, vec![mutation]).await?;
-    Ok(written(&reply, true))
+    written(&reply, true)
 }
 
 pub(crate) async fn delete<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
@@ -229,7 +229,7 @@ pub(crate) async fn delete<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> R
         if_version: precondition(&request.headers, &request.parameters)?,
     };
     let reply = host.write(&object, caller, vec![mutation]).await?;
-    Ok(written(&reply, true))
+    written(&reply, true)
 }
 
 pub(crate) async fn query<H: ObjectHost, B: BodySource>(
@@ -279,7 +279,7 @@ pub(crate) async fn batch<H: ObjectHost, B: BodySource>(
         mutations.push(mutation(one).map_err(|e| e.within(format!("mutations[{at}]")))?);
     }
     let reply = host.write(&address, caller, mutations).await?;
-    Ok(reply::json(StatusCode::OK, &reply::turn(&reply)))
+    reply::turn(StatusCode::OK, &reply)
 }
 
 /// `{op, collection, key?, document | patch?, ifVersion?}`, and nothing else.

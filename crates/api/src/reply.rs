@@ -3,10 +3,12 @@
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
+use serde::Serialize;
 use serde_json::Value as Json;
-use tidelog_core::TurnReply;
-use tidelog_log::Sequence;
+use tidelog_core::{TurnReply, Written};
+use tidelog_log::{Result, Sequence};
 
+use crate::handle::unreadable;
 use crate::{Body, Response};
 
 /// An answer with no body.
@@ -63,11 +65,20 @@ pub(crate) fn has_already(headers: &HeaderMap, tag: &str) -> bool {
         .any(|one| one == tag || one == "*")
 }
 
-/// What a turn answers.
-pub(crate) fn turn(reply: &TurnReply) -> Json {
-    serde_json::json!({
-        "offset": reply.offset.to_string(),
-        "written": reply.written,
-        "replayed": reply.replayed,
-    })
+/// What a turn answers. Written straight to bytes: a turn may be of 10,000 documents.
+pub(crate) fn turn<B>(status: StatusCode, reply: &TurnReply) -> Result<Response<B>> {
+    let answer = TurnAnswer {
+        offset: reply.offset.to_string(),
+        replayed: reply.replayed,
+        written: &reply.written,
+    };
+    let body = serde_json::to_vec(&answer).map_err(|e| unreadable(&e))?;
+    Ok(bytes(status, "application/json", Bytes::from(body)))
+}
+
+#[derive(Serialize)]
+struct TurnAnswer<'a> {
+    offset: String,
+    replayed: bool,
+    written: &'a [Written],
 }

@@ -9,6 +9,27 @@ export function run(sql, text, args, meter) {
   return rows;
 }
 
+/// Runs a statement that returns no rows. Its arguments crossed as one: `texts` starts with a letter
+/// for each (`n` a number, `0` null, `t` text), then come all texts; `slots` holds the numbers and, in
+/// UTF-16 units, the lengths of the texts.
+export function runPacked(sql, text, slots, texts, meter) {
+  const count = slots.length;
+  const args = new Array(count);
+  let at = count;
+  for (let slot = 0; slot < count; slot += 1) {
+    const kind = texts.charCodeAt(slot);
+    if (kind === NUMBER) args[slot] = slots[slot];
+    else if (kind === NULL) args[slot] = null;
+    else args[slot] = texts.slice(at, (at += slots[slot]));
+  }
+  const cursor = sql.exec(text, ...args);
+  meter.rowsRead += cursor.rowsRead;
+  meter.rowsWritten += cursor.rowsWritten;
+}
+
+const NUMBER = "n".charCodeAt(0);
+const NULL = "0".charCodeAt(0);
+
 /// Runs `body` in `transactionSync`. What it throws undoes everything and comes back as an error.
 export function transact(storage, body) {
   storage.transactionSync(body);

@@ -15,6 +15,16 @@ extern "C" {
         meter: &JsMeter,
     ) -> Result<Array, JsValue>;
 
+    /// Runs a statement that returns no rows, its arguments packed.
+    #[wasm_bindgen(catch, js_name = runPacked)]
+    pub(crate) fn run_packed(
+        sql: &JsValue,
+        text: &JsValue,
+        slots: &[f64],
+        texts: &str,
+        meter: &JsMeter,
+    ) -> Result<(), JsValue>;
+
     #[wasm_bindgen(catch)]
     pub(crate) fn transact(
         storage: &JsValue,

@@ -160,6 +160,11 @@ impl Object {
         }
     }
 
+    /// True while someone waits for the log to grow.
+    pub(crate) fn has_readers(&self) -> bool {
+        !self.waiting.borrow().is_empty()
+    }
+
     /// Resolves when the log has grown.
     pub(crate) fn next_growth(&self) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();

@@ -153,10 +153,13 @@ impl Object {
         schemas::newest(&self.peers, name, trusted).await
     }
 
-    /// After a turn: durable, known to its readers and listed.
+    /// After a turn: known to its readers once it is durable, and listed. The answer itself is held
+    /// back by the platform until the turn is durable.
     async fn settled(&self) -> Result<()> {
-        self.gate.pass().await?;
-        self.wake_readers();
+        if self.has_readers() {
+            self.gate.pass().await?;
+            self.wake_readers();
+        }
         // The write stands whatever the registry says; the alarm tells it again.
         if let Err(error) = self.note().await {
             self.error.replace(Some(error.to_string()));
