@@ -2,7 +2,7 @@
 
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 import { Calls, ObjectClient, TidelogError, follow, rows, segment, subscribe } from "./calls.mjs";
-import { bodyOf, headersOf, failureResponse, lostDocument, problemResponse, responseOf } from "./http.mjs";
+import { bodyOf, drain, failureResponse, headersOf, lostDocument, problemResponse, responseOf } from "./http.mjs";
 import { accept, advance } from "./sockets.mjs";
 import { Held, nameOf } from "./instance.mjs";
 
@@ -48,6 +48,7 @@ export class TidelogObject extends Actor {
       const answer = await this.held.call(reads, (actor) =>
         actor.fetch(request.method, url.pathname, query, headers, body),
       );
+      if (answer.status >= 400) await drain(body);
       return responseOf(answer);
     } catch (error) {
       return failureResponse(error);
@@ -155,6 +156,7 @@ export default class Tidelog extends WorkerEntrypoint {
       const answer = await frontOf(this.env).call(reads, (front) =>
         front.fetch(request.method, url.pathname, url.search.slice(1), headersOf(request), body),
       );
+      if (answer.status >= 400) await drain(body);
       if (typeof answer !== "string") return responseOf(answer);
       return await forward(stubOf(this.env, answer), request);
     } catch (error) {

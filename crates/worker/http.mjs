@@ -38,6 +38,26 @@ export async function bodyOf(request) {
   return request.body.getReader();
 }
 
+/// Reads and drops what a refused body has left, within bounds, so that the client gets to read why:
+/// one that is still sending would find its connection closed.
+export async function drain(body) {
+  if (typeof body?.read !== "function") return;
+  const ends = Date.now() + DRAIN_MILLIS_MAX;
+  let left = DRAIN_BYTES_MAX;
+  try {
+    for (;;) {
+      const { value, done } = await body.read();
+      left -= value?.length ?? 0;
+      if (done || left <= 0 || Date.now() > ends) return;
+    }
+  } catch {
+    // The client has gone: nobody is left to be told.
+  }
+}
+
+const DRAIN_BYTES_MAX = 64_000_000;
+const DRAIN_MILLIS_MAX = 10_000;
+
 /// The platform's answer for `{status, headers, body}`.
 export function responseOf({ status, headers, body }) {
   const pairs = [];

@@ -58,7 +58,8 @@ function wrap(ctx, env, name) {
         const value = Reflect.get(real, member, real);
         if (member !== "exec") return typeof value === "function" ? value.bind(real) : value;
         return (...args) => {
-          if (plan.trap && /^(INSERT|UPDATE|DELETE)/.test(args[0])) {
+          // Of documents, whose tables are quoted: what an alarm writes does not take the trap.
+          if (plan.trap && /^(INSERT INTO|UPDATE|DELETE FROM) "/.test(args[0])) {
             plan.trap = false;
             throw new WebAssembly.RuntimeError("a trap that a test asked for");
           }
