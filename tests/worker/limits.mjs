@@ -3,6 +3,7 @@
 //
 //   node tests/worker/limits.mjs        the last line is `N passed, N failed`
 
+import { randomBytes } from "node:crypto";
 import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +14,7 @@ import { WorkerHost } from "../conformance/hosts/worker.mjs";
 
 const WASM = fileURLToPath(new URL("../../crates/worker/build/tidelog_bg.wasm", import.meta.url));
 const ROWS = 100_000;
+const LARGE_ROWS = 260;
 const BUNDLE_BYTES_MAX = 3 * 1024 * 1024;
 const MEMORY_BYTES_MAX = 80_000_000;
 const STEP_CPU_SECONDS_MAX = 10;
@@ -45,6 +47,12 @@ function check(what, value, max, unit) {
   if (fits) passed += 1;
   else failed += 1;
   console.log(`${fits ? "" : "FAILED: "}${what}: ${value} ${unit}, at most ${max}`);
+}
+
+function holds(what, truth) {
+  if (truth) passed += 1;
+  else failed += 1;
+  console.log(`${truth ? "" : "FAILED: "}${what}`);
 }
 
 /// CPU time of the workerd process that this process started, seconds.
@@ -103,19 +111,43 @@ async function main() {
     await host.stop();
     await rm(folder, { recursive: true, force: true });
   }
+  await parts();
   console.log(`${passed} passed, ${failed} failed`);
   process.exit(failed === 0 ? 0 : 1);
 }
 
+/// A data file that is larger than one put may be goes up in parts and comes back whole.
+async function parts() {
+  const bindings = { TIDELOG_PUSH_MILLIS: "3600000", TIDELOG_FLUSH_MILLIS: "3600000", TIDELOG_FLUSH_BYTES: "64000000" };
+  const host = await WorkerHost.start({ bindings });
+  try {
+    const object = `${host.url}/v1/objects/blobs/one`;
+    const schema = 'type = "blobs"\n[collections.items]\nkey = ["id"]\n[collections.items.fields]\nid = { type = "int", required = true }\nbody = { type = "string" }\n[collections.items.cold]\nenabled = true\n';
+    await ask("PUT", `${host.url}/v1/types/blobs`, schema, { "content-type": "application/toml" });
+    const document = (id) => JSON.stringify({ id, body: randomBytes(75_000).toString("base64") });
+    const lines = Array.from({ length: LARGE_ROWS }, (_, id) => document(id)).join("\n");
+    await ask("POST", `${object}/items`, lines, { "content-type": "application/x-ndjson" });
+    const state = JSON.parse(await ask("POST", `${object}/sync`, '{"tier":"cold"}'));
+    check("large events that are not in the lake", LARGE_ROWS - state.lake[0].committed, 0, "events");
+    const largest = await host.largestBlob();
+    holds(`a data file of ${largest.size} bytes is more than one put takes`, largest.size > 16 * 1024 * 1024);
+    holds(`it went up in parts: etag ${largest.etag}`, /-\d+$/.test(largest.etag));
+  } finally {
+    await host.stop();
+  }
+}
+
+const JSON_TYPE = { "content-type": "application/json" };
+
+async function ask(method, url, body, headers = JSON_TYPE) {
+  const answer = await fetch(url, { method, body, headers });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${method} ${url}: ${answer.status} ${text.slice(0, 500)}`);
+  return text;
+}
+
 async function steps(host) {
   const object = `${host.url}/v1/objects/building/one`;
-  const json = { "content-type": "application/json" };
-  const ask = async (method, url, body, headers = json) => {
-    const answer = await fetch(url, { method, body, headers });
-    const text = await answer.text();
-    if (!answer.ok) throw new Error(`${method} ${url}: ${answer.status} ${text.slice(0, 500)}`);
-    return text;
-  };
   const step = async (what, act) => {
     const before = await cpuSeconds();
     const started = Date.now();

@@ -93,6 +93,13 @@ export class WorkerHost {
     }
   }
 
+  /** The largest blob of the bucket: its size in bytes and its etag. */
+  async largestBlob() {
+    const bucket = await this.#miniflare.getR2Bucket("LAKE");
+    const { objects } = await bucket.list({ limit: 1_000 });
+    return objects.reduce((largest, { size, etag }) => (size > largest.size ? { size, etag } : largest), { size: 0, etag: "" });
+  }
+
   async stop() {
     await this.#miniflare.dispose();
     if (!this.#kept) await rm(this.#folder, { recursive: true, force: true });
