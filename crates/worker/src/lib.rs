@@ -1,8 +1,8 @@
 //! The Cloudflare host: the same engine, in Durable Objects.
 //!
-//! Every actor is a Durable Object: [`ObjectActor`] holds one digital object, [`TableActor`] one
-//! collection's Iceberg tables in R2, [`RegistryActor`] types and the list of objects,
-//! [`CatalogActor`] the names of the tables. [`Front`] answers what is no object's. `entry.mjs`
+//! Every actor is a Durable Object: `ObjectActor` holds one digital object, `TableActor` one
+//! collection's Iceberg tables in R2, `RegistryActor` types and the list of objects,
+//! `CatalogActor` the names of the tables. `Front` answers what is no object's. `entry.mjs`
 //! wraps them in the classes that Cloudflare knows, and adds typed RPC.
 //!
 //! This is the only crate that names a JavaScript type. It has no engine of its own: what it

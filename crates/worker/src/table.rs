@@ -31,6 +31,8 @@ use crate::sql::DurableSql;
 const ALARM_AGAIN_MILLIS: i64 = 30_000;
 /// Longest wait between two attempts of a failing flush, milliseconds.
 const BACKOFF_MILLIS_MAX: i64 = 60_000;
+/// When an alarm that found a flush running looks again, milliseconds.
+const FLUSHING_MILLIS: i64 = 2_000;
 /// Blobs deleted in one go.
 const GARBAGE_MAX: u32 = 500;
 /// Objects told of one commit; the others hear of it with their next push.
@@ -295,7 +297,12 @@ impl Inner {
         self.note_r2();
         self.counts.keep(&self.sql)?;
         self.alarm.settle(None);
-        self.arm(&table)
+        match self.flushing.get() {
+            // Somebody else's flush goes on: what is due after it is looked at then.
+            true => self.alarm.arm(js::now() + FLUSHING_MILLIS),
+            false => self.arm(&table)?,
+        }
+        Ok(())
     }
 
     /// After a start: a table with work left and no alarm gets one.
