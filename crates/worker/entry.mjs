@@ -6,6 +6,8 @@ import { bodyOf, drain, failureResponse, headersOf, lostDocument, problemRespons
 import { accept, advance } from "./sockets.mjs";
 import { Held, nameOf } from "./instance.mjs";
 
+const ALARM_AGAIN_MILLIS = 30_000;
+
 /// A Durable Object that other actors ask, and that an alarm wakes. What Rust is handed of the
 /// context is `storage`, so that a test can hand it another.
 class Actor extends DurableObject {
@@ -21,8 +23,14 @@ class Actor extends DurableObject {
     return this.held.call(false, (actor) => actor.ask(message, bytes));
   }
 
-  alarm() {
-    return this.held.call(false, (actor) => actor.alarm());
+  /// The platform gives up an alarm whose handler fails six times: a failure sets it again instead.
+  async alarm() {
+    try {
+      await this.held.call(false, (actor) => actor.alarm());
+    } catch (error) {
+      console.error(`tidelog: an alarm's work failed: ${error?.message ?? error}`);
+      await this.ctx.storage.setAlarm(Date.now() + ALARM_AGAIN_MILLIS);
+    }
   }
 }
 
@@ -42,7 +50,8 @@ export class TidelogObject extends Actor {
     }
     const [headers, body] = [headersOf(request), await bodyOf(request)];
     const queries = request.method === "POST" && url.pathname.endsWith("/query");
-    const reads = request.method === "GET" || request.method === "HEAD" || queries;
+    const whole = body === undefined || body instanceof Uint8Array;
+    const reads = whole && (request.method === "GET" || request.method === "HEAD" || queries);
     try {
       const query = url.search.slice(1);
       const answer = await this.held.call(reads, (actor) =>
@@ -109,9 +118,16 @@ export class TidelogObject extends Actor {
   deleteObject(...args) { return this.#calls.call("deleteObject", args); }
   get(collection, key) { return this.#calls.get(collection, key); }
   changes(options) { return this.#calls.changes(options); }
-  rows(collection, query) { return rows((...args) => this.query(...args), collection, query); }
-  subscribe(options) { return subscribe((page) => this.changes(page), options); }
-  follow(options, callback) { return follow((page) => this.changes(page), options, callback); }
+  rows(collection, query) { return rows((...args) => this.#durably(this.query(...args)), collection, query); }
+  subscribe(options) { return subscribe((page) => this.#durably(this.changes(page)), options); }
+  follow(options, callback) { return follow((page) => this.#durably(this.changes(page)), options, callback); }
+
+  /// What goes out on an open stream or to a callback waits until what it could have seen is durable.
+  async #durably(result) {
+    const value = await result;
+    await this.held.call(true, (actor) => actor.gate());
+    return value;
+  }
 }
 
 /// One collection's Iceberg tables.

@@ -1,6 +1,6 @@
 // Between the platform's requests and answers and those of the Rust side.
 
-import { problem } from "./instance.mjs";
+import { awaited, problem } from "./instance.mjs";
 
 /// Bodies up to this are read whole; longer or unmeasured ones are streamed.
 const WHOLE_BYTES_MAX = 1_000_000;
@@ -72,7 +72,8 @@ function streamOf(live) {
   return new ReadableStream(
     {
       async pull(controller) {
-        const chunk = await live.next().catch(() => undefined);
+        // A stream whose instance was lost breaks off: its reader comes again with its last offset.
+        const chunk = await awaited(() => live.next());
         if (chunk === undefined) controller.close();
         else controller.enqueue(chunk);
       },

@@ -137,24 +137,29 @@ export class Held {
   }
 
   #once(f) {
-    // Before this call waits: it is none of those that are lost.
-    mend();
-    return new Promise((resolve, reject) => {
-      waiting.add(reject);
-      const done = (settle) => (value) => {
-        waiting.delete(reject);
-        settle(value);
-      };
-      try {
-        Promise.resolve(enter(() => f(this.#current()))).then(done(resolve), done(reject));
-      } catch (error) {
-        waiting.delete(reject);
-        if (!isTrap(error)) return reject(error);
-        replace(error);
-        reject(new InstanceLost(error));
-      }
-    });
+    return awaited(() => f(this.#current()));
   }
+}
+
+/// Waits for Rust; who waits is told when the instance is lost.
+export function awaited(rust) {
+  // Before this call waits: it is none of those that are lost.
+  mend();
+  return new Promise((resolve, reject) => {
+    waiting.add(reject);
+    const done = (settle) => (value) => {
+      waiting.delete(reject);
+      settle(value);
+    };
+    try {
+      Promise.resolve(enter(rust)).then(done(resolve), done(reject));
+    } catch (error) {
+      waiting.delete(reject);
+      if (!isTrap(error)) return reject(error);
+      replace(error);
+      reject(new InstanceLost(error));
+    }
+  });
 }
 
 /// An error as its problem document: what HTTP shows for it.

@@ -60,7 +60,7 @@ impl Follower {
     }
 
     /// The next message to send, if there is one: the first page in any case, then those that
-    /// hold events or close the log.
+    /// hold events, are not the last yet, or close the log.
     ///
     /// # Errors
     /// As for `GET …/changes`: the socket is told and closed.
@@ -70,7 +70,7 @@ impl Follower {
         object: &Address,
     ) -> Result<Option<String>> {
         let mut request = wanted(&Parameters::parse(&self.query, None)?)?;
-        while !self.done && self.unacknowledged < FOLLOW_UNACKNOWLEDGED_MAX {
+        if !self.done && self.unacknowledged < FOLLOW_UNACKNOWLEDGED_MAX {
             if let Some(at) = &self.at {
                 request.start = at.parse::<StartAt>()?;
             }
@@ -78,12 +78,11 @@ impl Follower {
             let first = self.at.is_none();
             self.at = Some(page.next.to_string());
             self.done = page.closed;
-            if first || !page.events.is_empty() || page.closed {
+            // A page that a filter leaves empty is sent, too: it moves the reader's place.
+            let behind = !page.up_to_date;
+            if first || behind || !page.events.is_empty() || page.closed {
                 self.unacknowledged += 1;
                 return Ok(Some(message(page).to_string()));
-            }
-            if page.up_to_date {
-                break;
             }
         }
         Ok(None)

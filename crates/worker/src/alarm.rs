@@ -16,7 +16,6 @@ const LOST_MILLIS: i64 = 60_000;
 pub(crate) struct Alarm {
     storage: JsValue,
     set: Cell<Option<i64>>,
-    known: Cell<bool>,
     sets: Cell<u64>,
 }
 
@@ -25,7 +24,6 @@ impl Alarm {
         Self {
             storage,
             set: Cell::new(None),
-            known: Cell::new(false),
             sets: Cell::new(0),
         }
     }
@@ -36,7 +34,6 @@ impl Alarm {
             return;
         }
         self.set.set(Some(at));
-        self.known.set(true);
         self.sets.set(self.sets.get() + 1);
         #[expect(clippy::cast_precision_loss, reason = "milliseconds are within 2^53")]
         js::set_alarm(&self.storage, at as f64);
@@ -58,27 +55,22 @@ impl Alarm {
         }
     }
 
-    /// After a start: true when there is work to do and no alarm that would do it.
-    pub(crate) async fn is_lost(&self, now: i64) -> bool {
-        if self.known.get() {
-            return false;
-        }
+    /// After a start: learns of the alarm that an earlier instance set. One that is long overdue was
+    /// lost, and counts as none.
+    pub(crate) async fn learn(&self, now: i64) {
         let asked = js::get_alarm(&self.storage).map(JsFuture::from);
         let found = match asked {
             Ok(asked) => asked.await.ok().and_then(|at| at.as_f64()),
             Err(_) => None,
         };
-        if self.known.get() {
-            return false;
-        }
-        self.known.set(true);
         #[expect(
             clippy::cast_possible_truncation,
             reason = "milliseconds are within 2^53"
         )]
         let found = found.map(|at| at as i64);
-        self.set.set(found.filter(|at| *at > now - LOST_MILLIS));
-        self.set.get().is_none()
+        if self.set.get().is_none() {
+            self.set.set(found.filter(|at| *at > now - LOST_MILLIS));
+        }
     }
 
     /// How often it was set in this instance; each time is a row written.

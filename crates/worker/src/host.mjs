@@ -1,13 +1,29 @@
 // The few things that are quicker, or only possible, on the JavaScript side of the boundary.
 
-/// Runs one statement to its end and counts what it cost. Cursors must not live across an await.
-export function run(sql, text, args, meter) {
+/// Starts a statement. Its cursor must not live across an await.
+export function open(sql, text, args) {
   const cursor = sql.exec(text, ...args);
-  const rows = Array.from(cursor.raw());
-  meter.rowsRead += cursor.rowsRead;
-  meter.rowsWritten += cursor.rowsWritten;
-  return rows;
+  return { cursor, rows: cursor.raw(), ended: false };
 }
+
+/// The next rows, about a megabyte of them; at the end what the statement cost is counted.
+export function take(opened, meter) {
+  const taken = [];
+  for (let size = 0; size < CHUNK_BYTES; ) {
+    const { value, done } = opened.rows.next();
+    if (done) {
+      opened.ended = true;
+      meter.rowsRead += opened.cursor.rowsRead;
+      meter.rowsWritten += opened.cursor.rowsWritten;
+      break;
+    }
+    taken.push(value);
+    for (const cell of value) size += 16 + (cell?.length ?? cell?.byteLength ?? 0);
+  }
+  return taken;
+}
+
+const CHUNK_BYTES = 1_000_000;
 
 /// Runs a statement that returns no rows. Its arguments crossed as one: `texts` starts with a letter
 /// for each (`n` a number, `0` null, `t` text), then come all texts; `slots` holds the numbers and, in

@@ -6,14 +6,13 @@ use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/host.mjs")]
 extern "C" {
-    /// Runs a statement to its end: the rows, each an array.
+    /// Starts a statement.
     #[wasm_bindgen(catch)]
-    pub(crate) fn run(
-        sql: &JsValue,
-        text: &JsValue,
-        args: &Array,
-        meter: &JsMeter,
-    ) -> Result<Array, JsValue>;
+    pub(crate) fn open(sql: &JsValue, text: &JsValue, args: &Array) -> Result<Opened, JsValue>;
+
+    /// The next rows, each an array: about a megabyte of them.
+    #[wasm_bindgen(catch)]
+    pub(crate) fn take(opened: &Opened, meter: &JsMeter) -> Result<Array, JsValue>;
 
     /// Runs a statement that returns no rows, its arguments packed.
     #[wasm_bindgen(catch, js_name = runPacked)]
@@ -67,6 +66,15 @@ extern "C" {
 
 #[wasm_bindgen]
 extern "C" {
+    /// A statement that runs.
+    #[wasm_bindgen(js_name = Object)]
+    #[derive(Clone, Debug)]
+    pub(crate) type Opened;
+
+    /// True once its last row was taken.
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn ended(this: &Opened) -> bool;
+
     /// What an actor's statements have cost since its counts were last stored.
     #[wasm_bindgen(js_name = Object)]
     #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use tidelog_api::{Meter, handle_object};
 use tidelog_core::{
     Address, Command, Effect, Engine, Input, Reply, Sql, SqlExt, View, stored_address,
 };
-use tidelog_log::{Error, Result, Sequence};
+use tidelog_log::{Error, Kind, Result, Sequence};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
@@ -100,7 +100,10 @@ impl Object {
             Ok(effects) => effects,
             Err(error) => {
                 // After a failure of the database what is remembered may be ahead of it.
-                if error.kind() == tidelog_log::Kind::Internal {
+                if matches!(
+                    error.kind(),
+                    Kind::Internal | Kind::Unavailable | Kind::Corrupt
+                ) {
                     *slot = None;
                 }
                 return Err(error);
@@ -253,6 +256,10 @@ impl Object {
         let retry = self.after_push(&done);
         self.tell_meter(now).await?;
         let wake = self.read(|view, sql| view.wake_at(sql))?;
+        if retry.is_some() {
+            // The pause before the next attempt is for what came meanwhile, too.
+            self.push_at.set(None);
+        }
         let next = [wake, retry, self.push_at.get()]
             .into_iter()
             .flatten()
@@ -309,13 +316,12 @@ impl Object {
         }
     }
 
-    /// After a start: an object with work left and no alarm gets one.
+    /// After a start: what is left to do gets an alarm, whatever alarm there is. A turn of this
+    /// instance may have set a later one over that of an earlier instance.
     async fn repair(self: Rc<Self>) {
         let Ok(true) = self.exists() else { return };
         let now = js::now();
-        if !self.alarm.is_lost(now).await {
-            return;
-        }
+        self.alarm.learn(now).await;
         let left = self.read(|view, sql| {
             let head = view.offset(sql)?.sequence;
             let cursors = view.cursors(sql)?;
@@ -325,13 +331,15 @@ impl Object {
                 known.is_none_or(|cursor| cursor.committed < head)
             });
             let wake = view.wake_at(sql)?;
-            Ok(match behind && head.0 > 0 {
-                true => Some(now + self.settings.push_millis),
-                false => wake,
-            })
+            let push = (behind && head.0 > 0).then_some(now + self.settings.push_millis);
+            Ok((push, wake))
         });
-        if let Ok(Some(at)) = left {
-            self.push_at.set(Some(at));
+        let Ok((push, wake)) = left else { return };
+        if let Some(at) = push {
+            self.push_at.set(self.push_at.get().or(push));
+            self.alarm.arm(at);
+        }
+        if let Some(at) = wake {
             self.alarm.arm(at);
         }
     }
@@ -387,6 +395,11 @@ impl ObjectActor {
             worker::console_error!("tidelog: {}: {error}", self.0.address);
             self.0.error.replace(Some(error.to_string()));
         }
+    }
+
+    /// Returns once everything written so far is durable.
+    pub async fn gate(&self) -> bool {
+        self.0.gate.pass().await.is_ok()
     }
 
     /// The permanent address.

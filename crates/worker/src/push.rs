@@ -22,7 +22,16 @@ pub(crate) fn may_mend(error: &Error) -> bool {
 impl Object {
     /// Pushes everything there is, one bounded batch after the other.
     pub(crate) async fn push(&self) -> Result<()> {
-        self.push_at.set(None);
+        let due = self.push_at.take();
+        let done = self.push_tables().await;
+        if done.is_err() && self.push_at.get().is_none() {
+            // Who called may be no alarm: what was due is due still.
+            self.push_at.set(due);
+        }
+        done
+    }
+
+    async fn push_tables(&self) -> Result<()> {
         for table in self.schema().await?.cold_tables() {
             self.push_to(&table).await?;
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tidelog_core::TypeSchema;
-use tidelog_log::Result;
+use tidelog_log::{Kind, Result};
 
 use crate::js;
 use crate::messages::RegistryAsk;
@@ -30,17 +30,23 @@ pub(crate) async fn newest(
 ) -> Result<Arc<TypeSchema>> {
     let now = js::now();
     let known = NEWEST.with_borrow(|types| types.get(name).cloned());
-    if let Some((schema, read)) = known
+    if let Some((schema, read)) = &known
         && now - read < trusted_millis
     {
-        return Ok(schema);
+        return Ok(Arc::clone(schema));
     }
     let ask = RegistryAsk::Type {
         name: name.to_owned(),
         version: None,
     };
-    let schema: TypeSchema = peers.registry(0, &ask).await?;
-    Ok(remember(schema))
+    match peers.registry(0, &ask).await {
+        Ok(schema) => Ok(remember(schema)),
+        // An older version serves better than none, where one is trusted at all.
+        Err(error) if error.kind() == Kind::Unavailable && trusted_millis > 0 => {
+            known.map(|(schema, _)| schema).ok_or(error)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Takes note of what the registry just gave.

@@ -96,12 +96,15 @@ impl Sql for DurableSql {
             bound.push(&argument(*value)?);
         }
         let text = self.text(sql);
-        let rows = js::run(&self.sql, &text, &bound, &self.meter).map_err(|e| failure(&e))?;
-        for row in rows.iter() {
-            let row: Array = row.unchecked_into();
-            let cells = row.iter().map(cell).collect::<Result<Vec<_>>>()?;
-            let values: Vec<SqlValue<'_>> = cells.iter().map(Cell::value).collect();
-            each(&values)?;
+        let opened = js::open(&self.sql, &text, &bound).map_err(|e| failure(&e))?;
+        while !opened.ended() {
+            let rows = js::take(&opened, &self.meter).map_err(|e| failure(&e))?;
+            for row in rows.iter() {
+                let row: Array = row.unchecked_into();
+                let cells = row.iter().map(cell).collect::<Result<Vec<_>>>()?;
+                let values: Vec<SqlValue<'_>> = cells.iter().map(Cell::value).collect();
+                each(&values)?;
+            }
         }
         Ok(())
     }

@@ -31,6 +31,8 @@ use crate::sql::DurableSql;
 const ALARM_AGAIN_MILLIS: i64 = 30_000;
 /// Longest wait between two attempts of a failing flush, milliseconds.
 const BACKOFF_MILLIS_MAX: i64 = 60_000;
+/// Flushes that one request makes: each is a commit, and an invocation is bounded.
+const FLUSH_ROUNDS: usize = 4;
 /// When an alarm that found a flush running looks again, milliseconds.
 const FLUSHING_MILLIS: i64 = 2_000;
 /// Blobs deleted in one go.
@@ -127,7 +129,11 @@ impl Inner {
         let table = self.table()?;
         let reply = table.accept(&self.sql, js::now(), &batch)?;
         self.gate.wrote();
-        self.arm(&table)?;
+        match self.flushing.get() {
+            // A flush that runs looks at what has come when it ends, if it ends.
+            true => self.alarm.arm(js::now() + ALARM_AGAIN_MILLIS),
+            false => self.arm(&table)?,
+        }
         value(reply)
     }
 
@@ -146,7 +152,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Flushes until nothing is left. One flush runs at a time; others wait for it.
+    /// Flushes what is there, in a few rounds at most: who wants more asks again. One flush runs at a
+    /// time; others wait for it.
     async fn flush_all(&self) -> Result<()> {
         while self.flushing.get() {
             let (sender, receiver) = oneshot::channel();
@@ -159,17 +166,19 @@ impl Inner {
         for waiting in self.waiting.borrow_mut().drain(..) {
             let _ = waiting.send(());
         }
+        self.arm(&self.table()?)?;
         done
     }
 
     async fn flush_rounds(&self, wanted: bool) -> Result<()> {
-        loop {
+        for _ in 0..FLUSH_ROUNDS {
             match self.flush_once(wanted).await {
                 Ok(true) => {}
                 Ok(false) => return Ok(()),
                 Err(error) => return Err(self.failed(error)),
             }
         }
+        Ok(())
     }
 
     /// One flush: the intent, the files, the outcome. False when there was nothing to do.
@@ -177,6 +186,7 @@ impl Inner {
         let (table, now) = (self.table()?, js::now());
         if !wanted && !table.flush_due(&self.sql, now)? && table.schema_wanted(&self.sql)?.is_none()
         {
+            self.finish_up(&table).await?;
             return Ok(false);
         }
         let begun = table.begin_flush(&self.sql, now, js::random());
@@ -187,7 +197,10 @@ impl Inner {
             }
             other => other?,
         };
-        let Some(plan) = plan else { return Ok(false) };
+        let Some(plan) = plan else {
+            self.finish_up(&table).await?;
+            return Ok(false);
+        };
         self.gate.wrote();
         self.gate.pass().await?;
         let outcome = plan.write(&self.blobs).await?;
@@ -195,13 +208,21 @@ impl Inner {
         let committed = table.finish_flush(&self.sql, js::now(), &outcome)?;
         self.gate.wrote();
         self.gate.pass().await?;
-        self.failures.set(0);
         self.retry_at.set(0);
-        self.error.replace(None);
-        self.list().await?;
         self.tell(committed).await;
-        self.sweep(&table).await?;
+        self.finish_up(&table).await?;
         Ok(true)
+    }
+
+    /// What follows a commit, and may have failed after an earlier one.
+    async fn finish_up(&self, table: &Table) -> Result<()> {
+        if table.metadata(&self.sql)?.is_some() {
+            self.list().await?;
+        }
+        self.sweep(table).await?;
+        self.failures.set(0);
+        self.error.replace(None);
+        Ok(())
     }
 
     async fn follow_schema(&self, table: &Table) -> Result<()> {
@@ -300,18 +321,27 @@ impl Inner {
         match self.flushing.get() {
             // Somebody else's flush goes on: what is due after it is looked at then.
             true => self.alarm.arm(js::now() + FLUSHING_MILLIS),
-            false => self.arm(&table)?,
+            false => {
+                self.arm(&table)?;
+                if self.failures.get() > 0 {
+                    self.alarm.arm(self.retry_at.get());
+                }
+            }
         }
         Ok(())
     }
 
     /// After a start: a table with work left and no alarm gets one.
     async fn repair(self: Rc<Self>) {
-        if let Ok(true) = self.exists()
-            && self.alarm.is_lost(js::now()).await
-            && let Ok(table) = self.table()
-        {
-            drop(self.arm(&table));
+        let Ok(true) = self.exists() else { return };
+        self.alarm.learn(js::now()).await;
+        let Ok(table) = self.table() else { return };
+        let committed = matches!(table.metadata(&self.sql), Ok(Some(_)));
+        if committed && matches!(kept::get(&self.sql, "listed"), Ok(None)) {
+            self.alarm.arm(js::now() + FLUSHING_MILLIS);
+        }
+        if let Err(error) = self.arm(&table) {
+            self.failed(error);
         }
     }
 }
