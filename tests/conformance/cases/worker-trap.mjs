@@ -12,6 +12,10 @@ export async function run(t) {
   t.check("the stub reads", (await stub.get("items", "before")) !== null);
   const [first] = await t.events();
 
+  const live = await fetch(`${t.host.url}${t.object()}/changes?offset=now&live=sse`);
+  const reader = live.body.getReader();
+  await reader.read();
+
   await t.host.test("trap", t.objectActor());
   const trapped = await t.quietly("POST", items, { json: { sku: "trapped" } });
   t.check(`a trap is a failure of the server, not ${trapped.status} ${trapped.text}`, trapped.status >= 500);
@@ -20,9 +24,23 @@ export async function run(t) {
   await t.post(items, { sku: "trapped" }, { expect: 201 });
   await t.post(items, { sku: "trapped" }, { expect: "409 duplicate_key" });
 
+  t.check("a live reader is not left hanging", await ends(reader));
+
   const events = await t.events();
   t.check(`two events, not ${JSON.stringify(events)}`, events.map((event) => event.documentId).join() === "before,trapped");
   t.check("the log goes on as it was", JSON.stringify(events[0]) === JSON.stringify(first));
   await t.post(`${t.object()}/sync`, { tier: "cold" }, { expect: 200 });
   await t.lakeIsLog("items", "one");
+}
+
+/** True once a stream ended or broke off; a stream that goes on or says nothing for 10 s does not. */
+async function ends(reader) {
+  const limit = new Promise((resolve) => setTimeout(resolve, 10_000, false).unref());
+  const end = (async () => {
+    for (;;) {
+      const { done } = await reader.read().catch(() => ({ done: true }));
+      if (done) return true;
+    }
+  })();
+  return Promise.race([end, limit]);
 }
