@@ -1,34 +1,27 @@
 //! One digital object in its Durable Object.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 
 use futures_channel::oneshot;
-use js_sys::Array;
-use tidelog_api::{Meter, handle_object};
 use tidelog_core::{
     Address, Command, Effect, Engine, Input, Reply, Sql, SqlExt, View, stored_address,
 };
 use tidelog_log::{Error, Kind, Result, Sequence};
-use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::spawn_local;
+use wasm_bindgen::JsValue;
 
 use crate::alarm::Alarm;
 use crate::counts::Counts;
 use crate::gate::Gate;
-use crate::js;
-use crate::messages::{self, ObjectAsk, RegistryAsk};
+use crate::messages::RegistryAsk;
 use crate::peers::{Peers, address_of, shard_of};
 use crate::settings::Settings;
 use crate::sql::DurableSql;
-use crate::{crossing, kept};
+use crate::{js, kept};
 
-/// When an alarm's handler that died is called again.
-const ALARM_AGAIN_MILLIS: i64 = 30_000;
-/// Longest wait between two attempts at what an alarm has to do.
-const BACKOFF_MILLIS_MAX: i64 = 300_000;
-/// Most often that the registry is told an object's counts, milliseconds.
-const METER_MILLIS: i64 = 60_000;
+mod actor;
+pub use actor::ObjectActor;
+
+mod alarm;
 
 /// An object: its engine over its database, and what the host does around it. All of it can be
 /// lost at any time but the database.
@@ -230,200 +223,5 @@ impl Object {
     pub(crate) fn unknown(&self) -> Error {
         let message = format!("{} was never written", self.address.short());
         Error::not_found("unknown_object", message).at("id")
-    }
-
-    /// What the alarm has to do: tell the registry, push what is new, run the timers.
-    async fn ring(&self) -> Result<()> {
-        let now = js::now();
-        self.alarm.rung(now + ALARM_AGAIN_MILLIS);
-        self.counts.alarm();
-        match self.read(|view, sql| view.wake_at(sql)) {
-            Ok(Some(at)) if at <= now => drop(self.turn(Command::Wake)?),
-            Ok(_) => {}
-            // Nothing was ever written: a first write that was undone had set this alarm.
-            Err(error) if error.code() == "unknown_object" => {
-                self.alarm.settle(None);
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        }
-        self.gate.pass().await?;
-        self.wake_readers();
-        let done = match self.note().await {
-            Ok(()) => self.push().await,
-            failed => failed,
-        };
-        let retry = self.after_push(&done);
-        self.tell_meter(now).await?;
-        let wake = self.read(|view, sql| view.wake_at(sql))?;
-        if retry.is_some() {
-            // The pause before the next attempt is for what came meanwhile, too.
-            self.push_at.set(None);
-        }
-        let next = [wake, retry, self.push_at.get()]
-            .into_iter()
-            .flatten()
-            .min();
-        self.alarm.settle(next);
-        Ok(())
-    }
-
-    /// What the object has done so far.
-    pub(crate) fn meter(&self) -> Result<Meter> {
-        self.counts.note(self.alarm.sets(), (0, 0));
-        let events = self.tip().map_or(0, |(head, _)| head.0);
-        let total = self.counts.total(&self.sql)?;
-        Ok(Meter { events, ..total })
-    }
-
-    /// Keeps the counts, and tells the registry, which adds them up for `/metrics`.
-    async fn tell_meter(&self, now: i64) -> Result<()> {
-        if now - self.metered.get() < METER_MILLIS {
-            return Ok(());
-        }
-        self.metered.set(now);
-        let meter = self.meter()?;
-        self.counts.keep(&self.sql)?;
-        let ask = RegistryAsk::Meter {
-            type_name: self.address.type_name.clone(),
-            id: self.address.id.clone(),
-            meter,
-        };
-        // Figures for people: the next time will do.
-        let told: Result<()> = self.peers.registry(shard_of(&self.address), &ask).await;
-        drop(told);
-        Ok(())
-    }
-
-    /// Keeps a push's failure for `state`, and says when to try again.
-    fn after_push(&self, done: &Result<()>) -> Option<i64> {
-        match done {
-            Ok(()) => {
-                self.failures.set(0);
-                self.error.replace(None);
-                None
-            }
-            Err(error) => {
-                self.error.replace(Some(error.to_string()));
-                if !crate::push::may_mend(error) {
-                    return None;
-                }
-                let failures = self.failures.get();
-                self.failures.set(failures + 1);
-                let wait = (1_000_i64 << failures.min(20)).min(BACKOFF_MILLIS_MAX);
-                Some(js::now() + wait)
-            }
-        }
-    }
-
-    /// After a start: what is left to do gets an alarm, whatever alarm there is. A turn of this
-    /// instance may have set a later one over that of an earlier instance.
-    async fn repair(self: Rc<Self>) {
-        let Ok(true) = self.exists() else { return };
-        let now = js::now();
-        self.alarm.learn(now).await;
-        let left = self.read(|view, sql| {
-            let head = view.offset(sql)?.sequence;
-            let cursors = view.cursors(sql)?;
-            let behind = view.cold_tables().iter().any(|table| {
-                let table = table.to_string();
-                let known = cursors.iter().find(|cursor| cursor.destination == table);
-                known.is_none_or(|cursor| cursor.committed < head)
-            });
-            let wake = view.wake_at(sql)?;
-            let push = (behind && head.0 > 0).then_some(now + self.settings.push_millis);
-            Ok((push, wake))
-        });
-        let Ok((push, wake)) = left else { return };
-        if let Some(at) = push {
-            self.push_at.set(self.push_at.get().or(push));
-            self.alarm.arm(at);
-        }
-        if let Some(at) = wake {
-            self.alarm.arm(at);
-        }
-    }
-}
-
-/// One object, for `entry.mjs`.
-#[wasm_bindgen]
-#[derive(Debug)]
-pub struct ObjectActor(pub(crate) Rc<Object>);
-
-#[wasm_bindgen]
-impl ObjectActor {
-    /// The object with this name (its permanent address) over its storage; without a name, the one
-    /// that the storage holds.
-    #[wasm_bindgen(constructor)]
-    pub fn new(storage: &JsValue, env: &JsValue, name: Option<String>) -> Result<Self, JsValue> {
-        let object = Object::open(storage, env, name);
-        let object = Rc::new(object.map_err(|e| JsValue::from_str(&e.to_string()))?);
-        spawn_local(Rc::clone(&object).repair());
-        Ok(Self(object))
-    }
-
-    /// Answers one HTTP request: `{status, headers, body}`.
-    pub async fn fetch(
-        &self,
-        method: String,
-        path: String,
-        query: String,
-        headers: Array,
-        body: JsValue,
-    ) -> JsValue {
-        let object = &self.0;
-        object.counts.request();
-        let request = match crossing::request(&method, path, query, &headers, body) {
-            Ok(request) => request,
-            Err(error) => return crossing::refused(&error),
-        };
-        let response = handle_object(&**object, request).await;
-        crossing::answer(response, Some(object))
-    }
-
-    /// Answers another actor.
-    pub async fn ask(&self, message: String) -> String {
-        let object = &self.0;
-        object.counts.request();
-        messages::reply(object.asked(&message).and_then(messages::value))
-    }
-
-    /// The alarm's handler.
-    pub async fn alarm(&self) {
-        if let Err(error) = self.0.ring().await {
-            // The alarm is set again already.
-            worker::console_error!("tidelog: {}: {error}", self.0.address);
-            self.0.error.replace(Some(error.to_string()));
-        }
-    }
-
-    /// Returns once everything written so far is durable.
-    pub async fn gate(&self) -> bool {
-        self.0.gate.pass().await.is_ok()
-    }
-
-    /// The permanent address.
-    pub fn name(&self) -> String {
-        self.0.address.to_string()
-    }
-
-    /// The newest event, to see whether sockets have something to read.
-    pub fn head(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "sequences are within 2^53")]
-        self.0.tip().map_or(0.0, |(head, _)| head.0 as f64)
-    }
-}
-
-impl Object {
-    fn asked(&self, message: &str) -> Result<()> {
-        let ObjectAsk::Committed {
-            destination,
-            sequence,
-        } = messages::read(message)?;
-        let command = Command::Committed {
-            destination,
-            sequence,
-        };
-        self.turn(command).map(drop)
     }
 }

@@ -1,0 +1,133 @@
+//! What an object does when its alarm rings, and what it looks for when it starts.
+
+use std::rc::Rc;
+
+use tidelog_api::Meter;
+use tidelog_core::Command;
+use tidelog_log::Result;
+
+use super::Object;
+use crate::js;
+use crate::messages::RegistryAsk;
+use crate::peers::shard_of;
+
+/// When an alarm's handler that died is called again.
+const ALARM_AGAIN_MILLIS: i64 = 30_000;
+/// Longest wait between two attempts at what an alarm has to do.
+const BACKOFF_MILLIS_MAX: i64 = 300_000;
+/// Most often that the registry is told an object's counts, milliseconds.
+const METER_MILLIS: i64 = 60_000;
+
+impl Object {
+    /// What the alarm has to do: tell the registry, push what is new, run the timers.
+    pub(super) async fn ring(&self) -> Result<()> {
+        let now = js::now();
+        self.alarm.rung(now + ALARM_AGAIN_MILLIS);
+        self.counts.alarm();
+        match self.read(|view, sql| view.wake_at(sql)) {
+            Ok(Some(at)) if at <= now => drop(self.turn(Command::Wake)?),
+            Ok(_) => {}
+            // Nothing was ever written: a first write that was undone had set this alarm.
+            Err(error) if error.code() == "unknown_object" => {
+                self.alarm.settle(None);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        self.gate.pass().await?;
+        self.wake_readers();
+        let done = match self.note().await {
+            Ok(()) => self.push().await,
+            failed => failed,
+        };
+        let retry = self.after_push(&done);
+        self.tell_meter(now).await?;
+        let wake = self.read(|view, sql| view.wake_at(sql))?;
+        if retry.is_some() {
+            // The pause before the next attempt is for what came meanwhile, too.
+            self.push_at.set(None);
+        }
+        let next = [wake, retry, self.push_at.get()]
+            .into_iter()
+            .flatten()
+            .min();
+        self.alarm.settle(next);
+        Ok(())
+    }
+
+    /// What the object has done so far.
+    pub(crate) fn meter(&self) -> Result<Meter> {
+        self.counts.note(self.alarm.sets(), (0, 0));
+        let events = self.tip().map_or(0, |(head, _)| head.0);
+        let total = self.counts.total(&self.sql)?;
+        Ok(Meter { events, ..total })
+    }
+
+    /// Keeps the counts, and tells the registry, which adds them up for `/metrics`.
+    async fn tell_meter(&self, now: i64) -> Result<()> {
+        if now - self.metered.get() < METER_MILLIS {
+            return Ok(());
+        }
+        self.metered.set(now);
+        let meter = self.meter()?;
+        self.counts.keep(&self.sql)?;
+        let ask = RegistryAsk::Meter {
+            type_name: self.address.type_name.clone(),
+            id: self.address.id.clone(),
+            meter,
+        };
+        // Figures for people: the next time will do.
+        let told: Result<()> = self.peers.registry(shard_of(&self.address), &ask).await;
+        drop(told);
+        Ok(())
+    }
+
+    /// Keeps a push's failure for `state`, and says when to try again.
+    fn after_push(&self, done: &Result<()>) -> Option<i64> {
+        match done {
+            Ok(()) => {
+                self.failures.set(0);
+                self.error.replace(None);
+                None
+            }
+            Err(error) => {
+                self.error.replace(Some(error.to_string()));
+                if !crate::push::may_mend(error) {
+                    return None;
+                }
+                let failures = self.failures.get();
+                self.failures.set(failures + 1);
+                let wait = (1_000_i64 << failures.min(20)).min(BACKOFF_MILLIS_MAX);
+                Some(js::now() + wait)
+            }
+        }
+    }
+
+    /// After a start: what is left to do gets an alarm, whatever alarm there is. A turn of this
+    /// instance may have set a later one over that of an earlier instance.
+    pub(super) async fn repair(self: Rc<Self>) {
+        let Ok(true) = self.exists() else { return };
+        let now = js::now();
+        self.alarm.learn(now).await;
+        let left = self.read(|view, sql| {
+            let head = view.offset(sql)?.sequence;
+            let cursors = view.cursors(sql)?;
+            let behind = view.cold_tables().iter().any(|table| {
+                let table = table.to_string();
+                let known = cursors.iter().find(|cursor| cursor.destination == table);
+                known.is_none_or(|cursor| cursor.committed < head)
+            });
+            let wake = view.wake_at(sql)?;
+            let push = (behind && head.0 > 0).then_some(now + self.settings.push_millis);
+            Ok((push, wake))
+        });
+        let Ok((push, wake)) = left else { return };
+        if let Some(at) = push {
+            self.push_at.set(self.push_at.get().or(push));
+            self.alarm.arm(at);
+        }
+        if let Some(at) = wake {
+            self.alarm.arm(at);
+        }
+    }
+}
