@@ -216,7 +216,7 @@ impl FieldColumn {
                 column.append(true);
             }
             (_, value) => {
-                let found = value.field_type().name();
+                let found = value.to_value().field_type().name();
                 return Err(Error::corrupt(format!("field {id} holds a {found}")));
             }
         }
