@@ -2,6 +2,8 @@
 
 use tidelog_log::{Error, Result};
 
+use crate::BlobCache;
+
 /// A value that crosses the port. Integers stay within ±(2^53 - 1); anything wider is a blob.
 ///
 /// A whole number read from a `REAL` column may come back as [`SqlValue::Integer`] (JavaScript
@@ -35,6 +37,11 @@ pub trait Sql {
 
     /// Runs `body` atomically: an error undoes every statement it ran. Calls may nest.
     fn savepoint(&self, body: &mut dyn FnMut() -> Result<()>) -> Result<()>;
+
+    /// The host's memory for blobs, if it has one.
+    fn blob_cache(&self) -> Option<&dyn BlobCache> {
+        None
+    }
 }
 
 /// Conveniences for users of the port.

@@ -6,8 +6,10 @@ use std::fmt;
 use std::sync::Arc;
 
 mod raw;
+mod reference;
 pub use raw::RawRecord;
 pub(crate) use raw::take_image;
+pub use reference::BlobReference;
 
 use crate::limits::{PART_BYTES_MAX, RECORD_PARTS_MAX};
 use crate::{
@@ -16,7 +18,9 @@ use crate::{
 };
 
 const MAGIC: [u8; 4] = *b"TLR\x01";
+const KIND_AT: usize = 4;
 const KIND_EVENTS: u8 = 1;
+const KIND_REFERENCE: u8 = 2;
 const COUNT_AT: usize = 40;
 const LENGTH_AT: usize = 52;
 const HASH_BYTES: usize = 32;
@@ -331,7 +335,8 @@ fn decode_header(reader: &mut Reader<'_>) -> Result<(RecordHeader, u32)> {
         return Err(Error::corrupt("not a log record"));
     }
     let [kind, reserved, low, high] = reader.array()?;
-    if magic != MAGIC || kind != KIND_EVENTS || reserved != 0 || low != 0 || high != 0 {
+    let known = matches!(kind, KIND_EVENTS | KIND_REFERENCE);
+    if magic != MAGIC || !known || reserved != 0 || low != 0 || high != 0 {
         return Err(Error::new(
             Kind::Unsupported,
             "unsupported_record",

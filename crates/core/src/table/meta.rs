@@ -8,8 +8,11 @@ use crate::sql::{Sql, SqlValue, one};
 pub(crate) const CREATE: &str = "CREATE TABLE IF NOT EXISTS _meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) \
      WITHOUT ROWID";
 
-/// The layout of the internal tables. `docs/format/object-database.md` lists every version.
-pub(crate) const FORMAT: &str = "1";
+/// The layouts of the internal tables. `docs/format/object-database.md` lists every version. A file
+/// has the lowest that says what is in it.
+const FORMATS: [&str; 2] = ["1", FORMAT_WITH_BLOBS];
+/// Since a document may be in a blob.
+const FORMAT_WITH_BLOBS: &str = "2";
 
 /// Whether an object takes writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,10 +44,10 @@ impl Status {
 pub(crate) fn claim(sql: &dyn Sql, address: &Address) -> Result<()> {
     match get(sql, "format")?.as_deref() {
         None => {
-            put(sql, "format", FORMAT)?;
+            put(sql, "format", FORMATS[0])?;
             put(sql, "address", &address.to_string())
         }
-        Some(FORMAT) => match get(sql, "address")? {
+        Some(format) if FORMATS.contains(&format) => match get(sql, "address")? {
             Some(found) if found == address.to_string() => Ok(()),
             found => Err(Error::corrupt(format!(
                 "the file of {address} says it is {found:?}"
@@ -53,7 +56,7 @@ pub(crate) fn claim(sql: &dyn Sql, address: &Address) -> Result<()> {
         Some(other) => Err(Error::new(
             Kind::Unsupported,
             "unsupported_format",
-            format!("the object's file has format {other}; this version reads {FORMAT}"),
+            format!("the object's file has format {other}; this version reads {FORMATS:?}"),
         )),
     }
 }
@@ -77,6 +80,14 @@ pub(crate) fn status(sql: &dyn Sql) -> Result<Status> {
 
 pub(crate) fn set_status(sql: &dyn Sql, status: Status) -> Result<()> {
     put(sql, "status", status.name())
+}
+
+/// Notes that the file holds blobs: earlier versions would not find the documents in them.
+pub(crate) fn holds_blobs(sql: &dyn Sql) -> Result<()> {
+    match get(sql, "format")?.as_deref() {
+        Some(FORMAT_WITH_BLOBS) => Ok(()),
+        _ => put(sql, "format", FORMAT_WITH_BLOBS),
+    }
 }
 
 fn get(sql: &dyn Sql, name: &str) -> Result<Option<String>> {

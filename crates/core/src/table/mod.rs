@@ -2,10 +2,12 @@
 //!
 //! Names that start with `_` are the engine's; a collection's table has the collection's name.
 
+pub(crate) mod blobs;
 pub(crate) mod cursors;
 pub(crate) mod idempotency;
 pub(crate) mod lineage;
 pub(crate) mod log;
+pub(crate) mod masks;
 pub(crate) mod meta;
 pub(crate) mod rows;
 pub(crate) mod schema;
@@ -25,6 +27,9 @@ pub(crate) fn create(sql: &dyn Sql) -> Result<()> {
         idempotency::CREATE,
         wakes::CREATE,
         cursors::CREATE,
+        blobs::CREATE,
+        blobs::CREATE_MAIN,
+        masks::CREATE,
     ] {
         sql.run(statement, &[], &mut |_| Ok(()))?;
     }

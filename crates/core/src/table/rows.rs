@@ -293,7 +293,7 @@ fn ordered_i64(bytes: [u8; 8]) -> i64 {
 }
 
 /// CBOR of what has no column: `{name: json}` for undeclared fields, `{id: bytes}` for the rest.
-fn encode_extra(row: &Row, last_column: FieldId) -> Result<Option<Vec<u8>>> {
+pub(crate) fn encode_extra(row: &Row, last_column: FieldId) -> Result<Option<Vec<u8>>> {
     let has_more = row.fields.last().is_some_and(|(id, _)| *id > last_column);
     if !has_more && row.extra.is_empty() {
         return Ok(None);
@@ -314,7 +314,7 @@ fn encode_extra(row: &Row, last_column: FieldId) -> Result<Option<Vec<u8>>> {
     Ok(Some(out))
 }
 
-fn decode_extra(bytes: &[u8], row: &mut Row) -> Result<()> {
+pub(crate) fn decode_extra(bytes: &[u8], row: &mut Row) -> Result<()> {
     let odd = |what: &str| Error::corrupt(format!("_extra: {what}"));
     let map: Cbor = ciborium::from_reader(bytes).map_err(|e| odd(&e.to_string()))?;
     let Cbor::Map(members) = map else {

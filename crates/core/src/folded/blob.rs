@@ -1,0 +1,251 @@
+//! One blob of a collection: its documents by row, and the row of a key.
+
+use std::cmp::Ordering;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef};
+use tidelog_log::{Error, FieldType, Kind, Result, Row, Sequence, Value};
+use tidelog_vortex::{Scalar, VortexDecoder};
+
+use super::cache::{CacheKey, Cached, Tag};
+use super::columns::{EXTRA, KEY, Origin, VERSION, bytes_at, value_at, wrong_column};
+use crate::sql::Sql;
+use crate::table::blobs::{self, BlobId};
+use crate::table::rows::decode_extra;
+use crate::Document;
+
+/// A blob, opened. Rows count from 0 through all pages.
+pub(crate) struct Blob<'s> {
+    sql: &'s dyn Sql,
+    tag: Tag,
+    pub(crate) decoder: VortexDecoder,
+    pub(crate) origin: Origin,
+    pub(crate) fields: Vec<FieldColumn>,
+    key: usize,
+    version: usize,
+    extra: Option<usize>,
+}
+
+/// A declared field's column.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FieldColumn {
+    pub(crate) id: u32,
+    pub(crate) field_type: FieldType,
+    /// Its place among the blob's columns.
+    pub(crate) at: usize,
+}
+
+impl<'s> Blob<'s> {
+    /// Opens a blob of folded documents.
+    ///
+    /// # Errors
+    /// `corrupt` when its bytes are not what was written.
+    pub(crate) fn open(sql: &'s dyn Sql, id: BlobId, tag: Tag) -> Result<Self> {
+        let decoder = opened(sql, id, tag)?;
+        let column = |id: u32| decoder.columns().iter().position(|column| column.id == id);
+        let (Some(key), Some(version)) = (column(KEY), column(VERSION)) else {
+            return Err(Error::corrupt(format!("blob {id} has no keys")));
+        };
+        let origin = Origin::decode(decoder.metadata())?;
+        let fields = origin.fields.iter().map(|(id, field_type)| {
+            let at = column(*id).ok_or_else(|| wrong_column("there"))?;
+            Ok(FieldColumn {
+                id: *id,
+                field_type: *field_type,
+                at,
+            })
+        });
+        let fields = fields.collect::<Result<_>>()?;
+        let extra = column(EXTRA);
+        Ok(Self {
+            sql,
+            tag,
+            key,
+            version,
+            extra,
+            fields,
+            origin,
+            decoder,
+        })
+    }
+
+    /// The column of a declared field; none where no row has a value.
+    pub(crate) fn field(&self, id: u32) -> Option<&FieldColumn> {
+        let at = self.fields.binary_search_by_key(&id, |field| field.id);
+        self.fields.get(at.ok()?)
+    }
+
+    /// Rows of a page, as a range of the blob's rows.
+    pub(crate) fn rows_of(&self, page: usize) -> std::ops::Range<usize> {
+        let start = page * self.decoder.page_rows();
+        start..self.decoder.rows().min(start + self.decoder.page_rows())
+    }
+
+    /// Decodes a page of a column, or finds it decoded.
+    pub(crate) fn page(&self, column: usize, page: usize) -> Result<ArrayRef> {
+        let key = CacheKey {
+            tag: self.tag,
+            page: Some((column, page)),
+        };
+        let cache = self.sql.blob_cache();
+        if let Some(Cached::Page(array)) = cache.and_then(|cache| cache.get(&key)) {
+            return Ok(array);
+        }
+        let array = self.decoder.read_page(column, page).map_err(foreign)?;
+        if let Some(cache) = cache {
+            cache.put(key, Cached::Page(array.clone()));
+        }
+        Ok(array)
+    }
+
+    pub(crate) fn keys(&self, page: usize) -> Result<ArrayRef> {
+        self.page(self.key, page)
+    }
+
+    pub(crate) fn versions(&self, page: usize) -> Result<ArrayRef> {
+        self.page(self.version, page)
+    }
+
+    /// The bounds of the keys of a page.
+    pub(crate) fn key_column(&self) -> usize {
+        self.key
+    }
+
+    pub(crate) fn version_column(&self) -> usize {
+        self.version
+    }
+
+    /// The row of a key, masked or not.
+    pub(crate) fn find(&self, key: &str) -> Result<Option<u32>> {
+        let pages = &self.decoder.columns()[self.key].pages;
+        let reaches = |bound: &Option<Scalar>, wrong: Ordering| match bound {
+            Some(Scalar::Bytes(bound)) => bound.as_slice().cmp(key.as_bytes()) != wrong,
+            _ => true,
+        };
+        // Pages are ascending: the first whose greatest key is not below it may hold it.
+        let first = pages.partition_point(|page| !reaches(&page.max, Ordering::Less));
+        for (at, page) in pages.iter().enumerate().skip(first) {
+            if !reaches(&page.min, Ordering::Greater) {
+                return Ok(None);
+            }
+            let keys = self.keys(at)?;
+            let keys = keys.as_string_opt::<i32>();
+            let keys = keys.ok_or_else(|| wrong_column("text"))?;
+            if let Some(found) = place_of(keys, key) {
+                let row = u32::try_from(self.rows_of(at).start + found);
+                return row.map(Some).map_err(|_| wrong_column("within bounds"));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The document in a row.
+    pub(crate) fn document(&self, row: u32) -> Result<Document> {
+        let row = row as usize;
+        let page_rows = self.decoder.page_rows().max(1);
+        let page = self.decode(row / page_rows, |_| true)?;
+        page.document(row % page_rows)
+    }
+
+    /// Decodes what a page says of the fields that are wanted.
+    pub(crate) fn decode(&self, page: usize, wanted: impl Fn(u32) -> bool) -> Result<Page> {
+        let fields = self.fields.iter().filter(|field| wanted(field.id));
+        let fields = fields.map(|field| {
+            let array = self.page(field.at, page)?;
+            Ok((field.id, field.field_type, array))
+        });
+        Ok(Page {
+            keys: self.keys(page)?,
+            versions: self.versions(page)?,
+            fields: fields.collect::<Result<_>>()?,
+            extra: match self.extra.filter(|_| wanted(EXTRA)) {
+                Some(at) => Some(self.page(at, page)?),
+                None => None,
+            },
+        })
+    }
+}
+
+/// The decoded columns of one page.
+pub(crate) struct Page {
+    keys: ArrayRef,
+    versions: ArrayRef,
+    fields: Vec<(u32, FieldType, ArrayRef)>,
+    extra: Option<ArrayRef>,
+}
+
+impl Page {
+    /// The document in a row of the page, with the fields that were decoded.
+    pub(crate) fn document(&self, at: usize) -> Result<Document> {
+        let key = value_at(&self.keys, at, FieldType::String)?;
+        let version = value_at(&self.versions, at, FieldType::Int)?;
+        let (Some(Value::Text(key)), Some(Value::Int(version))) = (key, version) else {
+            return Err(wrong_column("a key with its version"));
+        };
+        let mut row = Row::default();
+        for (id, field_type, array) in &self.fields {
+            if let Some(value) = value_at(array, at, *field_type)? {
+                row.fields.push((*id, value));
+            }
+        }
+        if let Some(extra) = &self.extra
+            && !extra.is_null(at)
+        {
+            let bytes = bytes_at(extra, at).ok_or_else(|| wrong_column("bytes"))?;
+            decode_extra(bytes, &mut row)?;
+        }
+        Ok(Document {
+            key,
+            version: Sequence(u64::try_from(version).unwrap_or(0)),
+            row,
+        })
+    }
+}
+
+fn opened(sql: &dyn Sql, id: BlobId, tag: Tag) -> Result<VortexDecoder> {
+    let key = CacheKey { tag, page: None };
+    let cache = sql.blob_cache();
+    if let Some(Cached::Blob(blob)) = cache.and_then(|cache| cache.get(&key)) {
+        return Ok(blob);
+    }
+    let body = blobs::body(sql, id)?;
+    if tag_of(&body) != tag {
+        return Err(Error::corrupt(format!("blob {id} is not what was written")));
+    }
+    let blob = VortexDecoder::open(body.into()).map_err(foreign)?;
+    if let Some(cache) = cache {
+        cache.put(key, Cached::Blob(blob.clone()));
+    }
+    Ok(blob)
+}
+
+/// The start of the BLAKE3 hash of a blob's bytes.
+pub(crate) fn tag_of(body: &[u8]) -> Tag {
+    let mut tag = Tag::default();
+    tag.copy_from_slice(&blake3::hash(body).as_bytes()[..tag.len()]);
+    tag
+}
+
+fn place_of(keys: &arrow_array::StringArray, key: &str) -> Option<usize> {
+    let (mut low, mut high) = (0, keys.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        match keys.value(middle).cmp(key) {
+            Ordering::Less => low = middle + 1,
+            Ordering::Greater => high = middle,
+            Ordering::Equal => return Some(middle),
+        }
+    }
+    None
+}
+
+/// An error of the blob format as one of ours.
+pub(crate) fn foreign(error: tidelog_vortex::Error) -> Error {
+    let kind = match error.kind() {
+        tidelog_vortex::ErrorKind::Corrupt => Kind::Corrupt,
+        tidelog_vortex::ErrorKind::Unsupported => Kind::Unsupported,
+        tidelog_vortex::ErrorKind::TooLarge => Kind::TooLarge,
+        tidelog_vortex::ErrorKind::Invalid => Kind::Internal,
+    };
+    Error::new(kind, error.code(), error.to_string())
+}

@@ -1,0 +1,145 @@
+//! Folding, step by step: each is one turn's savepoint, so a crash leaves the old or the new.
+
+use tidelog_log::{Error, Result};
+
+use super::main::each_of;
+use super::manifest::Manifest;
+use super::plan::{STEP_BYTES_MAX, Step, next_step, threshold};
+use super::write::{DOCUMENT_BYTES_FOLDED, ROWS_MAX, raw_bytes, write_blobs};
+use crate::document::Prepared;
+use crate::sql::{Sql, SqlValue, int, quoted};
+use crate::table::blobs::{self, BlobId};
+use crate::table::{masks, wakes};
+use crate::{Document, Engine};
+
+/// Timer: the next step of folding.
+pub(crate) const FOLD: &str = "fold";
+
+impl Engine {
+    /// Sets the timer if a step is due in one of these collections.
+    pub(crate) fn plan_fold(
+        &mut self,
+        sql: &dyn Sql,
+        now: i64,
+        collections: impl IntoIterator<Item = u32>,
+    ) -> Result<()> {
+        let view = self.view.clone();
+        for id in collections {
+            let prepared = view.collections.iter().find(|p| p.collection.id == id);
+            if let Some(prepared) = prepared
+                && self.next_fold(sql, prepared)?.is_some()
+            {
+                return wakes::set(sql, FOLD, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one step, and sets the timer again where more is due.
+    pub(crate) fn fold(&mut self, sql: &dyn Sql, now: i64) -> Result<()> {
+        let view = self.view.clone();
+        for prepared in view.collections.iter() {
+            let Some(step) = self.next_fold(sql, prepared)? else {
+                continue;
+            };
+            match step {
+                Step::Delta => self.fold_delta(sql, prepared)?,
+                Step::Merge(ids) => self.merge(sql, prepared, &ids)?,
+            }
+            let all = view.collections.iter().map(|p| p.collection.id);
+            return self.plan_fold(sql, now, all);
+        }
+        Ok(())
+    }
+
+    fn next_fold(&mut self, sql: &dyn Sql, prepared: &Prepared) -> Result<Option<Step>> {
+        let Some(threshold) = threshold(&prepared.collection) else {
+            return Ok(None);
+        };
+        let delta = self.main.delta(sql, prepared, threshold)?;
+        let manifest = self.main.manifest(sql, prepared.collection.id)?;
+        let masked = match manifest.blobs.is_empty() {
+            true => Default::default(),
+            false => masks::counts(sql)?,
+        };
+        Ok(next_step(&manifest, &masked, delta >= threshold))
+    }
+
+    /// Moves rows of the row table, from the first key on, into blobs.
+    fn fold_delta(&mut self, sql: &dyn Sql, prepared: &Prepared) -> Result<()> {
+        let (documents, left) = read_delta(sql, prepared)?;
+        let (Some(first), Some(last)) = (documents.first(), documents.last()) else {
+            // All are too large to be folded: not counted again until the engine is opened anew.
+            self.main.nothing_to_fold(prepared.collection.id);
+            return Ok(());
+        };
+        let entries = write_blobs(sql, &prepared.collection, &documents, 1)?;
+        let mut manifest = self.main.manifest(sql, prepared.collection.id)?.as_ref().clone();
+        entries.into_iter().for_each(|entry| manifest.add(entry));
+        let left = serde_json::to_string(&left).map_err(|e| Error::internal(e.to_string()))?;
+        let text = format!(
+            "DELETE FROM {} WHERE _key >= ?1 AND _key <= ?2 \
+             AND _key NOT IN (SELECT value FROM json_each(?3))",
+            quoted(&prepared.collection.name)
+        );
+        let args = [&first.key, &last.key, &left].map(|text| SqlValue::Text(text));
+        sql.run(&text, &args, &mut |_| Ok(()))?;
+        self.main.forget_delta(prepared.collection.id);
+        self.main.set_manifest(sql, prepared.collection.id, manifest)
+    }
+
+    /// Writes the unmasked rows of some blobs into new ones.
+    fn merge(&mut self, sql: &dyn Sql, prepared: &Prepared, ids: &[BlobId]) -> Result<()> {
+        let collection = &prepared.collection;
+        let folded = self.main.folded(sql, collection.id)?;
+        let mut documents = Vec::new();
+        for entry in folded.entries().iter().filter(|entry| ids.contains(&entry.id)) {
+            let mask = masks::get(sql, entry.id)?;
+            each_of(&folded.blob(entry)?, &mask, &mut |_, document| {
+                documents.push(document);
+                Ok(())
+            })?;
+        }
+        documents.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        if documents.windows(2).any(|pair| pair[0].key == pair[1].key) {
+            return Err(Error::corrupt("a document is in two blobs"));
+        }
+        let mut manifest: Manifest = self.main.manifest(sql, collection.id)?.as_ref().clone();
+        for entry in write_blobs(sql, collection, &documents, 1)? {
+            manifest.add(entry);
+        }
+        for id in ids {
+            manifest.remove(*id);
+            masks::clear(sql, *id)?;
+            blobs::release(sql, *id)?;
+        }
+        self.main.set_manifest(sql, collection.id, manifest)
+    }
+}
+
+/// Documents of the row table by key, as many as one step takes, and the keys between them that are
+/// too large to be folded.
+fn read_delta(sql: &dyn Sql, prepared: &Prepared) -> Result<(Vec<Document>, Vec<String>)> {
+    let table = &prepared.table;
+    let mut documents: Vec<Document> = Vec::new();
+    let (mut left, mut bytes) = (Vec::new(), 0);
+    let text = format!("{} ORDER BY _key LIMIT ?1", table.select);
+    sql.run(&text, &[int(ROWS_MAX as u64)], &mut |row| {
+        if bytes >= STEP_BYTES_MAX {
+            return Ok(());
+        }
+        let document = table.read(row)?;
+        let size = raw_bytes(&document);
+        if size > DOCUMENT_BYTES_FOLDED {
+            left.push(document.key);
+            return Ok(());
+        }
+        bytes += size as u64;
+        documents.push(document);
+        Ok(())
+    })?;
+    if let Some(last) = documents.last() {
+        left.retain(|key| *key <= last.key);
+    }
+    Ok((documents, left))
+}

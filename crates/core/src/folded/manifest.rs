@@ -1,0 +1,195 @@
+//! Which blobs hold a collection's folded documents.
+//!
+//! `varint` version 1 · `varint` count · per blob, by ascending first key: `varint` id, 16 bytes tag, `varint` rows, bytes,
+//! raw bytes; `bytes` first key and last key, cut after [`BOUND_BYTES`] · 8 bytes of BLAKE3 over all
+//! before.
+
+use tidelog_log::{Error, Kind, Reader, Result, put_bytes, put_varint};
+
+use super::cache::Tag;
+use crate::sql::Sql;
+use crate::table::blobs::{self, BlobId};
+
+/// Bytes of a key that a bound keeps.
+const BOUND_BYTES: usize = 64;
+/// Live blobs of one collection at most: the manifest stays one SQLite row.
+pub(crate) const BLOBS_MAX: usize = 8_000;
+const VERSION: u64 = 1;
+const CHECK_BYTES: usize = 8;
+
+/// The live blobs of one collection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Manifest {
+    pub(crate) blobs: Vec<Entry>,
+}
+
+/// One live blob.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Its row of `_blobs`.
+    pub(crate) id: BlobId,
+    /// The start of its bytes' BLAKE3: tells it from an earlier blob of the same id.
+    pub(crate) tag: Tag,
+    /// Its rows, masked ones included.
+    pub(crate) rows: u32,
+    /// Its bytes.
+    pub(crate) bytes: u64,
+    /// The bytes of its documents in the log's encoding.
+    pub(crate) raw_bytes: u64,
+    first: Vec<u8>,
+    last: Vec<u8>,
+}
+
+impl Entry {
+    pub(crate) fn new(
+        (id, tag): (BlobId, Tag),
+        rows: u32,
+        (bytes, raw_bytes): (u64, u64),
+        (first, last): (&str, &str),
+    ) -> Self {
+        Self {
+            id,
+            tag,
+            rows,
+            bytes,
+            raw_bytes,
+            first: bound(first).to_vec(),
+            last: bound(last).to_vec(),
+        }
+    }
+
+    /// True when a document of this key may be in the blob.
+    pub(crate) fn may_hold(&self, key: &str) -> bool {
+        let key = bound(key);
+        self.first.as_slice() <= key && key <= self.last.as_slice()
+    }
+
+    /// True when some key from `first` to `last` may be in the blob.
+    pub(crate) fn may_overlap(&self, first: &str, last: &str) -> bool {
+        self.first.as_slice() <= bound(last) && bound(first) <= self.last.as_slice()
+    }
+}
+
+/// Keys compare as these do, except that long ones become equal.
+fn bound(key: &str) -> &[u8] {
+    &key.as_bytes()[..key.len().min(BOUND_BYTES)]
+}
+
+impl Manifest {
+    /// The manifest of a collection; empty before its first blob.
+    pub(crate) fn of(sql: &dyn Sql, collection: u32) -> Result<Self> {
+        match blobs::manifest(sql, collection)? {
+            Some(bytes) => Self::decode(&bytes),
+            None => Ok(Self::default()),
+        }
+    }
+
+    /// Adds a blob in its place.
+    pub(crate) fn add(&mut self, entry: Entry) {
+        let at = self
+            .blobs
+            .partition_point(|known| (&known.first, known.id) < (&entry.first, entry.id));
+        self.blobs.insert(at, entry);
+    }
+
+    /// Takes a blob out.
+    pub(crate) fn remove(&mut self, id: BlobId) {
+        self.blobs.retain(|entry| entry.id != id);
+    }
+
+    /// Rows of all blobs, masked ones included.
+    pub(crate) fn rows(&self) -> u64 {
+        self.blobs.iter().map(|entry| u64::from(entry.rows)).sum()
+    }
+
+    /// Stores it.
+    pub(crate) fn store(&self, sql: &dyn Sql, collection: u32) -> Result<()> {
+        blobs::set_manifest(sql, collection, &self.encode())
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_varint(&mut out, VERSION);
+        put_varint(&mut out, self.blobs.len() as u64);
+        for entry in &self.blobs {
+            put_varint(&mut out, entry.id);
+            out.extend_from_slice(&entry.tag);
+            put_varint(&mut out, u64::from(entry.rows));
+            put_varint(&mut out, entry.bytes);
+            put_varint(&mut out, entry.raw_bytes);
+            put_bytes(&mut out, &entry.first);
+            put_bytes(&mut out, &entry.last);
+        }
+        let check = blake3::hash(&out);
+        out.extend_from_slice(&check.as_bytes()[..CHECK_BYTES]);
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self> {
+        let odd = |what| Error::corrupt(format!("a manifest {what}"));
+        let at = bytes.len().checked_sub(CHECK_BYTES);
+        let (body, check) = bytes.split_at(at.ok_or_else(|| odd("is too short"))?);
+        if blake3::hash(body).as_bytes()[..CHECK_BYTES] != *check {
+            return Err(odd("does not match its checksum"));
+        }
+        let mut reader = Reader::new(body);
+        let version = reader.varint()?;
+        if version != VERSION {
+            let message = format!("a manifest has version {version}; this version reads {VERSION}");
+            return Err(Error::new(
+                Kind::Unsupported,
+                "unsupported_format",
+                message,
+            ));
+        }
+        let count = reader.count(22)?;
+        let mut blobs = Vec::with_capacity(count);
+        for _ in 0..count {
+            blobs.push(Entry {
+                id: reader.varint()?,
+                tag: reader.array()?,
+                rows: u32::try_from(reader.varint()?).map_err(|_| odd("counts too many rows"))?,
+                bytes: reader.varint()?,
+                raw_bytes: reader.varint()?,
+                first: reader.bytes()?.to_vec(),
+                last: reader.bytes()?.to_vec(),
+            });
+        }
+        match reader.is_empty() {
+            true => Ok(Self { blobs }),
+            false => Err(odd("has bytes after its end")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn manifests_round_trip_and_every_flipped_bit_is_found() {
+        let long = "x".repeat(100);
+        let mut manifest = Manifest::default();
+        manifest.add(Entry::new((7, [1; 16]), 3, (100, 900), ("m", &long)));
+        manifest.add(Entry::new((9, [2; 16]), 65_536, (1_900_000, 9_000_000), ("a", "c")));
+        let bytes = manifest.encode();
+        assert_eq!(Manifest::decode(&bytes).unwrap(), manifest);
+        assert_eq!(manifest.rows(), 65_539);
+        let ids: Vec<BlobId> = manifest.blobs.iter().map(|entry| entry.id).collect();
+        assert_eq!(ids, [9, 7]);
+        for at in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[at / 8] ^= 1 << (at % 8);
+            assert!(Manifest::decode(&flipped).is_err());
+        }
+    }
+
+    #[test]
+    fn long_keys_are_never_missed() {
+        let (long, longer) = ("x".repeat(100), "x".repeat(200));
+        let entry = Entry::new((1, [0; 16]), 1, (1, 1), (&long, &long));
+        assert!(entry.may_hold(&longer) && entry.may_hold(&long));
+        assert!(!entry.may_hold("w") && !entry.may_hold("y"));
+        assert!(entry.may_overlap("a", "z") && !entry.may_overlap("a", "b"));
+    }
+}

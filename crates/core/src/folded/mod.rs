@@ -1,0 +1,38 @@
+//! Delta + main: what a collection's row table does not hold is folded into Vortex blobs.
+//!
+//! The row table is the *delta*: what changed lately. Past the collection's threshold it is folded,
+//! by key, into blobs: the *main*. A document is in the row table, or in one unmasked row of one live
+//! blob, never in both. A change of a folded document masks its row and writes the row table.
+
+mod cache;
+pub use cache::{BlobCache, CacheKey, Cached, RecentBlobs};
+
+mod columns;
+pub(crate) use columns::{EXTRA, value_at};
+
+mod manifest;
+pub(crate) use manifest::{Entry, Manifest};
+
+mod blob;
+pub(crate) use blob::{Blob, FieldColumn, Page};
+
+mod unique;
+pub(crate) use unique::{Unique, no_duplicates};
+
+mod write;
+
+mod main;
+pub(crate) use main::{Folded, Place, Stored};
+
+mod state;
+pub(crate) use state::MainState;
+
+mod plan;
+
+mod fold;
+pub(crate) use fold::FOLD;
+
+mod bulk;
+
+mod reference;
+pub(crate) use reference::{inline, release};

@@ -1,0 +1,71 @@
+//! Documents become blobs.
+
+use tidelog_log::Result;
+use tidelog_vortex::{EncodeOptions, ErrorKind, VortexEncoder};
+
+use super::blob::{foreign, tag_of};
+use super::columns::{Origin, columns_of};
+use super::manifest::Entry;
+use super::unique;
+use crate::document::row_bytes_at_least;
+use crate::sql::Sql;
+use crate::table::{blobs, meta};
+use crate::{Collection, Document};
+
+/// Rows of one blob at most.
+pub(crate) const ROWS_MAX: usize = 65_536;
+/// A larger document stays in the row table: a blob holds 1.9 MB in all.
+pub(crate) const DOCUMENT_BYTES_FOLDED: usize = 900_000;
+
+/// Stores documents, ascending by key, in as few blobs as the limits allow; each has one holder.
+pub(crate) fn write_blobs(
+    sql: &dyn Sql,
+    collection: &Collection,
+    documents: &[Document],
+) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    let mut left: Vec<&[Document]> = documents.chunks(ROWS_MAX).rev().collect();
+    while let Some(part) = left.pop() {
+        match encoded(collection, part)? {
+            Some(body) => entries.extend(stored(sql, part, &body)?),
+            None => {
+                let (first, second) = part.split_at(part.len() / 2);
+                left.extend([second, first]);
+            }
+        }
+    }
+    Ok(entries)
+}
+
+/// The bytes of one blob; none when they would be too many.
+fn encoded(collection: &Collection, documents: &[Document]) -> Result<Option<Vec<u8>>> {
+    let (specs, arrays) = columns_of(collection, documents)?;
+    let origin = Origin::of(collection, &specs);
+    let mut encoder = VortexEncoder::new(EncodeOptions::default()).with_metadata(origin.encode());
+    for (id, section) in unique::sections(collection, documents)? {
+        encoder = encoder.with_section(id, section);
+    }
+    match encoder.encode(&specs, &arrays) {
+        Ok(body) => Ok(Some(body)),
+        Err(error) if error.kind() == ErrorKind::TooLarge && documents.len() > 1 => Ok(None),
+        Err(error) => Err(foreign(error)),
+    }
+}
+
+fn stored(sql: &dyn Sql, documents: &[Document], body: &[u8]) -> Result<Option<Entry>> {
+    let (Some(first), Some(last)) = (documents.first(), documents.last()) else {
+        return Ok(None);
+    };
+    meta::holds_blobs(sql)?;
+    let id = blobs::put(sql, body)?;
+    let raw_bytes: usize = documents.iter().map(raw_bytes).sum();
+    let rows = u32::try_from(documents.len()).unwrap_or(u32::MAX);
+    let sizes = (body.len() as u64, raw_bytes as u64);
+    let keys = (first.key.as_str(), last.key.as_str());
+    Ok(Some(Entry::new((id, tag_of(body)), rows, sizes, keys)))
+}
+
+/// Bytes of a document before any encoding, about.
+pub(crate) fn raw_bytes(document: &Document) -> usize {
+    document.key.len() + 8 + row_bytes_at_least(&document.row)
+}
