@@ -3,6 +3,7 @@
 use tidelog_log::{Error, Result};
 
 use crate::engine::DELETE;
+use crate::folded::{Place, Stored};
 use crate::sql::{Sql, all, int};
 use crate::table::{idempotency, meta, wakes};
 use crate::{Caller, Engine};
@@ -45,7 +46,17 @@ impl Engine {
                     break;
                 }
                 for document in &page {
-                    turn.delete(sql, prepared, document)?;
+                    turn.delete(sql, prepared, document, Place::Row)?;
+                }
+                left -= page.len() as u64;
+            }
+            while left > 0 && turn.writer.bytes() < STEP_BYTES {
+                let page = turn.main.first_folded(sql, prepared, left.min(1_000))?;
+                if page.is_empty() {
+                    break;
+                }
+                for Stored { document, place } in &page {
+                    turn.delete(sql, prepared, document, *place)?;
                 }
                 left -= page.len() as u64;
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tidelog_log::{Error, Kind, Result, Sequence};
 
+use crate::folded::{FOLD, MainState};
 use crate::sql::{Sql, atomically};
 use crate::table::log::Head;
 use crate::table::{cursors, idempotency, log, meta, wakes};
@@ -106,6 +107,7 @@ pub struct Engine {
     undone: bool,
     pub(crate) remembered: u64,
     pub(crate) log_bytes: u64,
+    pub(crate) main: MainState,
 }
 
 impl Engine {
@@ -127,6 +129,7 @@ impl Engine {
                 undone: false,
                 remembered: idempotency::count(sql)?,
                 log_bytes: log::size(sql)?.1,
+                main: MainState::default(),
             })
         })
     }
@@ -174,6 +177,7 @@ impl Engine {
                     self.log_bytes,
                 ) = before;
                 self.view = view;
+                self.main = MainState::default();
                 self.undone = undoes(&error) && log::head(sql).ok() != Some(self.head);
                 return Err(error);
             }
@@ -254,6 +258,7 @@ impl Engine {
             wakes::clear(sql, name)?;
             match name {
                 DELETE => self.delete_step(sql, now, &Caller::default()),
+                FOLD => self.fold(sql, now),
                 TRIM => self.trim(sql, now),
                 PRUNE => {
                     idempotency::prune(sql, now)?;
@@ -274,6 +279,7 @@ impl Engine {
                 self.remembered,
                 self.log_bytes,
             ) = before;
+            self.main = MainState::default();
             wakes::back_off(sql, name, now)?;
         }
         Ok(())

@@ -21,6 +21,9 @@ mod table;
 pub use table::meta::stored_address;
 pub use table::rows::{Document, RowTable, blob_form, from_sql, to_sql};
 
+mod folded;
+pub use folded::{BlobCache, CacheKey, Cached, RecentBlobs};
+
 mod input;
 pub use input::{
     Caller, ChangesPage, ChangesRequest, Cursor, Found, Images, JsonObject, Mutation, NewDocument,

@@ -1,9 +1,12 @@
 //! The changes of one turn: rows written, events appended to the record that is open.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 use tidelog_log::{ChangeRef, Error, OldValue, RecordHeader, RecordWriter, Result, Row, Sequence};
 
 use crate::document::{Prepared, check_key};
+use crate::folded::{Bulk, MainState, Place, Stored, Unique};
 use crate::sql::{Sql, SqlValue, one, quoted};
 use crate::view::unknown_document;
 use crate::{Document, Mutation, NewDocument, View, Written, WrittenOperation};
@@ -16,6 +19,12 @@ pub(crate) struct OpenTurn {
     pub(crate) opens: bool,
     /// The object was deleted and lives again with this record.
     pub(crate) reborn: bool,
+    /// What is folded, and what this turn masks of it.
+    pub(crate) main: MainState,
+    /// Ids of the collections whose documents changed.
+    pub(crate) touched: BTreeSet<u32>,
+    /// The turn's rows lie in blobs.
+    pub(crate) bulk: Option<Bulk>,
 }
 
 /// Makes UUIDv7 ids from a turn's time and randomness.
@@ -40,6 +49,23 @@ impl IdMaker {
 }
 
 impl OpenTurn {
+    /// Applies mutations in order; an error says which one it is about.
+    pub(crate) fn apply_all(
+        &mut self,
+        sql: &dyn Sql,
+        view: &View,
+        mutations: Vec<Mutation>,
+        ids: &mut IdMaker,
+    ) -> Result<Vec<Written>> {
+        let many = mutations.len() > 1;
+        let mut written = Vec::with_capacity(mutations.len());
+        for (at, mutation) in mutations.into_iter().enumerate() {
+            let done = self.apply(sql, view, mutation, ids);
+            written.push(done.map_err(|e| if many { e.within(format!("[{at}]")) } else { e })?);
+        }
+        Ok(written)
+    }
+
     pub(crate) fn apply(
         &mut self,
         sql: &dyn Sql,
@@ -85,10 +111,10 @@ impl OpenTurn {
                 if_version,
             } => {
                 let prepared = view.prepared(&collection)?;
-                let before = stored(sql, prepared, &key)?;
+                let before = self.main.stored(sql, prepared, &key)?;
                 let before = before.ok_or_else(|| unknown_document(&collection, &key))?;
                 check_version(Some(&before), if_version)?;
-                let row = prepared.patched(&before.row, patch)?;
+                let row = prepared.patched(&before.document.row, patch)?;
                 check_same_key(&key, &key_of(prepared, &row).unwrap_or_else(|| key.clone()))?;
                 self.update(sql, view, prepared, before, row)
             }
@@ -98,11 +124,11 @@ impl OpenTurn {
                 if_version,
             } => {
                 let prepared = view.prepared(&collection)?;
-                let before = stored(sql, prepared, &key)?;
+                let before = self.main.stored(sql, prepared, &key)?;
                 let before = before.ok_or_else(|| unknown_document(&collection, &key))?;
                 check_version(Some(&before), if_version)?;
-                check_unreferenced(sql, view, &collection, &key)?;
-                self.delete(sql, prepared, &before)
+                check_unreferenced(self, sql, view, &collection, &key)?;
+                self.delete(sql, prepared, &before.document, before.place)
             }
         }
     }
@@ -111,7 +137,7 @@ impl OpenTurn {
         Sequence(self.header.first_sequence.0 + u64::from(self.writer.count()))
     }
 
-    fn insert(
+    pub(crate) fn insert(
         &mut self,
         sql: &dyn Sql,
         view: &View,
@@ -119,14 +145,13 @@ impl OpenTurn {
         key: String,
         row: &Row,
     ) -> Result<Written> {
-        check_references(sql, view, prepared, row, None)?;
+        check_references(self, sql, view, prepared, row, None)?;
+        if self.main.in_blobs(sql, prepared, &key)?.is_some() {
+            return Err(duplicate_key(&prepared.collection.name, &key));
+        }
+        self.check_unique(sql, prepared, &key, row)?;
         let version = self.next_version();
-        let table = &prepared.table;
-        table
-            .bind(&key, version, row, |args| {
-                sql.run(&table.insert, args, &mut |_| Ok(()))
-            })
-            .map_err(|e| constraint(e, &prepared.collection.name, &key))?;
+        self.insert_row(sql, prepared, &key, version, row)?;
         let collection = (prepared.collection.id, prepared.collection.name.as_str());
         self.writer
             .push(collection, &key, ChangeRef::Insert { after: row });
@@ -135,6 +160,47 @@ impl OpenTurn {
             version,
             operation: WrittenOperation::Insert,
         })
+    }
+
+    /// Writes a document that the row table does not have.
+    fn insert_row(
+        &mut self,
+        sql: &dyn Sql,
+        prepared: &Prepared,
+        key: &str,
+        version: Sequence,
+        row: &Row,
+    ) -> Result<()> {
+        let table = &prepared.table;
+        table
+            .bind(key, version, row, |args| {
+                sql.run(&table.insert, args, &mut |_| Ok(()))
+            })
+            .map_err(|e| constraint(e, &prepared.collection.name, key))?;
+        self.main.delta_changed(prepared.collection.id, 1, 0);
+        self.touched.insert(prepared.collection.id);
+        Ok(())
+    }
+
+    /// Refuses values that a folded document has under a unique index; SQLite does for the others.
+    fn check_unique(
+        &mut self,
+        sql: &dyn Sql,
+        prepared: &Prepared,
+        key: &str,
+        row: &Row,
+    ) -> Result<()> {
+        let collection = &prepared.collection;
+        for unique in Unique::all(collection)? {
+            let Some(value) = unique.value(row) else {
+                continue;
+            };
+            let holder = self.main.holder(sql, prepared, &unique, &value)?;
+            if holder.is_some_and(|holder| holder != key) {
+                return Err(unique_violation(&unique.columns(collection)));
+            }
+        }
+        Ok(())
     }
 
     fn put(
@@ -146,7 +212,7 @@ impl OpenTurn {
         row: Row,
         if_version: Option<Sequence>,
     ) -> Result<Written> {
-        let before = stored(sql, prepared, &key)?;
+        let before = self.main.stored(sql, prepared, &key)?;
         check_version(before.as_ref(), if_version)?;
         match before {
             Some(before) => self.update(sql, view, prepared, before, row),
@@ -159,7 +225,10 @@ impl OpenTurn {
         sql: &dyn Sql,
         view: &View,
         prepared: &Prepared,
-        before: Document,
+        Stored {
+            document: before,
+            place,
+        }: Stored,
         row: Row,
     ) -> Result<Written> {
         let old = row.changes_from(&before.row);
@@ -171,7 +240,8 @@ impl OpenTurn {
                 operation: WrittenOperation::None,
             });
         }
-        check_references(sql, view, prepared, &row, Some(&old))?;
+        check_references(self, sql, view, prepared, &row, Some(&old))?;
+        self.check_unique(sql, prepared, &before.key, &row)?;
         let version = self.next_version();
         let after = Document {
             key: before.key,
@@ -179,10 +249,16 @@ impl OpenTurn {
             row,
         };
         let name = &prepared.collection.name;
-        prepared
-            .table
-            .update(sql, &after, &old)
-            .map_err(|e| constraint(e, name, &after.key))?;
+        match place {
+            Place::Row => prepared
+                .table
+                .update(sql, &after, &old)
+                .map_err(|e| constraint(e, name, &after.key))?,
+            Place::Blob(blob, at) => {
+                self.main.hide(sql, blob, at)?;
+                self.insert_row(sql, prepared, &after.key, version, &after.row)?;
+            }
+        }
         let change = ChangeRef::Update {
             after: &after.row,
             old: &old,
@@ -201,12 +277,19 @@ impl OpenTurn {
         sql: &dyn Sql,
         prepared: &Prepared,
         before: &Document,
+        place: Place,
     ) -> Result<Written> {
         let version = self.next_version();
         let key = before.key.clone();
-        sql.run(&prepared.table.delete, &[SqlValue::Text(&key)], &mut |_| {
-            Ok(())
-        })?;
+        match place {
+            Place::Row => {
+                let delete = &prepared.table.delete;
+                sql.run(delete, &[SqlValue::Text(&key)], &mut |_| Ok(()))?;
+                self.main.delta_changed(prepared.collection.id, 0, 1);
+            }
+            Place::Blob(blob, at) => self.main.hide(sql, blob, at)?,
+        }
+        self.touched.insert(prepared.collection.id);
         let collection = (prepared.collection.id, prepared.collection.name.as_str());
         self.writer.push(
             collection,
@@ -223,14 +306,7 @@ impl OpenTurn {
     }
 }
 
-fn stored(sql: &dyn Sql, prepared: &Prepared, key: &str) -> Result<Option<Document>> {
-    let table = &prepared.table;
-    one(sql, &table.select_one, &[SqlValue::Text(key)], |row| {
-        table.read(row)
-    })
-}
-
-fn keyed_row(
+pub(crate) fn keyed_row(
     prepared: &Prepared,
     document: NewDocument,
     ids: &mut IdMaker,
@@ -288,8 +364,8 @@ fn check_same_key(key: &str, own: &str) -> Result<()> {
     .at("key"))
 }
 
-fn check_version(before: Option<&Document>, if_version: Option<Sequence>) -> Result<()> {
-    let found = before.map_or(Sequence(0), |document| document.version);
+fn check_version(before: Option<&Stored>, if_version: Option<Sequence>) -> Result<()> {
+    let found = before.map_or(Sequence(0), |stored| stored.document.version);
     match if_version {
         Some(wanted) if wanted != found => Err(Error::conflict(
             "version_mismatch",
@@ -301,7 +377,8 @@ fn check_version(before: Option<&Document>, if_version: Option<Sequence>) -> Res
     }
 }
 
-fn check_references(
+pub(crate) fn check_references(
+    turn: &mut OpenTurn,
     sql: &dyn Sql,
     view: &View,
     prepared: &Prepared,
@@ -319,7 +396,11 @@ fn check_references(
         let (false, Some(tidelog_log::Value::Text(key))) = (unchanged, row.get(field.id)) else {
             continue;
         };
-        if stored(sql, view.prepared(target)?, key)?.is_none() {
+        if turn
+            .main
+            .stored(sql, view.prepared(target)?, key)?
+            .is_none()
+        {
             return Err(Error::invalid(
                 "check_failed",
                 format!("{target} has no document {key:?}"),
@@ -330,7 +411,13 @@ fn check_references(
     Ok(())
 }
 
-fn check_unreferenced(sql: &dyn Sql, view: &View, collection: &str, key: &str) -> Result<()> {
+fn check_unreferenced(
+    turn: &mut OpenTurn,
+    sql: &dyn Sql,
+    view: &View,
+    collection: &str,
+    key: &str,
+) -> Result<()> {
     for prepared in view.collections.iter() {
         for field in &prepared.collection.fields {
             if field.check.references.as_deref() != Some(collection) {
@@ -341,6 +428,10 @@ fn check_unreferenced(sql: &dyn Sql, view: &View, collection: &str, key: &str) -
             let held = one(sql, &text, &[SqlValue::Text(key)], |row| {
                 Ok(row[0].text()?.to_owned())
             })?;
+            let held = match held {
+                Some(holder) => Some(holder),
+                None => turn.main.referrer(sql, prepared, field.id, key)?,
+            };
             if let Some(holder) = held {
                 let name = &prepared.collection.name;
                 let message = format!("{name} document {holder:?} refers to it in {}", field.name);
@@ -357,14 +448,22 @@ fn constraint(error: Error, collection: &str, key: &str) -> Error {
         return error;
     }
     if error.message().ends_with("._key") {
-        let shown: String = key.chars().take(80).collect();
-        let message = format!("{collection} already has a document {shown:?}");
-        return Error::conflict("duplicate_key", message).at("key");
+        return duplicate_key(collection, key);
     }
     let columns = error
         .message()
         .rsplit_once("failed: ")
         .map_or("", |(_, columns)| columns);
+    unique_violation(columns)
+}
+
+fn duplicate_key(collection: &str, key: &str) -> Error {
+    let shown: String = key.chars().take(80).collect();
+    let message = format!("{collection} already has a document {shown:?}");
+    Error::conflict("duplicate_key", message).at("key")
+}
+
+fn unique_violation(columns: &str) -> Error {
     let message = format!("another document has the same values of the unique index: {columns}");
     Error::conflict("unique_violation", message).at(columns)
 }

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 use tidelog_log::{Error, Result, Value};
 
+use crate::folded::no_duplicates;
 use crate::sql::{Sql, SqlExt, all, quoted};
 use crate::table::rows::column_ddl;
 use crate::table::schema;
@@ -23,6 +24,13 @@ impl Engine {
             let old = known.into_iter().find(|old| old.id == collection.id);
             if let Some(old) = old {
                 alter(sql, old, collection)?;
+                if collection
+                    .indexes
+                    .iter()
+                    .any(|index| index.unique && !old.indexes.contains(index))
+                {
+                    no_duplicates(sql, collection)?;
+                }
             } else {
                 sql.exec(&RowTable::new(collection).create, &[])?;
             }

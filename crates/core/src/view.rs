@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tidelog_log::{Error, Offset, Result, Sequence};
 
 use crate::document::Prepared;
+use crate::folded::Folded;
 use crate::sql::{Sql, SqlValue, one, quoted};
 use crate::table::{cursors, log, meta, schema, wakes};
 use crate::{Address, Cursor, Found, ObjectState, TypeSchema};
@@ -102,10 +103,14 @@ impl View {
         self.check_alive(sql)?;
         let prepared = self.prepared(collection)?;
         let table = &prepared.table;
-        let document = one(sql, &table.select_one, &[SqlValue::Text(key)], |row| {
+        let found = one(sql, &table.select_one, &[SqlValue::Text(key)], |row| {
             table.read(row)
-        })?
-        .ok_or_else(|| unknown_document(collection, key))?;
+        })?;
+        let document = match found {
+            Some(document) => Some(document),
+            None => Folded::open(sql, prepared.collection.id)?.get(key)?,
+        };
+        let document = document.ok_or_else(|| unknown_document(collection, key))?;
         let json = document
             .row
             .to_json(|id| prepared.collection.field_name(id));
@@ -127,6 +132,7 @@ impl View {
             let name = &prepared.collection.name;
             let count = format!("SELECT count(*) FROM {}", quoted(name));
             let count = one(sql, &count, &[], |row| row[0].unsigned())?.unwrap_or(0);
+            let count = count + Folded::open(sql, prepared.collection.id)?.count()?;
             documents.push((name.clone(), count));
         }
         let (log_records, log_bytes) = log::size(sql)?;

@@ -1,10 +1,15 @@
 //! A turn that changes documents: checks, rows, one log record, the answer.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 use tidelog_log::limits::{LABEL_BYTES_MAX, SEQUENCE_MAX, TURN_ROWS_MAX};
-use tidelog_log::{Epoch, Error, Kind, Offset, RecordHeader, RecordWriter, Result, Sequence};
+use tidelog_log::{
+    BlobReference, Epoch, Error, Kind, Offset, RecordHeader, RecordWriter, Result, Sequence,
+};
 
 use crate::engine::{PRUNE, PRUNE_MILLIS, TRIM};
+use crate::folded::bulk_collection;
 use crate::mutate::{IdMaker, OpenTurn};
 use crate::sql::Sql;
 use crate::table::{idempotency, lineage, log, meta, wakes};
@@ -47,12 +52,10 @@ impl Engine {
             entropy,
             made: 0,
         };
-        let many = mutations.len() > 1;
-        let mut written = Vec::with_capacity(mutations.len());
-        for (at, mutation) in mutations.into_iter().enumerate() {
-            let done = turn.apply(sql, &view, mutation, &mut ids);
-            written.push(done.map_err(|e| if many { e.within(format!("[{at}]")) } else { e })?);
-        }
+        let written = match bulk_collection(&view, &mutations) {
+            Some(prepared) => turn.insert_all(sql, &view, prepared, mutations, &mut ids)?,
+            None => turn.apply_all(sql, &view, mutations, &mut ids)?,
+        };
         self.finish(sql, turn)?;
         let reply = TurnReply {
             offset: self.offset(),
@@ -167,6 +170,9 @@ impl Engine {
             header,
             opens,
             reborn,
+            main: std::mem::take(&mut self.main),
+            touched: BTreeSet::new(),
+            bulk: None,
         })
     }
 
@@ -177,12 +183,22 @@ impl Engine {
             header,
             opens,
             reborn,
+            main,
+            touched,
+            bulk,
         } = turn;
+        self.main = main;
         let count = u64::from(writer.count());
         if count == 0 {
             return Ok(());
         }
-        let (record, hash) = writer.finish()?;
+        self.main.store_masks(sql)?;
+        self.plan_fold(sql, header.timestamp, touched)?;
+        let (mut record, hash) = writer.finish()?;
+        if let Some(bulk) = bulk {
+            let collection = (bulk.collection.0, bulk.collection.1.as_str());
+            record = BlobReference::encode(&record, collection, &bulk.blobs)?;
+        }
         log::append(sql, header.first_sequence, &record)?;
         self.log_bytes += record.len() as u64;
         if opens {

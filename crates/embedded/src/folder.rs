@@ -13,15 +13,19 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tidelog_core::{ActorKind, Address};
 use tidelog_log::{Error, Result};
+
+use crate::BlobMemory;
 
 /// An open data folder; dropping it lets another process in.
 #[derive(Debug)]
 pub struct Folder {
     root: PathBuf,
     _lock: File,
+    blobs: Arc<BlobMemory>,
 }
 
 impl Folder {
@@ -59,12 +63,18 @@ impl Folder {
         Ok(Self {
             root: root.to_owned(),
             _lock: lock,
+            blobs: Arc::default(),
         })
     }
 
     /// The folder itself.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// What is remembered of the blobs in its files.
+    pub fn blobs(&self) -> &Arc<BlobMemory> {
+        &self.blobs
     }
 
     /// The file of one registry shard.

@@ -13,6 +13,9 @@ pub use settings::{LakeSettings, S3Store, Settings};
 mod clock;
 pub use clock::{entropy, instant, now};
 
+mod blob_memory;
+pub use blob_memory::BlobMemory;
+
 mod folder;
 pub use folder::{Folder, actor_file};
 

@@ -1,10 +1,12 @@
 //! One open object: its engine, its connection, and the turns it takes together.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use tidelog_core::{Address, Command, Effect, Engine, Input, LogPolicy, Reply};
 use tidelog_log::{Error, Result};
 
+use crate::BlobMemory;
 use crate::clock;
 use crate::sqlite::Sqlite;
 
@@ -27,7 +29,19 @@ pub struct GroupOutcome {
 impl OpenObject {
     /// Opens or creates an object's file.
     pub fn open(path: &Path, address: &Address, policy: LogPolicy, bytes_max: u64) -> Result<Self> {
-        Self::on(Sqlite::writer(path, bytes_max)?, address, policy)
+        Self::remembering(path, address, policy, bytes_max, &Arc::default())
+    }
+
+    /// The same with a memory for blobs that others share.
+    pub fn remembering(
+        path: &Path,
+        address: &Address,
+        policy: LogPolicy,
+        bytes_max: u64,
+        blobs: &Arc<BlobMemory>,
+    ) -> Result<Self> {
+        let sql = Sqlite::writer(path, bytes_max)?.remembering(blobs);
+        Self::on(sql, address, policy)
     }
 
     /// Opens an object on a connection, whatever is under it.
@@ -103,8 +117,6 @@ pub(crate) fn reply_of(effects: Vec<Effect>) -> Result<Reply> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::json;
     use tidelog_core::{Caller, Mutation, NewDocument, SqlExt as _, TypeSchema, TypeSpec};
 

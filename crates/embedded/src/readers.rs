@@ -109,7 +109,7 @@ impl Readers {
                 return Ok(reader);
             }
         }
-        let sql = Sqlite::reader(&path)?;
+        let sql = Sqlite::reader(&path)?.remembering(self.folder.blobs());
         // A file that was made but never written to has no tables yet.
         let view =
             View::open(&sql, object).map_err(|e| match e.message().contains("no such table") {

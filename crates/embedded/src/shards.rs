@@ -319,7 +319,8 @@ impl Shard {
             shared.settings.log_policy(),
             shared.settings.object_bytes_max,
         );
-        let opened = OpenObject::open(&path, object, policy, bytes_max)?;
+        let blobs = shared.folder.blobs();
+        let opened = OpenObject::remembering(&path, object, policy, bytes_max, blobs)?;
         let noted = opened.engine().status();
         Ok(Opened {
             object: opened,

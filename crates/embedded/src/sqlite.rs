@@ -2,13 +2,15 @@
 
 use std::cell::Cell;
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use tidelog_api::Meter;
-use tidelog_core::{Sql, SqlValue};
+use tidelog_core::{BlobCache, Sql, SqlValue};
 use tidelog_log::{Error, Kind, Result};
 
+use crate::BlobMemory;
 use crate::row_counter::RowCounter;
 
 /// SQLite 3.7.0 to 3.51.2 can corrupt a WAL database when two connections checkpoint at once.
@@ -24,6 +26,7 @@ pub struct Sqlite {
     rows: RowCounter,
     /// The transaction holds one turn: undoing the turn is undoing the transaction.
     alone: Cell<bool>,
+    blobs: Option<Arc<BlobMemory>>,
 }
 
 /// Refuses to start on a SQLite with the WAL-reset bug.
@@ -92,7 +95,15 @@ impl Sqlite {
             depth: Cell::new(0),
             rows: RowCounter::default(),
             alone: Cell::new(false),
+            blobs: None,
         }
+    }
+
+    /// Keeps blobs that are read in a memory that others share.
+    #[must_use]
+    pub fn remembering(mut self, blobs: &Arc<BlobMemory>) -> Self {
+        self.blobs = Some(Arc::clone(blobs));
+        self
     }
 
     /// Starts a transaction that several turns share.
@@ -223,6 +234,11 @@ impl Sql for Sqlite {
                 Err(error)
             }
         }
+    }
+
+    fn blob_cache(&self) -> Option<&dyn BlobCache> {
+        let blobs = self.blobs.as_deref()?;
+        Some(blobs)
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use js_sys::{Array, ArrayBuffer, JsString, Uint8Array};
-use tidelog_core::{Sql, SqlValue};
+use tidelog_core::{BlobCache, CacheKey, Cached, RecentBlobs, Sql, SqlValue};
 use tidelog_log::{Error, Result};
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -12,6 +12,8 @@ use crate::js::{self, JsMeter};
 
 /// Statements whose text is kept as a JavaScript string, per actor.
 const TEXTS_MAX: usize = 256;
+/// Memory for blobs; an isolate has 128 MB in all.
+const BLOB_MEMORY_BYTES: usize = 24_000_000;
 /// Integers beyond this do not survive the way through JavaScript's numbers.
 const INTEGER_MAX: i64 = (1 << 53) - 1;
 
@@ -22,6 +24,21 @@ pub(crate) struct DurableSql {
     sql: JsValue,
     texts: RefCell<BTreeMap<String, JsString>>,
     meter: JsMeter,
+    blobs: BlobMemory,
+}
+
+/// Opened blobs and decoded pages of this instance.
+#[derive(Debug)]
+struct BlobMemory(RefCell<RecentBlobs>);
+
+impl BlobCache for BlobMemory {
+    fn get(&self, key: &CacheKey) -> Option<Cached> {
+        self.0.borrow_mut().get(key)
+    }
+
+    fn put(&self, key: CacheKey, value: Cached) {
+        self.0.borrow_mut().put(key, value);
+    }
 }
 
 /// A value as it came out of a cursor; what the port hands on borrows from it.
@@ -46,6 +63,7 @@ impl DurableSql {
             sql,
             texts: RefCell::default(),
             meter,
+            blobs: BlobMemory(RefCell::new(RecentBlobs::new(BLOB_MEMORY_BYTES))),
         })
     }
 
@@ -122,6 +140,10 @@ impl Sql for DurableSql {
             (Err(_), Some(error)) => Err(error),
             (Err(error), None) => Err(failure(&error)),
         }
+    }
+
+    fn blob_cache(&self) -> Option<&dyn BlobCache> {
+        Some(&self.blobs)
     }
 }
 

@@ -9,10 +9,10 @@ use tidelog_vortex::{Scalar, VortexDecoder};
 
 use super::cache::{CacheKey, Cached, Tag};
 use super::columns::{EXTRA, KEY, Origin, VERSION, bytes_at, value_at, wrong_column};
+use crate::Document;
 use crate::sql::Sql;
 use crate::table::blobs::{self, BlobId};
 use crate::table::rows::decode_extra;
-use crate::Document;
 
 /// A blob, opened. Rows count from 0 through all pages.
 pub(crate) struct Blob<'s> {
@@ -139,6 +139,34 @@ impl<'s> Blob<'s> {
         Ok(None)
     }
 
+    /// The key of the first row that `live` lets through whose field has this text.
+    pub(crate) fn key_with(
+        &self,
+        field: u32,
+        text: &str,
+        live: impl Fn(u32) -> bool,
+    ) -> Result<Option<String>> {
+        let Some(column) = self.field(field) else {
+            return Ok(None);
+        };
+        for (page, said) in self.decoder.columns()[column.at].pages.iter().enumerate() {
+            let outside = |bound: &Option<Scalar>, side: Ordering| matches!(bound, Some(Scalar::Bytes(b)) if b.as_slice().cmp(text.as_bytes()) == side);
+            if outside(&said.max, Ordering::Less) || outside(&said.min, Ordering::Greater) {
+                continue;
+            }
+            let values = self.page(column.at, page)?;
+            let values = values.as_string_opt::<i32>();
+            let values = values.ok_or_else(|| wrong_column("text"))?;
+            for (at, row) in self.rows_of(page).enumerate() {
+                let row = u32::try_from(row).unwrap_or(u32::MAX);
+                if !values.is_null(at) && values.value(at) == text && live(row) {
+                    return Ok(Some(self.document(row)?.key));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// The document in a row.
     pub(crate) fn document(&self, row: u32) -> Result<Document> {
         let row = row as usize;
@@ -212,7 +240,7 @@ fn opened(sql: &dyn Sql, id: BlobId, tag: Tag) -> Result<VortexDecoder> {
     if tag_of(&body) != tag {
         return Err(Error::corrupt(format!("blob {id} is not what was written")));
     }
-    let blob = VortexDecoder::open(body.into()).map_err(foreign)?;
+    let blob = VortexDecoder::open(body).map_err(foreign)?;
     if let Some(cache) = cache {
         cache.put(key, Cached::Blob(blob.clone()));
     }
@@ -221,9 +249,9 @@ fn opened(sql: &dyn Sql, id: BlobId, tag: Tag) -> Result<VortexDecoder> {
 
 /// The start of the BLAKE3 hash of a blob's bytes.
 pub(crate) fn tag_of(body: &[u8]) -> Tag {
-    let mut tag = Tag::default();
-    tag.copy_from_slice(&blake3::hash(body).as_bytes()[..tag.len()]);
-    tag
+    let hash = blake3::hash(body);
+    let (tag, _) = hash.as_bytes().split_at(size_of::<Tag>());
+    tag.try_into().unwrap_or_default()
 }
 
 fn place_of(keys: &arrow_array::StringArray, key: &str) -> Option<usize> {
@@ -241,11 +269,11 @@ fn place_of(keys: &arrow_array::StringArray, key: &str) -> Option<usize> {
 
 /// An error of the blob format as one of ours.
 pub(crate) fn foreign(error: tidelog_vortex::Error) -> Error {
-    let kind = match error.kind() {
-        tidelog_vortex::ErrorKind::Corrupt => Kind::Corrupt,
-        tidelog_vortex::ErrorKind::Unsupported => Kind::Unsupported,
-        tidelog_vortex::ErrorKind::TooLarge => Kind::TooLarge,
-        tidelog_vortex::ErrorKind::Invalid => Kind::Internal,
+    let kind = match error.kind {
+        tidelog_vortex::Kind::Corrupt => Kind::Corrupt,
+        tidelog_vortex::Kind::Unsupported => Kind::Unsupported,
+        tidelog_vortex::Kind::TooLarge => Kind::TooLarge,
+        tidelog_vortex::Kind::Invalid => Kind::Internal,
     };
-    Error::new(kind, error.code(), error.to_string())
+    Error::new(kind, error.code, error.message)
 }

@@ -27,10 +27,7 @@ pub(crate) struct Bulk {
 
 /// The collection of a turn that inserts at least as many documents as its threshold, and does
 /// nothing else.
-pub(crate) fn collection_of<'v>(
-    view: &'v View,
-    mutations: &[Mutation],
-) -> Option<&'v Prepared> {
+pub(crate) fn collection_of<'v>(view: &'v View, mutations: &[Mutation]) -> Option<&'v Prepared> {
     let name = mutations.first()?.collection();
     let prepared = view.prepared(name).ok()?;
     let rows = threshold(&prepared.collection)?;
@@ -149,7 +146,9 @@ impl OpenTurn {
         let (Some(first), Some(last)) = (documents.first(), documents.last()) else {
             return Ok(false);
         };
-        if documents.iter().any(|d| raw_bytes(d) > DOCUMENT_BYTES_FOLDED)
+        if documents
+            .iter()
+            .any(|d| raw_bytes(d) > DOCUMENT_BYTES_FOLDED)
             || documents.windows(2).any(|pair| pair[0].key == pair[1].key)
             || delta_has_key(sql, prepared, documents)?
         {
@@ -168,7 +167,7 @@ impl OpenTurn {
         for unique in Unique::all(&prepared.collection)? {
             let mut seen = BTreeSet::new();
             for document in documents {
-                let Some(value) = unique.value(document) else {
+                let Some(value) = unique.value(&document.row) else {
                     continue;
                 };
                 if self.main.holder(sql, prepared, &unique, &value)?.is_some()
@@ -193,9 +192,8 @@ fn delta_has_key(sql: &dyn Sql, prepared: &Prepared, documents: &[Document]) -> 
     if one(sql, &near, &args, |_| Ok(()))?.is_none() {
         return Ok(false);
     }
-    let text = format!(
-        "SELECT 1 FROM {table} WHERE _key IN (SELECT value FROM json_each(?1)) LIMIT 1"
-    );
+    let text =
+        format!("SELECT 1 FROM {table} WHERE _key IN (SELECT value FROM json_each(?1)) LIMIT 1");
     let (mut keys, mut bytes) = (Vec::new(), 0);
     for (at, document) in documents.iter().enumerate() {
         keys.push(document.key.as_str());
@@ -230,9 +228,12 @@ fn delta_has_values(
         terms.push(format!("{} = ?{}", quoted(name), terms.len() + 1));
         values.push((value, crate::blob_form(value).unwrap_or_default()));
     }
-    let args: Vec<SqlValue<'_>> = values.iter().map(|(value, blob)| to_sql(value, blob)).collect();
+    let args: Vec<SqlValue<'_>> = values
+        .iter()
+        .map(|(value, blob)| to_sql(value, blob))
+        .collect();
     let text = format!("{} WHERE {}", table.select, terms.join(" AND "));
     let same = all(sql, &text, &args, |row| table.read(row))?;
-    let value = unique.value(document);
-    Ok(same.iter().any(|other| unique.value(other) == value))
+    let value = unique.value(&document.row);
+    Ok(same.iter().any(|other| unique.value(&other.row) == value))
 }

@@ -35,7 +35,7 @@ impl Cached {
 }
 
 /// A host's memory for blobs. An answer is the same with it and without it.
-pub trait BlobCache {
+pub trait BlobCache: std::fmt::Debug {
     /// What was put under this key, if it is still there.
     fn get(&self, key: &CacheKey) -> Option<Cached>;
 
@@ -92,6 +92,11 @@ impl RecentBlobs {
             };
             self.remove(&oldest);
         }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.bytes_max);
     }
 
     /// Bytes held.

@@ -64,10 +64,18 @@ pub(crate) fn columns_of(
         }
     }
     let left = documents.iter().zip(&places);
-    if left.into_iter().any(|(d, place)| d.row.fields.len() > *place) {
-        return Err(Error::internal("a document has a field that its collection lacks"));
+    if left
+        .into_iter()
+        .any(|(d, place)| d.row.fields.len() > *place)
+    {
+        return Err(Error::internal(
+            "a document has a field that its collection lacks",
+        ));
     }
-    if documents.iter().any(|document| !document.row.extra.is_empty()) {
+    if documents
+        .iter()
+        .any(|document| !document.row.extra.is_empty())
+    {
         let mut builder = BinaryBuilder::new();
         for document in documents {
             builder.append_option(encode_extra(&document.row, u32::MAX)?);
@@ -216,13 +224,13 @@ pub(crate) fn value_at(
             .as_fixed_size_binary_opt()
             .and_then(|a| a.value(at).try_into().ok().map(Value::Uuid)),
     };
-    value.map(Some).ok_or_else(|| wrong_column(field_type.name()))
+    value
+        .map(Some)
+        .ok_or_else(|| wrong_column(field_type.name()))
 }
 
 fn text_at(array: &dyn Array, at: usize) -> Option<String> {
-    array
-        .as_string_opt::<i32>()
-        .map(|a| a.value(at).to_owned())
+    array.as_string_opt::<i32>().map(|a| a.value(at).to_owned())
 }
 
 fn whole_at(array: &dyn Array, at: usize) -> Option<i64> {

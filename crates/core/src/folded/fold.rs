@@ -8,7 +8,7 @@ use super::plan::{STEP_BYTES_MAX, Step, next_step, threshold};
 use super::write::{DOCUMENT_BYTES_FOLDED, ROWS_MAX, raw_bytes, write_blobs};
 use crate::document::Prepared;
 use crate::sql::{Sql, SqlValue, int, quoted};
-use crate::table::blobs::{self, BlobId};
+use crate::table::blobs::BlobId;
 use crate::table::{masks, wakes};
 use crate::{Document, Engine};
 
@@ -53,16 +53,15 @@ impl Engine {
     }
 
     fn next_fold(&mut self, sql: &dyn Sql, prepared: &Prepared) -> Result<Option<Step>> {
-        let Some(threshold) = threshold(&prepared.collection) else {
-            return Ok(None);
+        let delta_is_due = match threshold(&prepared.collection) {
+            Some(threshold) => self.main.delta(sql, prepared, threshold)? >= threshold,
+            None => false,
         };
-        let delta = self.main.delta(sql, prepared, threshold)?;
         let manifest = self.main.manifest(sql, prepared.collection.id)?;
-        let masked = match manifest.blobs.is_empty() {
-            true => Default::default(),
-            false => masks::counts(sql)?,
-        };
-        Ok(next_step(&manifest, &masked, delta >= threshold))
+        if manifest.blobs.is_empty() {
+            return Ok(delta_is_due.then_some(Step::Delta));
+        }
+        Ok(next_step(&manifest, self.main.masked(sql)?, delta_is_due))
     }
 
     /// Moves rows of the row table, from the first key on, into blobs.
@@ -74,7 +73,11 @@ impl Engine {
             return Ok(());
         };
         let entries = write_blobs(sql, &prepared.collection, &documents, 1)?;
-        let mut manifest = self.main.manifest(sql, prepared.collection.id)?.as_ref().clone();
+        let mut manifest = self
+            .main
+            .manifest(sql, prepared.collection.id)?
+            .as_ref()
+            .clone();
         entries.into_iter().for_each(|entry| manifest.add(entry));
         let left = serde_json::to_string(&left).map_err(|e| Error::internal(e.to_string()))?;
         let text = format!(
@@ -85,7 +88,8 @@ impl Engine {
         let args = [&first.key, &last.key, &left].map(|text| SqlValue::Text(text));
         sql.run(&text, &args, &mut |_| Ok(()))?;
         self.main.forget_delta(prepared.collection.id);
-        self.main.set_manifest(sql, prepared.collection.id, manifest)
+        self.main
+            .set_manifest(sql, prepared.collection.id, manifest)
     }
 
     /// Writes the unmasked rows of some blobs into new ones.
@@ -93,7 +97,11 @@ impl Engine {
         let collection = &prepared.collection;
         let folded = self.main.folded(sql, collection.id)?;
         let mut documents = Vec::new();
-        for entry in folded.entries().iter().filter(|entry| ids.contains(&entry.id)) {
+        for entry in folded
+            .entries()
+            .iter()
+            .filter(|entry| ids.contains(&entry.id))
+        {
             let mask = masks::get(sql, entry.id)?;
             each_of(&folded.blob(entry)?, &mask, &mut |_, document| {
                 documents.push(document);
@@ -109,9 +117,7 @@ impl Engine {
             manifest.add(entry);
         }
         for id in ids {
-            manifest.remove(*id);
-            masks::clear(sql, *id)?;
-            blobs::release(sql, *id)?;
+            self.main.retire(sql, &mut manifest, *id)?;
         }
         self.main.set_manifest(sql, collection.id, manifest)
     }

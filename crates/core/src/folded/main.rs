@@ -46,6 +46,11 @@ impl<'s> Folded<'s> {
         Self { sql, manifest }
     }
 
+    /// Which blobs there are.
+    pub(crate) fn manifest(&self) -> Arc<Manifest> {
+        Arc::clone(&self.manifest)
+    }
+
     /// True when nothing is folded.
     pub(crate) fn is_empty(&self) -> bool {
         self.manifest.blobs.is_empty()
@@ -72,7 +77,10 @@ impl<'s> Folded<'s> {
             return Ok(0);
         }
         let masked = masks::counts(self.sql)?;
-        let masked = self.entries().iter().filter_map(|entry| masked.get(&entry.id));
+        let masked = self
+            .entries()
+            .iter()
+            .filter_map(|entry| masked.get(&entry.id));
         let masked: u64 = masked.map(|masked| u64::from(*masked)).sum();
         Ok(self.manifest.rows().saturating_sub(masked))
     }
@@ -104,14 +112,13 @@ impl<'s> Folded<'s> {
     }
 
     /// Hands every document to `each`, blob by blob, each by ascending key.
-    pub(crate) fn each(
-        &self,
-        each: &mut dyn FnMut(Place, Document) -> Result<()>,
-    ) -> Result<()> {
+    pub(crate) fn each(&self, each: &mut dyn FnMut(Place, Document) -> Result<()>) -> Result<()> {
         for entry in self.entries() {
-            each_of(&self.blob(entry)?, &self.mask(entry.id)?, &mut |row, document| {
-                each(Place::Blob(entry.id, row), document)
-            })?;
+            each_of(
+                &self.blob(entry)?,
+                &self.mask(entry.id)?,
+                &mut |row, document| each(Place::Blob(entry.id, row), document),
+            )?;
         }
         Ok(())
     }
@@ -133,4 +140,29 @@ pub(crate) fn each_of(
         }
     }
     Ok(())
+}
+
+/// The first unmasked documents of a blob, with their rows.
+pub(crate) fn first_of(blob: &Blob<'_>, mask: &Mask, most: usize) -> Result<Vec<(u32, Document)>> {
+    let mut first = Vec::new();
+    for page in 0..blob.decoder.page_count() {
+        let rows = blob
+            .rows_of(page)
+            .map(|row| u32::try_from(row).unwrap_or(u32::MAX));
+        let mut rows = (0..)
+            .zip(rows)
+            .filter(|(_, row)| !mask.has(*row))
+            .peekable();
+        if rows.peek().is_none() {
+            continue;
+        }
+        let decoded = blob.decode(page, |_| true)?;
+        for (at, row) in rows {
+            if first.len() == most {
+                return Ok(first);
+            }
+            first.push((row, decoded.document(at)?));
+        }
+    }
+    Ok(first)
 }

@@ -136,11 +136,7 @@ impl Manifest {
         let version = reader.varint()?;
         if version != VERSION {
             let message = format!("a manifest has version {version}; this version reads {VERSION}");
-            return Err(Error::new(
-                Kind::Unsupported,
-                "unsupported_format",
-                message,
-            ));
+            return Err(Error::new(Kind::Unsupported, "unsupported_format", message));
         }
         let count = reader.count(22)?;
         let mut blobs = Vec::with_capacity(count);
@@ -171,7 +167,12 @@ mod tests {
         let long = "x".repeat(100);
         let mut manifest = Manifest::default();
         manifest.add(Entry::new((7, [1; 16]), 3, (100, 900), ("m", &long)));
-        manifest.add(Entry::new((9, [2; 16]), 65_536, (1_900_000, 9_000_000), ("a", "c")));
+        manifest.add(Entry::new(
+            (9, [2; 16]),
+            65_536,
+            (1_900_000, 9_000_000),
+            ("a", "c"),
+        ));
         let bytes = manifest.encode();
         assert_eq!(Manifest::decode(&bytes).unwrap(), manifest);
         assert_eq!(manifest.rows(), 65_539);

@@ -8,13 +8,12 @@ mod cache;
 pub use cache::{BlobCache, CacheKey, Cached, RecentBlobs};
 
 mod columns;
-pub(crate) use columns::{EXTRA, value_at};
+pub(crate) use columns::value_at;
 
 mod manifest;
-pub(crate) use manifest::{Entry, Manifest};
 
 mod blob;
-pub(crate) use blob::{Blob, FieldColumn, Page};
+pub(crate) use blob::Blob;
 
 mod unique;
 pub(crate) use unique::{Unique, no_duplicates};
@@ -33,6 +32,7 @@ mod fold;
 pub(crate) use fold::FOLD;
 
 mod bulk;
+pub(crate) use bulk::{Bulk, collection_of as bulk_collection};
 
 mod reference;
 pub(crate) use reference::{inline, release};

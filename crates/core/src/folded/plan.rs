@@ -43,14 +43,22 @@ pub(crate) fn next_step(
     }
     let live = |entry: &Entry| entry.rows - masked.get(&entry.id).copied().unwrap_or(0);
     // Over 30 % of it is masked.
-    let worn = |entry: &&Entry| u64::from(entry.rows - live(entry)) * 10 > u64::from(entry.rows) * 3;
+    let worn =
+        |entry: &&Entry| u64::from(entry.rows - live(entry)) * 10 > u64::from(entry.rows) * 3;
     let worn: Vec<&Entry> = manifest.blobs.iter().filter(worn).collect();
     if !worn.is_empty() {
         return Some(Step::Merge(fitting(worn.into_iter(), &live)));
     }
     let mut tiers: BTreeMap<u32, Vec<&Entry>> = BTreeMap::new();
-    for entry in manifest.blobs.iter().filter(|entry| entry.bytes < FULL_BYTES) {
-        tiers.entry(live(entry).max(1).ilog2() / 2).or_default().push(entry);
+    for entry in manifest
+        .blobs
+        .iter()
+        .filter(|entry| entry.bytes < FULL_BYTES)
+    {
+        tiers
+            .entry(live(entry).max(1).ilog2() / 2)
+            .or_default()
+            .push(entry);
     }
     tiers.into_values().find_map(|tier| {
         let taken = fitting(tier.into_iter(), &live);
@@ -116,7 +124,8 @@ mod tests {
         let mut rows = Vec::new();
         for _ in 0..500 {
             rows.push(1_000);
-            while let Some(Step::Merge(ids)) = next_step(&manifest(&rows), &BTreeMap::new(), false) {
+            while let Some(Step::Merge(ids)) = next_step(&manifest(&rows), &BTreeMap::new(), false)
+            {
                 let merged = |id: BlobId| usize::try_from(id).unwrap() - 1;
                 let sum = ids.iter().map(|id| rows[merged(*id)]).sum();
                 let mut at = 0;

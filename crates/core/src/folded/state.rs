@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tidelog_log::Result;
+use tidelog_log::{FieldId, Result};
 
-use super::main::{Folded, Place, Stored};
+use super::main::{Folded, Place, Stored, first_of};
 use super::manifest::Manifest;
+use super::unique::Unique;
 use crate::document::Prepared;
 use crate::sql::{Sql, SqlValue, int, one, quoted};
-use crate::table::blobs::BlobId;
+use crate::table::blobs::{self, BlobId};
 use crate::table::masks::{self, Mask};
 
 /// Empty is always right: what is missing is read from the database.
@@ -19,6 +20,8 @@ pub(crate) struct MainState {
     manifests: BTreeMap<u32, Arc<Manifest>>,
     /// Rows of the row tables, no more than the threshold said when they were counted.
     deltas: BTreeMap<u32, u64>,
+    /// How many rows of each blob are masked, as it is stored.
+    masked: Option<BTreeMap<BlobId, u32>>,
     /// Masks of this turn, not stored yet.
     masks: BTreeMap<BlobId, Mask>,
 }
@@ -35,6 +38,11 @@ impl MainState {
             }
         };
         Ok(Folded::with(sql, manifest))
+    }
+
+    /// A collection's manifest.
+    pub(crate) fn manifest(&mut self, sql: &dyn Sql, collection: u32) -> Result<Arc<Manifest>> {
+        Ok(self.folded(sql, collection)?.manifest())
     }
 
     /// Stores another manifest of a collection.
@@ -99,13 +107,104 @@ impl MainState {
         Ok(())
     }
 
-    /// Stores the turn's masks; true when one of them covers so much that its blob should be
-    /// written anew.
+    /// The key of the folded document that has these values of a unique index.
+    pub(crate) fn holder(
+        &mut self,
+        sql: &dyn Sql,
+        prepared: &Prepared,
+        unique: &Unique<'_>,
+        value: &[u8],
+    ) -> Result<Option<String>> {
+        let folded = self.folded(sql, prepared.collection.id)?;
+        for entry in folded.entries() {
+            let blob = folded.blob(entry)?;
+            for row in unique.rows_like(&blob, value)? {
+                if self.mask(sql, entry.id)?.has(row) {
+                    continue;
+                }
+                let document = blob.document(row)?;
+                if unique.value(&document.row).as_deref() == Some(value) {
+                    return Ok(Some(document.key));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Stores the turn's masks.
     pub(crate) fn store_masks(&mut self, sql: &dyn Sql) -> Result<()> {
         for (blob, mask) in std::mem::take(&mut self.masks) {
             masks::set(sql, blob, &mask)?;
+            if let Some(masked) = &mut self.masked {
+                masked.insert(blob, mask.masked());
+            }
         }
         Ok(())
+    }
+
+    /// How many rows of each blob are masked; blobs without any may lack.
+    pub(crate) fn masked(&mut self, sql: &dyn Sql) -> Result<&BTreeMap<BlobId, u32>> {
+        if self.masked.is_none() {
+            self.masked = Some(masks::counts(sql)?);
+        }
+        Ok(self.masked.get_or_insert_default())
+    }
+
+    /// Takes a blob that is live no more from a manifest.
+    pub(crate) fn retire(
+        &mut self,
+        sql: &dyn Sql,
+        manifest: &mut Manifest,
+        blob: BlobId,
+    ) -> Result<()> {
+        manifest.remove(blob);
+        if self.masked(sql)?.contains_key(&blob) {
+            masks::clear(sql, blob)?;
+        }
+        self.masked.get_or_insert_default().remove(&blob);
+        blobs::release(sql, blob)
+    }
+
+    /// The first folded documents of a collection, in no order that matters.
+    pub(crate) fn first_folded(
+        &mut self,
+        sql: &dyn Sql,
+        prepared: &Prepared,
+        most: u64,
+    ) -> Result<Vec<Stored>> {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let folded = self.folded(sql, prepared.collection.id)?;
+        for entry in folded.entries() {
+            let mask = self.mask(sql, entry.id)?;
+            if mask.masked() == entry.rows {
+                continue;
+            }
+            let first = first_of(&folded.blob(entry)?, &mask, most)?;
+            let first = first.into_iter().map(|(row, document)| Stored {
+                document,
+                place: Place::Blob(entry.id, row),
+            });
+            return Ok(first.collect());
+        }
+        Ok(Vec::new())
+    }
+
+    /// The key of a folded document whose field has this text.
+    pub(crate) fn referrer(
+        &mut self,
+        sql: &dyn Sql,
+        prepared: &Prepared,
+        field: FieldId,
+        text: &str,
+    ) -> Result<Option<String>> {
+        let folded = self.folded(sql, prepared.collection.id)?;
+        for entry in folded.entries() {
+            let (blob, mask) = (folded.blob(entry)?, self.mask(sql, entry.id)?);
+            if let Some(key) = blob.key_with(field, text, |row| !mask.has(row))? {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
     }
 
     /// Notes rows that came to the row table, or left it.
@@ -113,6 +212,11 @@ impl MainState {
         if let Some(rows) = self.deltas.get_mut(&collection) {
             *rows = (*rows + came).saturating_sub(left);
         }
+    }
+
+    /// Nothing in the row table can be folded: it counts as empty.
+    pub(crate) fn nothing_to_fold(&mut self, collection: u32) {
+        self.deltas.insert(collection, 0);
     }
 
     /// Counts the row table again when it is asked for.

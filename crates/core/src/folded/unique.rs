@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use tidelog_log::{Error, Result, Value};
+use tidelog_log::{Error, Result, Row, Value};
 
 use super::blob::{Blob, foreign};
 use super::main::Folded;
@@ -43,8 +43,7 @@ impl<'c> Unique<'c> {
     }
 
     /// The bytes that no second document may have; none when the index leaves the document out.
-    pub(crate) fn value(&self, document: &Document) -> Option<Vec<u8>> {
-        let row = &document.row;
+    pub(crate) fn value(&self, row: &Row) -> Option<Vec<u8>> {
         let covered = |(id, value): &(u32, Option<Value>)| row.get(*id) == value.as_ref();
         if !self.only.iter().all(covered) {
             return None;
@@ -56,10 +55,21 @@ impl<'c> Unique<'c> {
         Some(out)
     }
 
+    /// The indexed fields, in order.
+    pub(crate) fn fields(&self) -> &[u32] {
+        &self.index.fields
+    }
+
     /// Its columns as SQLite names them in the error of a violated constraint.
     pub(crate) fn columns(&self, collection: &Collection) -> String {
-        let names = self.index.fields.iter().filter_map(|id| collection.field_name(*id));
-        let names: Vec<String> = names.map(|name| format!("{}.{name}", collection.name)).collect();
+        let names = self
+            .index
+            .fields
+            .iter()
+            .filter_map(|id| collection.field_name(*id));
+        let names: Vec<String> = names
+            .map(|name| format!("{}.{name}", collection.name))
+            .collect();
         names.join(", ")
     }
 
@@ -75,7 +85,9 @@ impl<'c> Unique<'c> {
         }
         let wanted = hash(value);
         let first = items.partition_point(|item| hash_of(item) < wanted);
-        let same = items[first..].iter().take_while(|item| hash_of(item) == wanted);
+        let same = items[first..]
+            .iter()
+            .take_while(|item| hash_of(item) == wanted);
         Ok(same.map(|item| row_of(item)).collect())
     }
 
@@ -86,7 +98,7 @@ impl<'c> Unique<'c> {
             let decoded = blob.decode(page, needed)?;
             let rows = blob.rows_of(page);
             for (at, row) in rows.enumerate() {
-                if self.value(&decoded.document(at)?).as_deref() == Some(value) {
+                if self.value(&decoded.document(at)?.row).as_deref() == Some(value) {
                     found.push(u32::try_from(row).unwrap_or(u32::MAX));
                 }
             }
@@ -112,7 +124,7 @@ pub(crate) fn sections(
     let each = Unique::all(collection)?.into_iter().map(|unique| {
         let mut items: Vec<(u64, u32)> = (0_u32..)
             .zip(documents)
-            .filter_map(|(row, document)| Some((hash(&unique.value(document)?), row)))
+            .filter_map(|(row, document)| Some((hash(&unique.value(&document.row)?), row)))
             .collect();
         items.sort_unstable();
         let bytes = items.iter().flat_map(|(hash, row)| {
@@ -138,7 +150,7 @@ pub(crate) fn no_duplicates(sql: &dyn Sql, collection: &Collection) -> Result<()
     for unique in Unique::all(collection)? {
         let mut seen = BTreeSet::new();
         let mut take = |document: &Document| {
-            let fresh = unique.value(document).is_none_or(|value| {
+            let fresh = unique.value(&document.row).is_none_or(|value| {
                 let hash = *blake3::hash(&value).as_bytes();
                 seen.insert(hash)
             });

@@ -1,7 +1,7 @@
 //! Documents become blobs.
 
 use tidelog_log::Result;
-use tidelog_vortex::{EncodeOptions, ErrorKind, VortexEncoder};
+use tidelog_vortex::{EncodeOptions, Kind, VortexEncoder};
 
 use super::blob::{foreign, tag_of};
 use super::columns::{Origin, columns_of};
@@ -17,17 +17,19 @@ pub(crate) const ROWS_MAX: usize = 65_536;
 /// A larger document stays in the row table: a blob holds 1.9 MB in all.
 pub(crate) const DOCUMENT_BYTES_FOLDED: usize = 900_000;
 
-/// Stores documents, ascending by key, in as few blobs as the limits allow; each has one holder.
+/// Stores documents, ascending by key, in as few blobs as the limits allow, each with so many
+/// holders.
 pub(crate) fn write_blobs(
     sql: &dyn Sql,
     collection: &Collection,
     documents: &[Document],
+    holders: u32,
 ) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     let mut left: Vec<&[Document]> = documents.chunks(ROWS_MAX).rev().collect();
     while let Some(part) = left.pop() {
         match encoded(collection, part)? {
-            Some(body) => entries.extend(stored(sql, part, &body)?),
+            Some(body) => entries.extend(stored(sql, part, &body, holders)?),
             None => {
                 let (first, second) = part.split_at(part.len() / 2);
                 left.extend([second, first]);
@@ -47,17 +49,22 @@ fn encoded(collection: &Collection, documents: &[Document]) -> Result<Option<Vec
     }
     match encoder.encode(&specs, &arrays) {
         Ok(body) => Ok(Some(body)),
-        Err(error) if error.kind() == ErrorKind::TooLarge && documents.len() > 1 => Ok(None),
+        Err(error) if error.kind == Kind::TooLarge && documents.len() > 1 => Ok(None),
         Err(error) => Err(foreign(error)),
     }
 }
 
-fn stored(sql: &dyn Sql, documents: &[Document], body: &[u8]) -> Result<Option<Entry>> {
+fn stored(
+    sql: &dyn Sql,
+    documents: &[Document],
+    body: &[u8],
+    holders: u32,
+) -> Result<Option<Entry>> {
     let (Some(first), Some(last)) = (documents.first(), documents.last()) else {
         return Ok(None);
     };
     meta::holds_blobs(sql)?;
-    let id = blobs::put(sql, body)?;
+    let id = blobs::put(sql, body, holders)?;
     let raw_bytes: usize = documents.iter().map(raw_bytes).sum();
     let rows = u32::try_from(documents.len()).unwrap_or(u32::MAX);
     let sizes = (body.len() as u64, raw_bytes as u64);

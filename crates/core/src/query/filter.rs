@@ -68,7 +68,7 @@ impl Comparison {
         }
     }
 
-    fn holds(self, ordering: Ordering) -> bool {
+    pub(super) fn holds(self, ordering: Ordering) -> bool {
         match self {
             Self::Eq => ordering.is_eq(),
             Self::Ne => ordering.is_ne(),

@@ -7,7 +7,7 @@ use tidelog_log::limits::GROUPS_MAX;
 use tidelog_log::{Error, Result, Value};
 
 use super::accumulator::Accumulator;
-use super::grouping::Grouping;
+use super::grouping::{Aggregate, Grouping};
 use super::limits::GROUP_BYTES_MAX;
 use super::page::PageBuilder;
 use super::sorting::{Cell, Rank};
@@ -79,6 +79,24 @@ impl<'q> Groups<'q> {
         };
         let grown = states.iter().map(held).sum();
         self.group(keys)?.states = states;
+        self.grow(grown)
+    }
+
+    /// Lets `add` take values into every aggregate of the only group of a query without keys; it says
+    /// how many bytes a state grew by.
+    ///
+    /// # Errors
+    /// `too_many_groups`, and what `add` says.
+    pub(super) fn add_all(
+        &mut self,
+        mut add: impl FnMut(&Aggregate, &mut Accumulator) -> Result<usize>,
+    ) -> Result<()> {
+        let grouping = self.grouping;
+        let group = self.group(Vec::new())?;
+        let mut grown = 0;
+        for (aggregate, state) in grouping.aggregates.iter().zip(&mut group.states) {
+            grown += add(aggregate, state)?;
+        }
         self.grow(grown)
     }
 

@@ -46,6 +46,8 @@ pub use evaluate::evaluate;
 
 mod pushdown;
 
+mod folded;
+
 mod run;
 
 #[cfg(test)]

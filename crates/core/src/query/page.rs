@@ -1,13 +1,14 @@
 //! One page: the first rows after a place, within a count and a size, whatever order they come in.
 
+use std::cmp::Ordering;
 use std::io;
 
 use tidelog_log::limits::PAGE_BYTES_MAX;
-use tidelog_log::{Error, Result};
+use tidelog_log::{Error, Result, Value};
 
 use super::cursor::write_cursor;
 use super::parse::Query;
-use super::sorting::{Rank, Sorting};
+use super::sorting::{Cell, Rank, Sorting};
 use crate::JsonObject;
 
 /// One page of a query's answer.
@@ -66,6 +67,31 @@ impl<'q> PageBuilder<'q> {
                 .cutoff
                 .as_ref()
                 .is_none_or(|cutoff| self.sorting.compare(rank, cutoff).is_lt())
+    }
+
+    /// False when no key from `least` to `greatest` can be on a page that is ordered by key alone.
+    pub(super) fn reaches(&self, (least, greatest): (Option<&[u8]>, Option<&[u8]>)) -> bool {
+        let descending = self
+            .sorting
+            .0
+            .first()
+            .is_some_and(|column| column.descending);
+        let (nearest, farthest) = match descending {
+            false => (least, greatest),
+            true => (greatest, least),
+        };
+        // Bounds may be wider than the keys, so that equal ones are looked at.
+        let place = |bound: Option<&[u8]>, place: Option<&Rank>| {
+            let key = match place.map(Vec::as_slice) {
+                Some([Some(Cell::Value(Value::Text(key)))]) => key.as_bytes(),
+                _ => return Ordering::Equal,
+            };
+            let order = bound.map_or(Ordering::Equal, |bound| bound.cmp(key));
+            if descending { order.reverse() } else { order }
+        };
+        let is_before = place(farthest, self.query.after.as_ref()).is_lt();
+        let is_after = place(nearest, self.cutoff.as_ref()).is_gt();
+        !is_before && !is_after
     }
 
     /// Takes a row that the page wants.

@@ -1,10 +1,12 @@
-//! Answers a query from SQLite: in SQL what SQL answers alike, here the rest.
+//! Answers a query: from the row table in SQL what SQL answers alike, here the rest; from blobs by
+//! [`FoldedScan`].
 
 use std::collections::BTreeSet;
 
 use tidelog_log::{FieldId, Result, Value};
 
 use super::accumulator::Accumulator;
+use super::folded::FoldedScan;
 use super::grouping::{Aggregate, Function, Grouping};
 use super::groups::Groups;
 use super::limits::{RESULT_COLUMNS_MAX, SCAN_ROWS};
@@ -17,7 +19,7 @@ use crate::sql::{Sql, SqlValue, quoted};
 use crate::{Collection, Document, RowTable, from_sql};
 
 impl Query {
-    /// Answers the query from the collection's table.
+    /// Answers the query from the collection's table and blobs.
     ///
     /// # Errors
     /// `too_many_groups` or `sum_overflow`, and what the database says.
@@ -29,10 +31,22 @@ impl Query {
             table: RowTable::new(collection),
             pushdown: Pushdown::of(&self.filter),
         };
+        let folded = FoldedScan::of(sql, self, collection)?;
         let mut page = PageBuilder::new(self);
         match &self.shape {
-            Shape::Rows(selection) => run.rows(selection, &mut page)?,
-            Shape::Groups(grouping) => run.groups(grouping, &mut page)?,
+            Shape::Rows(selection) => {
+                run.rows(selection, &mut page)?;
+                if let Some(folded) = folded {
+                    folded.rows(selection, &mut page)?;
+                }
+            }
+            Shape::Groups(grouping) => {
+                let mut groups = run.groups(grouping, &mut page)?;
+                if let Some(folded) = folded {
+                    folded.groups(grouping, &mut groups, &mut page)?;
+                }
+                groups.finish(&mut page)?;
+            }
         }
         Ok(page.finish())
     }
@@ -99,9 +113,9 @@ impl Run<'_> {
         })
     }
 
-    fn groups(&self, grouping: &Grouping, page: &mut PageBuilder<'_>) -> Result<()> {
+    fn groups<'g>(&self, grouping: &'g Grouping, page: &mut PageBuilder<'_>) -> Result<Groups<'g>> {
         if let Some(groups) = self.groups_in_sql(grouping, page)? {
-            return groups.finish(page);
+            return Ok(groups);
         }
         let mut groups = Groups::new(grouping);
         let select = self.select(Some(grouping.operands()));
@@ -112,7 +126,7 @@ impl Run<'_> {
             }
             Ok(false)
         })?;
-        groups.finish(page)
+        Ok(groups)
     }
 
     /// Groups and aggregates as one statement; none when SQL would not answer alike.

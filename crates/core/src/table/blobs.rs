@@ -25,19 +25,12 @@ pub(crate) const CREATE_MAIN: &str = "CREATE TABLE IF NOT EXISTS _main \
 /// The name of a blob in its object's database.
 pub(crate) type BlobId = u64;
 
-/// Stores a blob that one holder needs.
-pub(crate) fn put(sql: &dyn Sql, body: &[u8]) -> Result<BlobId> {
-    let insert = "INSERT INTO _blobs (holders, body) VALUES (1, ?1) RETURNING id";
-    let id = one(sql, insert, &[SqlValue::Blob(body)], |row| {
-        row[0].unsigned()
-    })?;
+/// Stores a blob that so many need.
+pub(crate) fn put(sql: &dyn Sql, body: &[u8], holders: u32) -> Result<BlobId> {
+    let insert = "INSERT INTO _blobs (holders, body) VALUES (?1, ?2) RETURNING id";
+    let args = [int(u64::from(holders)), SqlValue::Blob(body)];
+    let id = one(sql, insert, &args, |row| row[0].unsigned())?;
     id.ok_or_else(|| Error::internal("a stored blob has no id"))
-}
-
-/// One more needs the blob.
-pub(crate) fn hold(sql: &dyn Sql, id: BlobId) -> Result<()> {
-    let more = "UPDATE _blobs SET holders = holders + 1 WHERE id = ?1";
-    sql.run(more, &[int(id)], &mut |_| Ok(()))
 }
 
 /// One less needs the blob; the last one removes it.

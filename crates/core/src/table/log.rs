@@ -4,14 +4,19 @@
 //! and the newest record is the newest row.
 
 use tidelog_log::limits::RECORD_PARTS_MAX;
-use tidelog_log::{Epoch, Error, Hash, Record, Result, Sequence, join_parts, split_parts};
+use tidelog_log::{
+    BlobReference, Epoch, Error, Hash, Record, Result, Sequence, join_parts, split_parts,
+};
 
+use crate::folded;
 use crate::sql::{Sql, SqlValue, all, int, one};
 
 pub(crate) const CREATE: &str =
     "CREATE TABLE IF NOT EXISTS _log (id INTEGER PRIMARY KEY, body BLOB NOT NULL)";
 
 const PARTS: u64 = RECORD_PARTS_MAX as u64;
+/// The bytes of a record's length are among so many.
+const LENGTH_BYTES: usize = 64;
 
 /// The newest record: what the next one continues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,17 +106,7 @@ pub(crate) fn read_bytes(
     let at = "SELECT id FROM _log WHERE id <= ?1 ORDER BY id DESC LIMIT 1";
     let holder = one(sql, at, &[int(from.0 * PARTS)], |row| row[0].unsigned())?;
     let start = holder.map_or(0, |id| id / PARTS * PARTS);
-    let sizes = all(
-        sql,
-        "SELECT id, length(body) FROM _log WHERE id >= ?1 ORDER BY id LIMIT 1024",
-        &[int(start)],
-        |row| {
-            Ok((
-                row[0].unsigned()?,
-                usize::try_from(row[1].unsigned()?).unwrap_or(usize::MAX),
-            ))
-        },
-    )?;
+    let sizes = sizes(sql, start)?;
     let beyond = from.0.saturating_add(events_max);
     let Some(end) = whole_records(&sizes, bytes_max, beyond) else {
         return Ok(Vec::new());
@@ -125,10 +120,27 @@ pub(crate) fn read_bytes(
     let records = parts
         .chunk_by_mut(|a, b| a.0 / PARTS == b.0 / PARTS)
         .map(|parts| match parts {
-            [(_, body)] => std::mem::take(body),
-            parts => join_parts(parts.iter().map(|(_, body)| body.as_slice())),
+            [(_, body)] if BlobReference::is(body) => folded::inline(sql, body),
+            [(_, body)] => Ok(std::mem::take(body)),
+            parts => Ok(join_parts(parts.iter().map(|(_, body)| body.as_slice()))),
         });
-    Ok(records.collect())
+    records.collect()
+}
+
+/// Row ids from `start` on with the bytes that their parts come to when they are read.
+fn sizes(sql: &dyn Sql, start: u64) -> Result<Vec<(u64, usize)>> {
+    // A reference is short; of a longer body only the length is fetched.
+    let text = "SELECT id, length(body), CASE WHEN length(body) < 4096 THEN substr(body, 1, ?2) END \
+                FROM _log WHERE id >= ?1 ORDER BY id LIMIT 1024";
+    all(sql, text, &[int(start), int(LENGTH_BYTES as u64)], |row| {
+        let bytes = match row[2].optional() {
+            Some(first) if BlobReference::is(first.blob()?) && row[0].unsigned()? % PARTS == 0 => {
+                BlobReference::record_bytes(first.blob()?)?
+            }
+            _ => usize::try_from(row[1].unsigned()?).unwrap_or(usize::MAX),
+        };
+        Ok((row[0].unsigned()?, bytes))
+    })
 }
 
 /// The last row id of as many whole records as fit and start before `beyond`, at least the first.
@@ -193,14 +205,20 @@ pub(crate) fn trim(sql: &dyn Sql, floor: Sequence, before: i64, records_max: u64
     let headers = all(sql, oldest, &[int(records_max + 1)], |row| {
         let (header, count) = Record::peek(row[1].blob()?)?;
         let last = (header.first_sequence.0 + u64::from(count)).saturating_sub(1);
-        Ok((row[0].unsigned()?, Sequence(last), header.timestamp))
+        let refers = BlobReference::is(row[1].blob()?);
+        Ok((row[0].unsigned()?, Sequence(last), header.timestamp, refers))
     })?;
     let kept = headers.len().saturating_sub(1);
     let gone = headers[..kept]
         .iter()
-        .take_while(|(_, last, time)| *last <= floor && *time < before)
+        .take_while(|(_, last, time, _)| *last <= floor && *time < before)
         .count();
     if gone > 0 {
+        for (id, ..) in headers[..gone].iter().filter(|(.., refers)| *refers) {
+            let body = "SELECT body FROM _log WHERE id = ?1";
+            let body = one(sql, body, &[int(*id)], |row| Ok(row[0].blob()?.to_vec()))?;
+            folded::release(sql, &body.unwrap_or_default())?;
+        }
         let limit = int(headers[gone].0);
         sql.run("DELETE FROM _log WHERE id < ?1", &[limit], &mut |_| Ok(()))?;
     }

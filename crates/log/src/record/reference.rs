@@ -76,7 +76,9 @@ impl BlobReference {
         let (body, tail) = bytes.split_at(end);
         let (check, hash) = tail.split_at(CHECK_BYTES);
         if blake3::hash(body).as_bytes()[..CHECK_BYTES] != *check {
-            return Err(Error::corrupt("a blob reference does not match its checksum"));
+            return Err(Error::corrupt(
+                "a blob reference does not match its checksum",
+            ));
         }
         let mut reader = Reader::new(body);
         let (header, count) = decode_header(&mut reader)?;
@@ -123,7 +125,10 @@ mod tests {
         let bytes = BlobReference::encode(&record, (3, "notes"), &[(9, [4; 16])]).unwrap();
         assert!(BlobReference::is(&bytes) && !BlobReference::is(&record));
         assert_eq!(BlobReference::record_bytes(&bytes).unwrap(), record.len());
-        assert_eq!(Record::peek(&bytes).unwrap(), Record::peek(&record).unwrap());
+        assert_eq!(
+            Record::peek(&bytes).unwrap(),
+            Record::peek(&record).unwrap()
+        );
         assert_eq!(Record::hash_of_tail(&bytes).unwrap(), hash);
         assert!(Record::decode(&bytes).is_err());
         let read = BlobReference::decode(&bytes).unwrap();
