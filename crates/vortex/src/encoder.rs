@@ -1,0 +1,203 @@
+//! Columns to a blob.
+
+use arrow_array::{Array, ArrayRef};
+
+use crate::arrays::dense;
+use crate::choose::encode_slots;
+use crate::data_type::{bounds_kind, check, shape};
+use crate::footer::{FOOTER_BYTES, Footer};
+use crate::hash::checksum;
+use crate::header::{HEADER_BYTES, Header, VERSION};
+use crate::index::{Index, Section, are_unique};
+use crate::statistics::bounds_of;
+use crate::{Column, ColumnSpec, EncodeOptions, Error, Page, Result, limits};
+
+/// Makes blobs of columns.
+#[derive(Clone, Debug, Default)]
+pub struct VortexEncoder {
+    options: EncodeOptions,
+    metadata: Vec<u8>,
+    sections: Vec<(u32, Vec<u8>)>,
+}
+
+impl VortexEncoder {
+    /// An encoder with these options.
+    pub fn new(options: EncodeOptions) -> Self {
+        Self {
+            options,
+            ..Self::default()
+        }
+    }
+
+    /// Sets the bytes that stand in the header; the format does not look into them.
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: Vec<u8>) -> Self {
+        self.metadata = metadata;
+        self
+    }
+
+    /// Adds bytes that are kept beside the columns under a number: an index over them, for example.
+    /// Numbers from 2^31 are the format's own.
+    #[must_use]
+    pub fn with_section(mut self, id: u32, bytes: Vec<u8>) -> Self {
+        self.sections.push((id, bytes));
+        self
+    }
+
+    /// Encodes columns of equal length, one array for each.
+    ///
+    /// # Errors
+    /// [`Kind::TooLarge`](crate::Kind) when the blob would exceed `bytes_max` or `rows_max`, or a
+    /// page would decode to more than a reader takes: encode fewer rows.
+    /// [`Kind::Invalid`](crate::Kind) for a type that blobs do not hold, a number given twice, or arrays of unequal length.
+    pub fn encode(&self, specs: &[ColumnSpec], arrays: &[ArrayRef]) -> Result<Vec<u8>> {
+        let rows = self.check(specs, arrays)?;
+        let mut out = Vec::new();
+        let header = Header {
+            version: VERSION,
+            features: 0,
+            optional_features: 0,
+            metadata_bytes: self.metadata.len(),
+        };
+        header.encode(&mut out)?;
+        out.extend_from_slice(&self.metadata);
+        let mut index = Index {
+            page_rows: self.options.page_rows,
+            columns: Vec::with_capacity(specs.len()),
+            sections: Vec::new(),
+        };
+        for (spec, array) in specs.iter().zip(arrays) {
+            let column = self
+                .encode_column(spec, array, &mut out)
+                .map_err(|e| e.within(&spec.name))?;
+            index.columns.push(column);
+        }
+        index.sections = self
+            .sections
+            .iter()
+            .map(|(id, bytes)| put_section(*id, bytes, &mut out))
+            .collect();
+        let index_at = out.len();
+        index.encode(&mut out)?;
+        self.check_size(out.len() + FOOTER_BYTES)?;
+        Footer::encode(rows, index_at, HEADER_BYTES + self.metadata.len(), &mut out)?;
+        Ok(out)
+    }
+
+    /// Checks the call and says how many rows there are.
+    fn check(&self, specs: &[ColumnSpec], arrays: &[ArrayRef]) -> Result<usize> {
+        let options = &self.options;
+        if !(1..=limits::PAGE_ROWS_MAX).contains(&options.page_rows) {
+            return Err(Error::invalid(format!(
+                "pages of {} rows",
+                options.page_rows
+            )));
+        }
+        if specs.len() != arrays.len() || specs.len() > limits::COLUMNS_MAX {
+            let (specs, arrays) = (specs.len(), arrays.len());
+            return Err(Error::invalid(format!(
+                "{arrays} arrays for {specs} columns"
+            )));
+        }
+        let rows = arrays.first().map_or(0, |array| array.len());
+        if rows > options.rows_max {
+            return Err(Error::too_large(format!(
+                "{rows} rows, at most {}",
+                options.rows_max
+            )));
+        }
+        for (spec, array) in specs.iter().zip(arrays) {
+            check(spec.kind, array.data_type()).map_err(|e| e.within(&spec.name))?;
+            if array.len() != rows {
+                return Err(Error::invalid(format!(
+                    "{}: {} rows, others have {rows}",
+                    spec.name,
+                    array.len()
+                )));
+            }
+            if spec.name.len() > limits::NAME_BYTES_MAX {
+                return Err(Error::invalid(format!(
+                    "a name of {} bytes",
+                    spec.name.len()
+                )));
+            }
+        }
+        if rows.div_ceil(options.page_rows).saturating_mul(specs.len()) > limits::PAGES_MAX {
+            return Err(Error::too_large("more pages than a blob may have"));
+        }
+        if self.sections.len() > limits::SECTIONS_MAX {
+            return Err(Error::invalid(format!("{} sections", self.sections.len())));
+        }
+        let unique = are_unique(specs.iter().map(|spec| spec.id), "column")
+            .and_then(|()| are_unique(self.sections.iter().map(|(id, _)| *id), "section"));
+        unique.map_err(|e| Error::invalid(e.message))?;
+        Ok(rows)
+    }
+
+    fn check_size(&self, bytes: usize) -> Result<()> {
+        match bytes <= self.options.bytes_max {
+            true => Ok(()),
+            false => Err(Error::too_large(format!(
+                "a blob of more than {} bytes",
+                self.options.bytes_max
+            ))),
+        }
+    }
+
+    fn encode_column(
+        &self,
+        spec: &ColumnSpec,
+        array: &ArrayRef,
+        out: &mut Vec<u8>,
+    ) -> Result<Column> {
+        let mut pages = Vec::new();
+        for first in (0..array.len()).step_by(self.options.page_rows) {
+            let rows = self.options.page_rows.min(array.len() - first);
+            pages.push(self.encode_page(spec, &array.slice(first, rows), out)?);
+            self.check_size(out.len())?;
+        }
+        Ok(Column {
+            id: spec.id,
+            name: spec.name.clone(),
+            data_type: array.data_type().clone(),
+            kind: spec.kind,
+            pages,
+        })
+    }
+
+    fn encode_page(&self, spec: &ColumnSpec, array: &ArrayRef, out: &mut Vec<u8>) -> Result<Page> {
+        let data_type = array.data_type();
+        let (valid, values) = dense(array)?;
+        let node = encode_slots(
+            valid.as_ref(),
+            &values,
+            &shape(data_type)?,
+            self.options.profile,
+        )?;
+        let offset = out.len();
+        node.encode(out);
+        let bounds = bounds_of(&values, data_type, bounds_kind(spec.kind, data_type));
+        Ok(Page {
+            rows: array.len(),
+            nulls: valid.map_or(0, |valid| valid.len() - valid.count_set_bits()),
+            min: bounds.min,
+            max: bounds.max,
+            min_is_exact: bounds.min_is_exact,
+            max_is_exact: bounds.max_is_exact,
+            offset,
+            bytes: out.len() - offset,
+            checksum: checksum(&out[offset..]),
+        })
+    }
+}
+
+fn put_section(id: u32, bytes: &[u8], out: &mut Vec<u8>) -> Section {
+    let offset = out.len();
+    out.extend_from_slice(bytes);
+    Section {
+        id,
+        offset,
+        bytes: bytes.len(),
+        checksum: checksum(bytes),
+    }
+}
