@@ -3,13 +3,15 @@
 use tidelog_log::{Error, Result};
 
 use crate::engine::DELETE;
-use crate::folded::{Place, Stored};
-use crate::sql::{Sql, all, int};
+use crate::folded::Stored;
+use crate::sql::Sql;
 use crate::table::{idempotency, meta, wakes};
 use crate::{Caller, Engine};
 
 /// Documents one turn deletes at most.
-const STEP_ROWS: u64 = 5_000;
+const STEP_ROWS: usize = 5_000;
+/// Documents read at once.
+const PAGE_ROWS: usize = 64;
 /// Bytes of log one turn writes at most, give or take one document.
 const STEP_BYTES: usize = 8_000_000;
 
@@ -37,28 +39,16 @@ impl Engine {
         let collections = std::sync::Arc::clone(&self.view.collections);
         let mut left = STEP_ROWS;
         for prepared in collections.iter() {
-            let table = &prepared.table;
-            let text = format!("{} ORDER BY _key LIMIT ?1", table.select);
             while left > 0 && turn.writer.bytes() < STEP_BYTES {
                 // Small pages: a document may be 1.5 MB.
-                let page = all(sql, &text, &[int(left.min(64))], |row| table.read(row))?;
-                if page.is_empty() {
-                    break;
-                }
-                for document in &page {
-                    turn.delete(sql, prepared, document, Place::Row)?;
-                }
-                left -= page.len() as u64;
-            }
-            while left > 0 && turn.writer.bytes() < STEP_BYTES {
-                let page = turn.main.first_folded(sql, prepared, left.min(1_000))?;
+                let page = turn.main.first(sql, prepared, left.min(PAGE_ROWS))?;
                 if page.is_empty() {
                     break;
                 }
                 for Stored { document, place } in &page {
                     turn.delete(sql, prepared, document, *place)?;
                 }
-                left -= page.len() as u64;
+                left -= page.len();
             }
         }
         let done = left > 0 && turn.writer.bytes() < STEP_BYTES;

@@ -64,6 +64,11 @@ impl Entry {
         self.first.as_slice() <= key && key <= self.last.as_slice()
     }
 
+    /// True when every document of the blob comes after this key.
+    pub(crate) fn starts_after(&self, key: &str) -> bool {
+        self.first.as_slice() > bound(key)
+    }
+
     /// True when some key from `first` to `last` may be in the blob.
     pub(crate) fn may_overlap(&self, first: &str, last: &str) -> bool {
         self.first.as_slice() <= bound(last) && bound(first) <= self.last.as_slice()

@@ -34,5 +34,8 @@ pub(crate) use fold::FOLD;
 mod bulk;
 pub(crate) use bulk::{Bulk, collection_of as bulk_collection};
 
+#[cfg(test)]
+pub(crate) use write::put_for_tests;
+
 mod reference;
 pub(crate) use reference::{inline, release};

@@ -76,3 +76,23 @@ fn stored(
 pub(crate) fn raw_bytes(document: &Document) -> usize {
     document.key.len() + 8 + row_bytes_at_least(&document.row)
 }
+
+/// Makes one live blob of documents, ascending by key, some of them masked.
+#[cfg(test)]
+pub(crate) fn put_for_tests(
+    sql: &dyn Sql,
+    collection: &Collection,
+    documents: &[Document],
+    masked: impl Iterator<Item = u32>,
+) {
+    use super::manifest::Manifest;
+    use crate::table::masks::{self, Mask};
+    let mut manifest = Manifest::of(sql, collection.id).unwrap();
+    let mut mask = Mask::default();
+    masked.for_each(|row| drop(mask.set(row)));
+    for entry in write_blobs(sql, collection, documents, 1).unwrap() {
+        masks::set(sql, entry.id, &mask).unwrap();
+        manifest.add(entry);
+    }
+    manifest.store(sql, collection.id).unwrap();
+}

@@ -39,6 +39,14 @@ pub(crate) fn notes() -> Json {
     json!({"notes": {"fields": {"n": {"type": "int"}, "t": {"type": "string"}}}})
 }
 
+/// Collections that fold past so many rows; 0: never.
+pub(crate) fn folding(mut collections: Json, threshold: u64) -> Json {
+    for collection in collections.as_object_mut().unwrap().values_mut() {
+        collection["hot"] = json!({"vortex_threshold": threshold});
+    }
+    collections
+}
+
 /// A type with every rule a collection can have.
 pub(crate) fn town() -> Json {
     json!({
@@ -107,6 +115,12 @@ impl Lab {
                 command,
             },
         )
+    }
+
+    /// True when a timer should run.
+    pub(crate) fn wake_is_due(&self) -> bool {
+        let at = self.engine.view().wake_at(&self.sql).unwrap();
+        at.is_some_and(|at| at <= self.now)
     }
 
     pub(crate) fn write(&mut self, mutations: Vec<Mutation>) -> Result<TurnReply> {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
-use tidelog_core::{Command, Mutation, SqlExt, WrittenOperation};
+use tidelog_core::{Command, Mutation, Query, WrittenOperation};
 use tidelog_log::{Sequence, StartAt};
 
-use crate::lab::{Lab, as_text, delete, insert, notes, of_version, put, update, upsert};
+use crate::lab::{Lab, as_text, delete, folding, insert, notes, of_version, put, update, upsert};
 
 /// Documents by key, with their versions.
 type Documents = BTreeMap<String, (u64, Map<String, Json>)>;
@@ -180,12 +180,39 @@ fn mutation(chance: &mut Chance, head: u64) -> Mutation {
     }
 }
 
-/// One step of two labs that get the same inputs, the second's documents as text, and of the model.
-fn step(chance: &mut Chance, labs: &mut [Lab; 2], model: &mut Model) {
+/// A turn of inserts alone, which goes straight into a blob where the threshold says so.
+fn bulk(chance: &mut Chance) -> Vec<Mutation> {
+    let documents = (0..2 + chance.below(4)).map(|_| {
+        let mut document = json!({"n": chance.below(9), "x": {"b": chance.below(3)}});
+        if chance.below(3) > 0 {
+            document["id"] = json!(format!("k{}", chance.below(12)));
+        } else {
+            document["id"] = json!(format!("b{}", chance.below(1 << 40)));
+        }
+        insert("notes", document)
+    });
+    documents.collect()
+}
+
+/// Labs that get the same inputs: the last one's documents as text, and it folds as the one before.
+const LABS: usize = 5;
+/// Rows past which each folds; 0: never.
+const THRESHOLDS: [u64; LABS] = [0, 1, 1_000, 3, 3];
+
+/// One step of the labs and of the model.
+fn step(chance: &mut Chance, labs: &mut [Lab; LABS], model: &mut Model) {
     for lab in labs.iter_mut() {
         lab.now += 7;
     }
     match chance.below(40) {
+        20.. if chance.below(3) == 0 => {
+            // Whatever folding is due, until none is.
+            for lab in labs.iter_mut() {
+                while lab.wake_is_due() {
+                    lab.turn(Command::Wake).unwrap();
+                }
+            }
+        }
         0 => labs.iter_mut().for_each(Lab::reopen),
         1 => drop(
             labs.each_mut()
@@ -199,36 +226,52 @@ fn step(chance: &mut Chance, labs: &mut [Lab; 2], model: &mut Model) {
         }
         4 if chance.below(5) == 0 => {
             let results = labs.each_mut().map(|lab| lab.delete_object().is_ok());
-            assert_eq!(results[0], results[1]);
+            assert!(results.iter().all(|result| *result == results[0]));
             model.head += u64::try_from(model.documents.len()).unwrap();
             model.documents.clear();
         }
         _ => {
-            let mutations: Vec<Mutation> = (0..1 + chance.below(4))
-                .map(|_| mutation(chance, model.head))
-                .collect();
+            let mutations: Vec<Mutation> = match chance.below(8) {
+                0 => bulk(chance),
+                _ => (0..1 + chance.below(4))
+                    .map(|_| mutation(chance, model.head))
+                    .collect(),
+            };
             let wanted = model.write(&mutations);
-            let texts = mutations.iter().map(as_text).collect();
-            for (lab, form) in labs.iter_mut().zip([mutations.clone(), texts]) {
-                let got = lab.write(form);
+            let mut said = Vec::new();
+            for (at, lab) in labs.iter_mut().enumerate() {
+                let text = at + 1 == LABS;
+                let form = mutations
+                    .iter()
+                    .map(|m| if text { as_text(m) } else { m.clone() });
+                let got = lab.write(form.collect());
+                said.push(got.as_ref().err().map(ToString::to_string));
                 let got = got.map(|r| r.written.iter().map(|w| w.operation).collect::<Vec<_>>());
                 assert_eq!(got.map_err(|e| e.code()), wanted, "{mutations:?}");
             }
+            // The same words too, whichever way the documents went.
+            assert!(said.windows(2).all(|pair| pair[0] == pair[1]), "{said:?}");
         }
     }
 }
 
 fn stored(lab: &Lab) -> Documents {
-    let text = "SELECT _key FROM notes";
-    let keys = lab
-        .sql
-        .rows(text, &[], |row| Ok(row[0].text()?.to_owned()))
-        .unwrap();
+    let collection = lab.schema.collection("notes").unwrap();
+    let body = json!({"select": ["_key"], "limit": 10_000});
+    let query = Query::parse(collection, &body).unwrap();
+    let rows = query.run(&lab.sql, collection).unwrap().rows;
+    assert_eq!(
+        lab.state().documents,
+        [("notes".to_owned(), rows.len() as u64)]
+    );
+    let keys = rows
+        .iter()
+        .map(|row| row["_key"].as_str().unwrap().to_owned());
     let read = |key: String| {
         let found = lab.engine.view().get(&lab.sql, "notes", &key).unwrap();
         (key, (found.version.0, found.document))
     };
-    keys.into_iter().map(read).collect()
+    keys.map(read).collect()
 }
 
 fn replayed(lab: &Lab) -> Documents {
@@ -262,19 +305,23 @@ fn documents_log_and_model_agree_and_equal_inputs_give_equal_bytes() {
     let seeds = number("TIDELOG_SEEDS").unwrap_or(20);
     for seed in first..first + seeds {
         let (mut chance, mut model) = (Chance(seed), Model::default());
-        let mut labs = [Lab::new(notes()), Lab::new(notes())];
+        let mut labs = THRESHOLDS.map(|rows| Lab::new(folding(notes(), rows)));
         for _ in 0..150 {
             step(&mut chance, &mut labs, &mut model);
         }
-        let [one, two] = labs;
         if model.head == 0 {
             continue;
         }
-        assert_eq!(one.check_log(), model.head, "seed {seed}");
-        assert_eq!(replayed(&one), model.documents, "seed {seed}");
-        if one.state().status == "active" {
-            assert_eq!(stored(&one), model.documents, "seed {seed}");
+        let head = labs[0].state().head_hash;
+        for lab in &labs {
+            assert_eq!(lab.check_log(), model.head, "seed {seed}");
+            assert_eq!(replayed(lab), model.documents, "seed {seed}");
+            if lab.state().status == "active" {
+                assert_eq!(stored(lab), model.documents, "seed {seed}");
+            }
+            assert_eq!(lab.state().head_hash, head, "seed {seed}: one chain");
         }
+        let [.., one, two] = labs;
         assert_eq!(one.dump(), two.dump(), "seed {seed}");
     }
 }

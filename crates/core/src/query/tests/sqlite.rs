@@ -1,6 +1,7 @@
 //! The port over SQLite in memory, held to a Durable Object's limits.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use rusqlite::limits::Limit;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -19,6 +20,15 @@ pub(super) struct Sqlite {
 impl Sqlite {
     /// A database with the collection's table, its indexes and these documents.
     pub(super) fn with(collection: &Collection, documents: &[Document]) -> Self {
+        Self::folded(collection, documents, |_| None)
+    }
+
+    /// The same, with documents in blobs: `blob_of` says in which by their place.
+    pub(super) fn folded(
+        collection: &Collection,
+        documents: &[Document],
+        blob_of: impl Fn(usize) -> Option<usize>,
+    ) -> Self {
         let connection = Connection::open_in_memory().unwrap();
         for (limit, max) in [
             (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
@@ -34,6 +44,7 @@ impl Sqlite {
             statements: RefCell::default(),
         };
         let table = RowTable::new(collection);
+        crate::table::create(&database).unwrap();
         database.exec(&table.create, &[]).unwrap();
         for (at, index) in collection.indexes.iter().enumerate() {
             let fields: Vec<String> = index
@@ -46,14 +57,44 @@ impl Sqlite {
             database.exec(&text, &[]).unwrap();
         }
         database.exec("BEGIN", &[]).unwrap();
-        for document in documents {
+        let mut blobs: BTreeMap<usize, Vec<Document>> = BTreeMap::new();
+        for (at, document) in documents.iter().enumerate() {
+            if let Some(blob) = blob_of(at) {
+                blobs.entry(blob).or_default().push(document.clone());
+                continue;
+            }
             let run = |args: &[SqlValue<'_>]| database.exec(&table.insert, args);
             let (key, row) = (&document.key, &document.row);
             table.bind(key, document.version, row, run).unwrap();
         }
+        fold(&database, collection, blobs.into_values(), &table);
         database.exec("COMMIT", &[]).unwrap();
         database.statements.borrow_mut().clear();
         database
+    }
+}
+
+/// Stores blobs, each with older forms of some documents of the row table, which are masked.
+fn fold(
+    database: &Sqlite,
+    collection: &Collection,
+    blobs: impl Iterator<Item = Vec<Document>>,
+    table: &RowTable,
+) {
+    let in_rows = database.rows(&table.select, &[], |row| table.read(row));
+    let stale: Vec<Document> = in_rows.unwrap().into_iter().step_by(3).collect();
+    for documents in blobs {
+        let hidden = stale.iter().map(|document| Document {
+            row: documents[0].row.clone(),
+            ..document.clone()
+        });
+        let mut all: Vec<Document> = documents.iter().cloned().chain(hidden).collect();
+        all.sort_by(|a, b| a.key.cmp(&b.key));
+        let masked = (0_u32..)
+            .zip(&all)
+            .filter(|(_, d)| stale.iter().any(|s| s.key == d.key));
+        let masked = masked.map(|(row, _)| row);
+        crate::folded::put_for_tests(database, collection, &all, masked);
     }
 }
 
