@@ -25,6 +25,10 @@ pub(crate) struct Lab {
 
 /// Registers a version of the type `lab` with these collections.
 pub(crate) fn schema(previous: Option<&TypeSchema>, collections: Json) -> Result<Arc<TypeSchema>> {
+    let collections = match crate::THRESHOLD {
+        Some(threshold) => folding(collections, threshold),
+        None => collections,
+    };
     let spec = json!({"type": "lab", "collections": collections});
     let spec = TypeSpec::from_json(spec.to_string().as_bytes())?;
     TypeSchema::register(previous, &spec).map(Arc::new)
@@ -42,6 +46,9 @@ pub(crate) fn notes() -> Json {
 /// Collections that fold past so many rows; 0: never.
 pub(crate) fn folding(mut collections: Json, threshold: u64) -> Json {
     for collection in collections.as_object_mut().unwrap().values_mut() {
+        if collection.get("hot").is_some() {
+            continue;
+        }
         collection["hot"] = json!({"vortex_threshold": threshold});
     }
     collections
@@ -138,6 +145,11 @@ impl Lab {
             caller,
             mutations,
         })?;
+        if crate::THRESHOLD.is_some() {
+            while self.wake_is_due() {
+                self.turn(Command::Wake)?;
+            }
+        }
         match effects.into_iter().next() {
             Some(Effect::Reply(Reply::Turn(reply))) => Ok(reply),
             other => panic!("{other:?}"),

@@ -272,7 +272,7 @@ fn a_batch_starts_only_where_a_turn_ends() {
 #[test]
 fn a_changed_byte_or_a_lost_record_is_found() {
     for damage in [
-        "UPDATE _log SET body = CAST(replace(body, x'58', x'59') AS BLOB) WHERE id = 512",
+        "UPDATE _log SET body = CAST(replace(body, x'6e6f746573', x'6e6f646573') AS BLOB) WHERE id = 512",
         "DELETE FROM _log WHERE id = 512",
         "UPDATE _log SET body = (SELECT body FROM _log WHERE id = 768) WHERE id = 512",
     ] {

@@ -22,3 +22,6 @@ mod refusals;
 mod timers;
 mod trimming;
 mod upgrade;
+
+/// Rows past which every collection folds; none: as its schema says.
+const THRESHOLD: Option<u64> = None;

@@ -9,12 +9,26 @@ use rusqlite::{Connection, ToSql};
 use tidelog_log::{Error, Result};
 
 use crate::sql::{Sql, SqlExt, SqlValue, quoted};
-use crate::{Collection, Document, RowTable};
+use crate::{BlobCache, CacheKey, Cached, Collection, Document, RecentBlobs, RowTable};
 
 /// A database that remembers the statements it ran.
 pub(super) struct Sqlite {
     connection: Connection,
     pub(super) statements: RefCell<Vec<String>>,
+    blobs: Blobs,
+}
+
+#[derive(Debug)]
+struct Blobs(RefCell<RecentBlobs>);
+
+impl BlobCache for Blobs {
+    fn get(&self, key: &CacheKey) -> Option<Cached> {
+        self.0.borrow_mut().get(key)
+    }
+
+    fn put(&self, key: CacheKey, value: Cached) {
+        self.0.borrow_mut().put(key, value);
+    }
 }
 
 impl Sqlite {
@@ -42,6 +56,7 @@ impl Sqlite {
         let database = Self {
             connection,
             statements: RefCell::default(),
+            blobs: Blobs(RefCell::new(RecentBlobs::new(100_000_000))),
         };
         let table = RowTable::new(collection);
         crate::table::create(&database).unwrap();
@@ -148,5 +163,9 @@ impl Sql for Sqlite {
 
     fn savepoint(&self, body: &mut dyn FnMut() -> Result<()>) -> Result<()> {
         body()
+    }
+
+    fn blob_cache(&self) -> Option<&dyn BlobCache> {
+        Some(&self.blobs)
     }
 }

@@ -1,0 +1,35 @@
+//! The tests of `engine` once more, with every document folded right after it was written.
+
+#[path = "../engine/batches.rs"]
+mod batches;
+#[path = "../engine/deletion.rs"]
+mod deletion;
+#[path = "../engine/documents.rs"]
+mod documents;
+#[path = "../engine/idempotency.rs"]
+mod idempotency;
+#[path = "../engine/indexes.rs"]
+mod indexes;
+#[path = "../engine/keys.rs"]
+mod keys;
+#[path = "../engine/lab.rs"]
+mod lab;
+#[path = "../engine/log.rs"]
+mod log;
+#[path = "../engine/model.rs"]
+mod model;
+#[path = "../engine/references.rs"]
+mod references;
+#[path = "../engine/refusals.rs"]
+mod refusals;
+#[path = "../engine/sqlite.rs"]
+mod sqlite;
+#[path = "../engine/timers.rs"]
+mod timers;
+#[path = "../engine/trimming.rs"]
+mod trimming;
+#[path = "../engine/upgrade.rs"]
+mod upgrade;
+
+/// Rows past which every collection folds.
+const THRESHOLD: Option<u64> = Some(1);
