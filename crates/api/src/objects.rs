@@ -123,6 +123,8 @@ fn state_json(object: &Address, state: &ObjectState, lake: &[LakeStatus]) -> Jso
         "earliest": state.earliest,
         "schemaVersion": state.schema_version,
         "documents": documents,
+        "folded": state.folded,
+        "blobs": {"count": state.blobs.0, "bytes": state.blobs.1},
         "log": {"records": state.log_records, "bytes": state.log_bytes},
         "cursors": state.cursors,
         "lake": lake,

@@ -131,6 +131,17 @@ pub(crate) fn lines(object: &ObjectName, state: &Json) -> Vec<String> {
     ];
     for (collection, documents) in state["documents"].as_object().into_iter().flatten() {
         lines.push(format!("  {collection}: {} documents", number(documents)));
+        let folded = state["folded"].as_array().into_iter().flatten();
+        for folded in folded.filter(|folded| folded["collection"] == collection.as_str()) {
+            lines.push(format!(
+                "    blobs   {} documents in {} blobs, {} of {}; {} rows masked",
+                number(&folded["documents"]),
+                number(&folded["blobs"]),
+                print::bytes(folded["bytes"].as_u64().unwrap_or(0)),
+                print::bytes(folded["rawBytes"].as_u64().unwrap_or(0)),
+                number(&folded["masked"])
+            ));
+        }
         let lake = state["lake"].as_array().into_iter().flatten();
         for lake in lake.filter(|lake| lake["collection"] == collection.as_str()) {
             lines.push(format!(
@@ -179,6 +190,8 @@ mod tests {
             "status": "active", "epoch": 5, "head": 1234, "headOffset": "5_1234",
             "headTimestamp": "2026-01-01T00:00:00Z", "earliest": 1, "schemaVersion": 1,
             "log": {"records": 2, "bytes": 2_500_000}, "documents": {"flights": 1_000},
+            "folded": [{"collection": "flights", "documents": 900, "blobs": 2, "bytes": 20_000,
+                        "rawBytes": 100_000, "masked": 7}],
             "lake": [{"collection": "flights", "committed": 1_000, "accepted": 1_234,
                       "lagEvents": 234, "lagMillis": 12}],
             "wakes": [{"name": "trim", "next": "n", "attempts": 0}, {"name": "prune", "next": "n", "attempts": 2}],
@@ -193,6 +206,7 @@ mod tests {
             "head      1,234 at 2026-01-01T00:00:00Z",
             "2 records, 2.5 MB",
             "flights: 1,000 documents",
+            "900 documents in 2 blobs, 20.0 kB of 100.0 kB; 7 rows masked",
             "committed 1,000, accepted 1,234, behind by 234 events and 12 ms",
             "failing timer prune: 2 attempts, next n",
             "1,300 rows written for 1,234 events, on Cloudflare $1.10 per million",

@@ -22,6 +22,7 @@ mod schema;
 mod serve;
 mod tail;
 mod verify;
+mod vortex;
 
 use std::process::ExitCode;
 
@@ -71,6 +72,9 @@ enum Command {
     Tail(tail::TailArgs),
     /// Show where an object and its tables stand
     Inspect(inspect::InspectArgs),
+    /// Look into Vortex blobs: a file, or those of an object
+    #[command(subcommand)]
+    Vortex(vortex::VortexCommand),
     /// Compare an object's rows, its log and its lake tables, event by event
     Verify(verify::VerifyArgs),
     /// Run the whole job on a year of flights: import, follow, query, lake, verify
@@ -96,6 +100,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Query(args) => query::run(&args, configuration),
         Command::Tail(args) => tail::run(&args, configuration),
         Command::Inspect(args) => inspect::run(&args, configuration),
+        Command::Vortex(command) => vortex::run(&command),
         Command::Verify(args) => verify::run(&args, configuration),
         Command::Demo(args) => demo::run(args, configuration),
         Command::Bench(args) => Ok(bench::run(args)?),

@@ -223,6 +223,37 @@ pub struct Cursor {
     pub updated: i64,
 }
 
+/// How much of a collection is folded into blobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FoldedState {
+    /// The collection.
+    pub collection: String,
+    /// Its documents in blobs.
+    pub documents: u64,
+    /// Its live blobs.
+    pub blobs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The bytes of the documents in them before any encoding.
+    pub raw_bytes: u64,
+    /// Rows of them that are documents no more.
+    pub masked: u64,
+}
+
+/// One live blob of a collection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlobState {
+    /// Its row in `_blobs`.
+    pub id: u64,
+    /// Its rows, masked ones included.
+    pub rows: u64,
+    /// Rows that are documents no more.
+    pub masked: u64,
+    /// Its bytes.
+    pub bytes: u64,
+}
+
 /// Where an object stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ObjectState {
@@ -242,6 +273,10 @@ pub struct ObjectState {
     pub schema_version: u32,
     /// Documents per collection.
     pub documents: Vec<(String, u64)>,
+    /// What is folded, of the collections that have folded.
+    pub folded: Vec<FoldedState>,
+    /// All blobs, those included that only the log or a snapshot needs: how many, and their bytes.
+    pub blobs: (u64, u64),
     /// Records and bytes in the log.
     pub log_records: u64,
     /// Bytes of the log's records.

@@ -26,7 +26,7 @@ pub use folded::{BlobCache, CacheKey, Cached, RecentBlobs};
 
 mod input;
 pub use input::{
-    Caller, ChangesPage, ChangesRequest, Cursor, Found, Images, JsonObject, Mutation, NewDocument,
+    BlobState, Caller, ChangesPage, ChangesRequest, Cursor, FoldedState, Found, Images, JsonObject, Mutation, NewDocument,
     ObjectState, TurnReply, Written, WrittenOperation,
 };
 

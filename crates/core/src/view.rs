@@ -7,8 +7,8 @@ use tidelog_log::{Error, Offset, Result, Sequence};
 use crate::document::Prepared;
 use crate::folded::Folded;
 use crate::sql::{Sql, SqlValue, one, quoted};
-use crate::table::{cursors, log, meta, schema, wakes};
-use crate::{Address, Cursor, Found, ObjectState, TypeSchema};
+use crate::table::{blobs, cursors, log, meta, schema, wakes};
+use crate::{Address, BlobState, Cursor, Found, ObjectState, TypeSchema};
 
 /// The schema in force, compiled. Cheap to keep beside a connection; [`View::refresh`] follows.
 #[derive(Clone, Debug)]
@@ -127,13 +127,14 @@ impl View {
     /// Where the object stands.
     pub fn state(&self, sql: &dyn Sql) -> Result<ObjectState> {
         let head = log::head(sql)?;
-        let mut documents = Vec::new();
+        let (mut documents, mut folded) = (Vec::new(), Vec::new());
         for prepared in self.collections.iter() {
             let name = &prepared.collection.name;
             let count = format!("SELECT count(*) FROM {}", quoted(name));
             let count = one(sql, &count, &[], |row| row[0].unsigned())?.unwrap_or(0);
-            let count = count + Folded::open(sql, prepared.collection.id)?.count()?;
-            documents.push((name.clone(), count));
+            let main = Folded::open(sql, prepared.collection.id)?.state(name)?;
+            documents.push((name.clone(), count + main.documents));
+            folded.extend((main.blobs > 0).then_some(main));
         }
         let (log_records, log_bytes) = log::size(sql)?;
         Ok(ObjectState {
@@ -145,11 +146,29 @@ impl View {
             earliest: log::earliest(sql)?.unwrap_or(head.sequence.next()),
             schema_version: self.version,
             documents,
+            folded,
+            blobs: blobs::size(sql)?,
             log_records,
             log_bytes,
             cursors: cursors::list(sql)?,
             wakes: wakes::list(sql)?,
         })
+    }
+
+    /// The live blobs of a collection: id, rows, masked rows, bytes.
+    ///
+    /// # Errors
+    /// `unknown_collection`.
+    pub fn blobs(&self, sql: &dyn Sql, collection: &str) -> Result<Vec<BlobState>> {
+        Folded::open(sql, self.prepared(collection)?.collection.id)?.blobs()
+    }
+
+    /// The bytes of a blob (`docs/format/vortex-blob.md`).
+    ///
+    /// # Errors
+    /// `corrupt` when it is gone.
+    pub fn blob(&self, sql: &dyn Sql, id: u64) -> Result<Vec<u8>> {
+        blobs::body(sql, id)
     }
 
     /// Where a reader stands who has seen everything.

@@ -139,6 +139,10 @@ fn stored() -> Json {
             "headTimestamp": {"type": "string", "format": "date-time"},
             "earliest": whole, "schemaVersion": whole,
             "documents": {"type": "object", "additionalProperties": whole},
+            "folded": list(&object(&["collection", "documents", "blobs", "bytes", "rawBytes", "masked"],
+                &json!({"collection": text, "documents": whole, "blobs": whole, "bytes": whole,
+                        "rawBytes": whole, "masked": whole}))),
+            "blobs": object(&["count", "bytes"], &json!({"count": whole, "bytes": whole})),
             "log": object(&["records", "bytes"], &json!({"records": whole, "bytes": whole})),
             "cursors": list(&object(&["destination", "committed", "updated"], &json!({
                 "destination": text, "committed": whole, "updated": whole,

@@ -7,7 +7,7 @@ use tidelog_log::Result;
 
 use super::blob::Blob;
 use super::manifest::{Entry, Manifest};
-use crate::Document;
+use crate::{BlobState, Document, FoldedState};
 use crate::sql::Sql;
 use crate::table::blobs::BlobId;
 use crate::table::masks::{self, Mask};
@@ -71,18 +71,35 @@ impl<'s> Folded<'s> {
         masks::get(self.sql, blob)
     }
 
-    /// Documents that are not masked.
-    pub(crate) fn count(&self) -> Result<u64> {
+    /// The live blobs with what is masked of them.
+    pub(crate) fn blobs(&self) -> Result<Vec<BlobState>> {
         if self.is_empty() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
         let masked = masks::counts(self.sql)?;
-        let masked = self
-            .entries()
-            .iter()
-            .filter_map(|entry| masked.get(&entry.id));
-        let masked: u64 = masked.map(|masked| u64::from(*masked)).sum();
-        Ok(self.manifest.rows().saturating_sub(masked))
+        let each = self.entries().iter().map(|entry| BlobState {
+            id: entry.id,
+            rows: u64::from(entry.rows),
+            masked: masked.get(&entry.id).copied().map_or(0, u64::from),
+            bytes: entry.bytes,
+        });
+        Ok(each.collect())
+    }
+
+    /// How much of the collection is in blobs.
+    pub(crate) fn state(&self, collection: &str) -> Result<FoldedState> {
+        let mut state = FoldedState {
+            collection: collection.to_owned(),
+            raw_bytes: self.entries().iter().map(|entry| entry.raw_bytes).sum(),
+            ..FoldedState::default()
+        };
+        for blob in self.blobs()? {
+            state.blobs += 1;
+            state.bytes += blob.bytes;
+            state.masked += blob.masked;
+            state.documents += blob.rows.saturating_sub(blob.masked);
+        }
+        Ok(state)
     }
 
     /// The document of a key.

@@ -102,11 +102,6 @@ impl Manifest {
         self.blobs.retain(|entry| entry.id != id);
     }
 
-    /// Rows of all blobs, masked ones included.
-    pub(crate) fn rows(&self) -> u64 {
-        self.blobs.iter().map(|entry| u64::from(entry.rows)).sum()
-    }
-
     /// Stores it.
     pub(crate) fn store(&self, sql: &dyn Sql, collection: u32) -> Result<()> {
         blobs::set_manifest(sql, collection, &self.encode())
@@ -180,7 +175,6 @@ mod tests {
         ));
         let bytes = manifest.encode();
         assert_eq!(Manifest::decode(&bytes).unwrap(), manifest);
-        assert_eq!(manifest.rows(), 65_539);
         let ids: Vec<BlobId> = manifest.blobs.iter().map(|entry| entry.id).collect();
         assert_eq!(ids, [9, 7]);
         for at in 0..bytes.len() * 8 {
