@@ -1,14 +1,18 @@
 //! Columns to a blob.
 
 use arrow_array::{Array, ArrayRef};
+use bytes::Bytes;
 
 use crate::arrays::dense;
+use crate::budget::Budget;
 use crate::choose::Chooser;
-use crate::data_type::{bounds_kind, check, shape};
+use crate::data_type::{Shape, bounds_kind, check, shape};
+use crate::decode::decode_slots;
 use crate::footer::{FOOTER_BYTES, Footer};
 use crate::hash::checksum;
 use crate::header::{HEADER_BYTES, Header, VERSION};
 use crate::index::{Index, Section, are_unique};
+use crate::parse::parse_page;
 use crate::statistics::bounds_of;
 use crate::{Column, ColumnSpec, EncodeOptions, Error, Page, Result, limits};
 
@@ -195,6 +199,9 @@ fn encode_page(
         node.size(),
         "the chooser compares true sizes"
     );
+    if raw > limits::PAGE_BYTES_MAX / 4 {
+        check_budget(&out[offset..], &shape, rows)?;
+    }
     let bounds = bounds_of(&values, data_type, bounds_kind(spec.kind, data_type));
     Ok(Page {
         rows,
@@ -207,6 +214,13 @@ fn encode_page(
         bytes: out.len() - offset,
         checksum: checksum(&out[offset..]),
     })
+}
+
+/// Checks that a reader can decode a large page within its budget. Small ones cannot take so many steps.
+fn check_budget(page: &[u8], shape: &Shape, rows: usize) -> Result<()> {
+    let mut budget = Budget::of_page();
+    let node = parse_page(Bytes::copy_from_slice(page), shape, rows, &mut budget)?;
+    decode_slots(&node, shape, rows, &mut budget).map(drop)
 }
 
 fn put_section(id: u32, bytes: &[u8], out: &mut Vec<u8>) -> Section {

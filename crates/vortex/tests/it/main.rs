@@ -4,5 +4,6 @@ mod arbitrary;
 mod choice;
 mod damage;
 mod golden;
+mod handmade;
 mod limits;
 mod round_trip;
