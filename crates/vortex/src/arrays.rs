@@ -30,7 +30,7 @@ pub(crate) fn dense(array: &ArrayRef) -> Result<(Option<BooleanBuffer>, Values)>
 fn values_of(array: &ArrayRef) -> Result<Values> {
     Ok(match shape(array.data_type())? {
         Shape::Bits => Values::Bits(array.as_boolean().values().clone()),
-        Shape::Words { bytes, .. } => words_of(&array.to_data(), bytes),
+        Shape::Words { .. } => words_of(&array.to_data()),
         Shape::Bytes => bytes_of(array),
         Shape::Fixed(width) => Values::Fixed {
             width,
@@ -64,24 +64,28 @@ fn slots_of(elements: &ArrayRef) -> Result<Slots> {
     Ok(Slots { valid, values })
 }
 
-fn words_of(data: &ArrayData, bytes: usize) -> Values {
+/// Numbers in 64 bits, extended as their type is signed or not; floats are their bits.
+fn words_of(data: &ArrayData) -> Values {
     let len = data.len();
-    match bytes {
-        1 => Values::Narrow(
-            data.buffer::<u8>(0)[..len]
-                .iter()
-                .map(|n| u32::from(*n))
-                .collect(),
-        ),
-        2 => Values::Narrow(
-            data.buffer::<u16>(0)[..len]
-                .iter()
-                .map(|n| u32::from(*n))
-                .collect(),
-        ),
-        4 => Values::Narrow(data.buffer::<u32>(0)[..len].to_vec()),
-        _ => Values::Wide(data.buffer::<u64>(0)[..len].to_vec()),
-    }
+    Values::Wide(match data.data_type() {
+        DataType::Int8 => widened(&data.buffer::<i8>(0)[..len], |n| {
+            i64::from(n).cast_unsigned()
+        }),
+        DataType::UInt8 => widened(&data.buffer::<u8>(0)[..len], u64::from),
+        DataType::Int16 => widened(&data.buffer::<i16>(0)[..len], |n| {
+            i64::from(n).cast_unsigned()
+        }),
+        DataType::UInt16 => widened(&data.buffer::<u16>(0)[..len], u64::from),
+        DataType::Int32 | DataType::Date32 => widened(&data.buffer::<i32>(0)[..len], |n| {
+            i64::from(n).cast_unsigned()
+        }),
+        DataType::UInt32 | DataType::Float32 => widened(&data.buffer::<u32>(0)[..len], u64::from),
+        _ => data.buffer::<u64>(0)[..len].to_vec(),
+    })
+}
+
+fn widened<T: Copy>(numbers: &[T], wide: impl Fn(T) -> u64) -> Vec<u64> {
+    numbers.iter().map(|number| wide(*number)).collect()
 }
 
 fn bytes_of(array: &ArrayRef) -> Values {

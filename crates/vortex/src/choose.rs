@@ -1,122 +1,186 @@
-//! Which encodings a page gets: the cheapest by exact or estimated size.
+//! Which encodings a page gets: the least by size, known exactly or estimated from one pass over
+//! the values, where a slower one must save enough to be worth its time.
 
+mod bytes;
+mod words;
+
+use ::bytes::Bytes;
 use arrow_buffer::BooleanBuffer;
-use bytes::Bytes;
 
-use crate::bitpack::{pack, packed_bytes};
-use crate::data_type::{COUNTS, Shape};
+use crate::compress::Zstd;
+use crate::data_type::Shape;
 use crate::node::Node;
 use crate::values::{Slots, Values};
-use crate::word::Word;
-use crate::{Error, Profile, Result};
+use crate::{ColumnKind, Error, Profile, Result};
 
-/// Encodes the values that are not null, with the places they have (`None`: there are no nulls).
-pub(crate) fn encode_slots(
-    valid: Option<&BooleanBuffer>,
-    values: &Values,
-    shape: &Shape,
+/// Chooses encodings for one blob.
+pub(crate) struct Chooser {
     profile: Profile,
-) -> Result<Node> {
-    let Some(valid) = valid else {
-        return encode_values(values, shape, profile);
-    };
-    let count = valid.count_set_bits();
-    if count == 0 {
-        return Ok(Node::Null);
-    }
-    Ok(Node::Nullable {
-        count,
-        valid: Box::new(encode_bits(valid)),
-        values: Box::new(encode_values(values, shape, profile)?),
-    })
+    zstd: Zstd,
 }
 
-fn encode_values(values: &Values, shape: &Shape, profile: Profile) -> Result<Node> {
-    match (values, shape) {
-        (Values::Bits(bits), _) => Ok(encode_bits(bits)),
-        (Values::Narrow(words), Shape::Words { bytes, .. }) => Ok(encode_words(words, *bytes)),
-        (Values::Wide(words), Shape::Words { bytes, .. }) => Ok(encode_words(words, *bytes)),
-        (Values::Bytes { offsets, data }, _) => Ok(encode_bytes(offsets, data)),
-        (Values::Fixed { width, data }, _) => Ok(encode_fixed(data, *width)),
-        (Values::Lists { offsets, elements }, Shape::Lists(element)) => {
-            let count = offsets.last().copied().unwrap_or(0);
-            Ok(Node::Lists {
-                count: usize::try_from(count).unwrap_or(0),
-                lengths: Box::new(encode_words(&lengths_of(offsets), 4)),
-                elements: Box::new(encode_elements(elements, element, profile)?),
-            })
-        }
-        (Values::FixedLists { elements, .. }, Shape::FixedLists(_, element)) => Ok(
-            Node::FixedLists(Box::new(encode_elements(elements, element, profile)?)),
-        ),
-        _ => Err(Error::invalid("values that do not fit their type")),
-    }
-}
+/// Below this many bytes general compression is not tried.
+const ZSTD_BYTES_MIN: usize = 64;
 
-fn encode_elements(elements: &Slots, shape: &Shape, profile: Profile) -> Result<Node> {
-    encode_slots(elements.valid.as_ref(), &elements.values, shape, profile)
-}
+/// How much of a page tells whether compressing the whole is worth a try.
+const ZSTD_SAMPLE_BYTES: usize = 8_192;
 
-fn encode_bits(bits: &BooleanBuffer) -> Node {
-    match bits.count_set_bits() {
-        0 => Node::ConstantWord(0),
-        all if all == bits.len() => Node::ConstantWord(1),
-        _ => Node::Plain(Bytes::copy_from_slice(&bits.sliced())),
-    }
-}
-
-fn encode_words<W: Word>(words: &[W], bytes: usize) -> Node {
-    let (Some(min), Some(max)) = (
-        words.iter().map(|w| w.signed()).min(),
-        words.iter().map(|w| w.signed()).max(),
-    ) else {
-        return Node::Plain(Bytes::new());
-    };
-    if min == max {
-        return Node::ConstantWord(min);
-    }
-    let width = u64::BITS - max.wrapping_sub(min).cast_unsigned().leading_zeros();
-    if width <= W::BITS && packed_bytes(words.len(), width) < words.len() * bytes {
-        let reference = W::from_low(min.cast_unsigned());
-        let data = pack(
-            words.iter().map(|w| w.wrapping_sub(reference).unsigned()),
-            width,
-        );
-        return Node::Packed {
-            reference: min,
-            width,
-            data: data.into(),
+impl Chooser {
+    pub(crate) fn new(profile: Profile) -> Self {
+        let level = match profile {
+            Profile::Fast | Profile::Balanced => 3,
+            Profile::Small => 9,
         };
-    }
-    let mut data = Vec::with_capacity(words.len() * bytes);
-    for word in words {
-        data.extend_from_slice(&word.unsigned().to_le_bytes()[..bytes]);
-    }
-    Node::Plain(data.into())
-}
-
-fn encode_bytes(offsets: &[i32], data: &[u8]) -> Node {
-    Node::PlainBytes {
-        lengths: Box::new(encode_words(&lengths_of(offsets), 4)),
-        data: Bytes::copy_from_slice(data),
-    }
-}
-
-fn lengths_of(offsets: &[i32]) -> Vec<u32> {
-    offsets
-        .windows(2)
-        .map(|pair| (pair[1] - pair[0]).cast_unsigned())
-        .collect()
-}
-
-fn encode_fixed(data: &[u8], width: usize) -> Node {
-    match data.get(..width) {
-        Some(first) if data.chunks_exact(width).all(|value| value == first) => {
-            Node::ConstantBytes(Bytes::copy_from_slice(first))
+        Self {
+            profile,
+            zstd: Zstd::new(level),
         }
-        _ => Node::Plain(Bytes::copy_from_slice(data)),
+    }
+
+    /// Encodes the values that are not null, with the places they have (`None`: there are no nulls).
+    pub(crate) fn slots(
+        &mut self,
+        valid: Option<&BooleanBuffer>,
+        values: &Values,
+        shape: &Shape,
+        kind: ColumnKind,
+    ) -> Result<Node> {
+        let Some(valid) = valid else {
+            return self.values(values, shape, kind);
+        };
+        let count = valid.count_set_bits();
+        if count == 0 {
+            return Ok(Node::Null);
+        }
+        Ok(Node::Nullable {
+            count,
+            valid: Box::new(self.bits(valid)),
+            values: Box::new(self.values(values, shape, kind)?),
+        })
+    }
+
+    fn values(&mut self, values: &Values, shape: &Shape, kind: ColumnKind) -> Result<Node> {
+        match (values, shape) {
+            (Values::Bits(bits), _) => Ok(self.bits(bits)),
+            (Values::Wide(words), Shape::Words { bytes, is_float }) => {
+                Ok(self.numbers(words, *bytes, *is_float))
+            }
+            (Values::Bytes { offsets, data }, _) if kind == ColumnKind::Json => {
+                Ok(self.json(offsets, data))
+            }
+            (Values::Bytes { offsets, data }, _) => Ok(self.strings(offsets, data)),
+            (Values::Fixed { width, data }, _) => Ok(self.fixed(data, *width)),
+            (Values::Lists { offsets, elements }, Shape::Lists(element)) => {
+                let count = offsets.last().copied().unwrap_or(0);
+                Ok(Node::Lists {
+                    count: usize::try_from(count).unwrap_or(0),
+                    lengths: Box::new(self.lengths(offsets)),
+                    elements: Box::new(self.elements(elements, element)?),
+                })
+            }
+            (Values::FixedLists { elements, .. }, Shape::FixedLists(_, element)) => Ok(
+                Node::FixedLists(Box::new(self.elements(elements, element)?)),
+            ),
+            _ => Err(Error::invalid("values that do not fit their type")),
+        }
+    }
+
+    fn elements(&mut self, elements: &Slots, shape: &Shape) -> Result<Node> {
+        self.slots(
+            elements.valid.as_ref(),
+            &elements.values,
+            shape,
+            ColumnKind::Plain,
+        )
+    }
+
+    /// Encodes bits: constant, runs where they are shorter, else as they are.
+    fn bits(&mut self, bits: &BooleanBuffer) -> Node {
+        match bits.count_set_bits() {
+            0 => return Node::ConstantWord(0),
+            all if all == bits.len() => return Node::ConstantWord(1),
+            _ => {}
+        }
+        let plain = Node::Plain(Bytes::copy_from_slice(&bits.sliced()));
+        let changes = changes(bits);
+        if changes * 4 > bits.len().div_ceil(8) {
+            return plain;
+        }
+        let runs = self.bit_runs(bits);
+        shorter(runs, plain)
+    }
+
+    fn bit_runs(&mut self, bits: &BooleanBuffer) -> Node {
+        let mut lengths = Vec::new();
+        let mut run = (bits.value(0), 0);
+        for bit in bits {
+            if bit != run.0 {
+                lengths.push(run.1);
+                run = (bit, 0);
+            }
+            run.1 += 1;
+        }
+        lengths.push(run.1);
+        // Runs take turns, so their values are a pattern that begins with the first.
+        let values: BooleanBuffer = (0..lengths.len())
+            .map(|run| bits.value(0) == (run % 2 == 0))
+            .collect();
+        Node::Runs {
+            count: lengths.len(),
+            values: Box::new(Node::Plain(Bytes::copy_from_slice(&values.sliced()))),
+            lengths: Box::new(self.words(&lengths, 4)),
+        }
+    }
+
+    /// Compresses a light encoding's raw form if that is so much smaller that the time is worth it.
+    fn compressed(&mut self, light: Node, plain: impl FnOnce() -> Node) -> Node {
+        let size = light.size();
+        if self.profile == Profile::Fast || size < ZSTD_BYTES_MIN {
+            return light;
+        }
+        let plain = plain();
+        let mut raw = Vec::new();
+        plain.encode(&mut raw);
+        if raw.len() > 2 * ZSTD_SAMPLE_BYTES && self.profile == Profile::Balanced {
+            let from = (raw.len() - ZSTD_SAMPLE_BYTES) / 2;
+            let sample = &raw[from..from + ZSTD_SAMPLE_BYTES];
+            let compressed = self
+                .zstd
+                .compress(sample)
+                .map_or(usize::MAX, |sample| sample.len());
+            // Of a sample less is found again than of the whole.
+            if compressed.saturating_mul(raw.len() / ZSTD_SAMPLE_BYTES) > size * 5 / 4 {
+                return light;
+            }
+        }
+        let most = match self.profile {
+            Profile::Small => size - size / 64,
+            _ => size - size / 6,
+        };
+        match self.zstd.compress(&raw) {
+            Some(data) if data.len() + 6 < most => Node::Zstd {
+                raw_bytes: raw.len(),
+                data: data.into(),
+                node: Box::new(plain),
+            },
+            _ => light,
+        }
     }
 }
 
-/// The shape of lengths and codes.
-const _: Shape = COUNTS;
+/// How often a bit differs from the one before.
+fn changes(bits: &BooleanBuffer) -> usize {
+    let mut last = bits.value(0);
+    bits.iter()
+        .filter(|bit| std::mem::replace(&mut last, *bit) != *bit)
+        .count()
+}
+
+/// The shorter of two nodes, the second where they are equal.
+fn shorter(first: Node, second: Node) -> Node {
+    if first.size() < second.size() {
+        first
+    } else {
+        second
+    }
+}

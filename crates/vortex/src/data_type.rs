@@ -25,9 +25,28 @@ pub(crate) enum Shape {
     FixedLists(usize, Box<Self>),
 }
 
+impl Shape {
+    /// Bytes that a slot takes in memory, valid or null; bits count as one.
+    pub(crate) fn slot_bytes(&self) -> usize {
+        match self {
+            Self::Bits => 1,
+            Self::Words { bytes, .. } => (*bytes).max(4),
+            Self::Bytes | Self::Lists(_) => 4,
+            Self::Fixed(width) => *width,
+            Self::FixedLists(width, element) => width.saturating_mul(element.slot_bytes()),
+        }
+    }
+}
+
 /// Lengths, codes and counts inside a page.
 pub(crate) const COUNTS: Shape = Shape::Words {
     bytes: 4,
+    is_float: false,
+};
+
+/// The whole numbers that decimals are made of.
+pub(crate) const NUMBERS: Shape = Shape::Words {
+    bytes: 8,
     is_float: false,
 };
 

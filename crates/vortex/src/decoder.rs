@@ -15,9 +15,10 @@ use crate::footer::Footer;
 use crate::hash::checksum;
 use crate::header::{HEADER_BYTES, Header};
 use crate::index::{Index, Section};
+use crate::node::Node;
 use crate::parse::parse_page;
 use crate::wire::Reader;
-use crate::{Column, Error, Page, Result, limits};
+use crate::{Column, Encoding, Error, Page, Result, limits};
 
 /// Reads a blob. Opening checks everything but pages and sections, which have checksums of their
 /// own and are checked when they are read. A clone is cheap: the bytes are shared.
@@ -132,6 +133,14 @@ impl VortexDecoder {
         self.read(column, page).map_err(|e| e.within(&column.name))
     }
 
+    /// How a page is encoded, after its checksum.
+    pub fn page_encoding(&self, column_index: usize, page: usize) -> Result<Encoding> {
+        let (column, page) = self.find(column_index, page)?;
+        let node = self.tree(column, page, &mut Budget::of_page());
+        node.map(|node| Encoding::of(&node))
+            .map_err(|e| e.within(&column.name))
+    }
+
     /// Decodes a column.
     pub fn read_column(&self, column_index: usize) -> Result<ArrayRef> {
         let column = self.column(column_index)?;
@@ -198,6 +207,23 @@ impl VortexDecoder {
     }
 
     fn read(&self, column: &Column, page: &Page) -> Result<ArrayRef> {
+        let mut budget = Budget::of_page();
+        let node = self.tree(column, page, &mut budget)?;
+        let shape = shape(&column.data_type)?;
+        let slots = decode_slots(&node, &shape, page.rows, &mut budget)?;
+        let valid = slots.valid.as_ref();
+        let nulls = valid.map_or(0, |valid| page.rows - valid.count_set_bits());
+        if nulls != page.nulls {
+            return Err(Error::corrupt(format!(
+                "{nulls} nulls in a page of {}",
+                page.nulls
+            )));
+        }
+        array_of(&column.data_type, slots, page.rows)
+    }
+
+    /// The encoding tree of a page.
+    fn tree(&self, column: &Column, page: &Page, budget: &mut Budget) -> Result<Node> {
         let bytes = self
             .inner
             .bytes
@@ -208,20 +234,7 @@ impl VortexDecoder {
                 page.offset
             )));
         }
-        let shape = shape(&column.data_type)?;
-        let node = parse_page(bytes, &shape, page.rows)?;
-        let slots = decode_slots(&node, &shape, page.rows, &mut Budget::of_page())?;
-        let nulls = slots
-            .valid
-            .as_ref()
-            .map_or(0, |valid| page.rows - valid.count_set_bits());
-        if nulls != page.nulls {
-            return Err(Error::corrupt(format!(
-                "{nulls} nulls in a page of {}",
-                page.nulls
-            )));
-        }
-        array_of(&column.data_type, slots, page.rows)
+        parse_page(bytes, &shape(&column.data_type)?, page.rows, budget)
     }
 
     fn section_bytes(&self, section: &Section) -> Result<Bytes> {

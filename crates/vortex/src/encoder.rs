@@ -1,14 +1,18 @@
 //! Columns to a blob.
 
 use arrow_array::{Array, ArrayRef};
+use bytes::Bytes;
 
 use crate::arrays::dense;
-use crate::choose::encode_slots;
-use crate::data_type::{bounds_kind, check, shape};
+use crate::budget::Budget;
+use crate::choose::Chooser;
+use crate::data_type::{Shape, bounds_kind, check, shape};
+use crate::decode::decode_slots;
 use crate::footer::{FOOTER_BYTES, Footer};
 use crate::hash::checksum;
 use crate::header::{HEADER_BYTES, Header, VERSION};
 use crate::index::{Index, Section, are_unique};
+use crate::parse::parse_page;
 use crate::statistics::bounds_of;
 use crate::{Column, ColumnSpec, EncodeOptions, Error, Page, Result, limits};
 
@@ -61,6 +65,7 @@ impl VortexEncoder {
         };
         header.encode(&mut out)?;
         out.extend_from_slice(&self.metadata);
+        let mut chooser = Chooser::new(self.options.profile);
         let mut index = Index {
             page_rows: self.options.page_rows,
             columns: Vec::with_capacity(specs.len()),
@@ -68,7 +73,7 @@ impl VortexEncoder {
         };
         for (spec, array) in specs.iter().zip(arrays) {
             let column = self
-                .encode_column(spec, array, &mut out)
+                .encode_column(spec, array, &mut chooser, &mut out)
                 .map_err(|e| e.within(&spec.name))?;
             index.columns.push(column);
         }
@@ -148,12 +153,13 @@ impl VortexEncoder {
         &self,
         spec: &ColumnSpec,
         array: &ArrayRef,
+        chooser: &mut Chooser,
         out: &mut Vec<u8>,
     ) -> Result<Column> {
         let mut pages = Vec::new();
         for first in (0..array.len()).step_by(self.options.page_rows) {
             let rows = self.options.page_rows.min(array.len() - first);
-            pages.push(self.encode_page(spec, &array.slice(first, rows), out)?);
+            pages.push(encode_page(spec, &array.slice(first, rows), chooser, out)?);
             self.check_size(out.len())?;
         }
         Ok(Column {
@@ -164,31 +170,57 @@ impl VortexEncoder {
             pages,
         })
     }
+}
 
-    fn encode_page(&self, spec: &ColumnSpec, array: &ArrayRef, out: &mut Vec<u8>) -> Result<Page> {
-        let data_type = array.data_type();
-        let (valid, values) = dense(array)?;
-        let node = encode_slots(
-            valid.as_ref(),
-            &values,
-            &shape(data_type)?,
-            self.options.profile,
-        )?;
-        let offset = out.len();
-        node.encode(out);
-        let bounds = bounds_of(&values, data_type, bounds_kind(spec.kind, data_type));
-        Ok(Page {
-            rows: array.len(),
-            nulls: valid.map_or(0, |valid| valid.len() - valid.count_set_bits()),
-            min: bounds.min,
-            max: bounds.max,
-            min_is_exact: bounds.min_is_exact,
-            max_is_exact: bounds.max_is_exact,
-            offset,
-            bytes: out.len() - offset,
-            checksum: checksum(&out[offset..]),
-        })
+/// Appends one page and says what the index holds of it.
+fn encode_page(
+    spec: &ColumnSpec,
+    array: &ArrayRef,
+    chooser: &mut Chooser,
+    out: &mut Vec<u8>,
+) -> Result<Page> {
+    let (rows, data_type) = (array.len(), array.data_type());
+    let shape = shape(data_type)?;
+    let (valid, values) = dense(array)?;
+    let raw = rows
+        .saturating_mul(shape.slot_bytes())
+        .saturating_add(values.beside_slots(&shape));
+    if raw > limits::PAGE_BYTES_MAX {
+        return Err(Error::too_large(format!(
+            "{raw} bytes in a page, at most {}",
+            limits::PAGE_BYTES_MAX
+        )));
     }
+    let node = chooser.slots(valid.as_ref(), &values, &shape, spec.kind)?;
+    let offset = out.len();
+    node.encode(out);
+    debug_assert_eq!(
+        out.len() - offset,
+        node.size(),
+        "the chooser compares true sizes"
+    );
+    if raw > limits::PAGE_BYTES_MAX / 4 {
+        check_budget(&out[offset..], &shape, rows)?;
+    }
+    let bounds = bounds_of(&values, data_type, bounds_kind(spec.kind, data_type));
+    Ok(Page {
+        rows,
+        nulls: valid.map_or(0, |valid| valid.len() - valid.count_set_bits()),
+        min: bounds.min,
+        max: bounds.max,
+        min_is_exact: bounds.min_is_exact,
+        max_is_exact: bounds.max_is_exact,
+        offset,
+        bytes: out.len() - offset,
+        checksum: checksum(&out[offset..]),
+    })
+}
+
+/// Checks that a reader can decode a large page within its budget. Small ones cannot take so many steps.
+fn check_budget(page: &[u8], shape: &Shape, rows: usize) -> Result<()> {
+    let mut budget = Budget::of_page();
+    let node = parse_page(Bytes::copy_from_slice(page), shape, rows, &mut budget)?;
+    decode_slots(&node, shape, rows, &mut budget).map(drop)
 }
 
 fn put_section(id: u32, bytes: &[u8], out: &mut Vec<u8>) -> Section {

@@ -47,6 +47,9 @@ pub use encoder::VortexEncoder;
 mod decoder;
 pub use decoder::VortexDecoder;
 
+mod inspect;
+pub use inspect::Encoding;
+
 // The container: header, index, footer.
 mod footer;
 mod hash;
@@ -59,8 +62,12 @@ mod arrays;
 mod bitpack;
 mod budget;
 mod choose;
+mod compress;
 mod data_type;
+mod decimal;
 mod decode;
+mod distinct;
+mod json;
 mod node;
 mod parse;
 mod statistics;

@@ -24,7 +24,11 @@ pub const NAME_BYTES_MAX: usize = 1_024;
 /// Most sections of a blob.
 pub const SECTIONS_MAX: usize = 1_024;
 
-/// Most bytes of one page once decoded, as Arrow holds it.
+/// Most bytes of the values of one page to encode, as Arrow holds them.
+pub const PAGE_BYTES_MAX: usize = 8 << 20;
+
+/// Most bytes that decoding one page may take, over all steps: several times [`PAGE_BYTES_MAX`],
+/// because a step's outcome stands beside what it is made from.
 pub const PAGE_DECODED_BYTES_MAX: usize = 64 << 20;
 
 /// Most bytes of one column once decoded, where it is read whole.

@@ -1,11 +1,11 @@
 //! The encoding tree of a page: a node says how values are made from bytes or from other nodes.
 //!
-//! Ids are never given another meaning. A node does not repeat what its parent knows (shape and
+//! Ids are never given another meaning, and a new one comes with a feature bit. A node does not repeat what its parent knows (shape and
 //! count), so a tree is read from the top.
 
 use bytes::Bytes;
 
-use crate::wire::{put_bytes, put_varint, zigzag};
+use crate::wire::{put_bytes, put_varint, varint_size, zigzag};
 
 /// How values are encoded.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,36 @@ pub(crate) enum Node {
         width: u32,
         data: Bytes,
     },
+    /// Words: the first, and each less the one before.
+    Delta { first: i64, deltas: Box<Self> },
+    /// Words that are a reference and a multiple of a factor.
+    Multiple {
+        reference: i64,
+        factor: u64,
+        multiples: Box<Self>,
+    },
+    /// Words or bits: one for each run, and how long the runs are.
+    Runs {
+        count: usize,
+        values: Box<Self>,
+        lengths: Box<Self>,
+    },
+    /// The distinct values, and which of them each is.
+    Dictionary {
+        count: usize,
+        values: Box<Self>,
+        codes: Box<Self>,
+    },
+    /// The bytes of a node, compressed with Zstandard.
+    Zstd {
+        raw_bytes: usize,
+        data: Bytes,
+        node: Box<Self>,
+    },
+    /// Floats that are whole numbers divided by a power of ten.
+    Decimal { exponent: u8, numbers: Box<Self> },
+    /// JSON texts as CBOR items, but for those marked, which are texts.
+    Cbor { texts: Box<Self>, items: Box<Self> },
     /// Lists: their lengths, and all elements in a row.
     Lists {
         count: usize,
@@ -47,6 +77,13 @@ pub(crate) const NULLABLE: u8 = 1;
 pub(crate) const PLAIN: u8 = 2;
 pub(crate) const CONSTANT: u8 = 3;
 pub(crate) const PACKED: u8 = 4;
+pub(crate) const DELTA: u8 = 5;
+pub(crate) const MULTIPLE: u8 = 6;
+pub(crate) const RUNS: u8 = 7;
+pub(crate) const DICTIONARY: u8 = 8;
+pub(crate) const ZSTD: u8 = 9;
+pub(crate) const DECIMAL: u8 = 10;
+pub(crate) const CBOR: u8 = 11;
 pub(crate) const LISTS: u8 = 12;
 
 impl Node {
@@ -54,21 +91,13 @@ impl Node {
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         out.push(self.id());
         match self {
-            Self::Null => {}
-            Self::Nullable {
-                count,
-                valid,
-                values,
-            } => {
-                put_varint(out, *count as u64);
-                valid.encode(out);
-                values.encode(out);
-            }
+            Self::Null | Self::Cbor { .. } | Self::FixedLists(_) => {}
+            Self::Nullable { count, .. }
+            | Self::Runs { count, .. }
+            | Self::Dictionary { count, .. }
+            | Self::Lists { count, .. } => put_varint(out, *count as u64),
             Self::Plain(data) => out.extend_from_slice(data),
-            Self::PlainBytes { lengths, data } => {
-                lengths.encode(out);
-                put_bytes(out, data);
-            }
+            Self::PlainBytes { data, .. } => put_varint(out, data.len() as u64),
             Self::ConstantWord(value) => put_varint(out, zigzag(*value)),
             Self::ConstantBytes(value) => put_bytes(out, value),
             Self::Packed {
@@ -80,26 +109,104 @@ impl Node {
                 out.push(width.to_le_bytes()[0]);
                 out.extend_from_slice(data);
             }
-            Self::Lists {
-                count,
-                lengths,
-                elements,
+            Self::Delta { first, .. } => put_varint(out, zigzag(*first)),
+            Self::Multiple {
+                reference, factor, ..
             } => {
-                put_varint(out, *count as u64);
-                lengths.encode(out);
-                elements.encode(out);
+                put_varint(out, zigzag(*reference));
+                put_varint(out, *factor);
             }
-            Self::FixedLists(elements) => elements.encode(out),
+            Self::Zstd {
+                raw_bytes, data, ..
+            } => {
+                put_varint(out, *raw_bytes as u64);
+                put_bytes(out, data);
+                return;
+            }
+            Self::Decimal { exponent, .. } => out.push(*exponent),
+        }
+        for child in self.children() {
+            child.encode(out);
+        }
+        if let Self::PlainBytes { data, .. } = self {
+            out.extend_from_slice(data);
         }
     }
 
-    fn id(&self) -> u8 {
+    /// Bytes that [`Node::encode`] appends.
+    pub(crate) fn size(&self) -> usize {
+        let counted = |bytes: &Bytes| varint_size(bytes.len() as u64) + bytes.len();
+        let number = |number: i64| varint_size(zigzag(number));
+        let own = match self {
+            Self::Null | Self::Cbor { .. } | Self::FixedLists(_) => 0,
+            Self::Nullable { count, .. }
+            | Self::Runs { count, .. }
+            | Self::Dictionary { count, .. }
+            | Self::Lists { count, .. } => varint_size(*count as u64),
+            Self::Plain(data) => data.len(),
+            Self::PlainBytes { data, .. } | Self::ConstantBytes(data) => counted(data),
+            Self::ConstantWord(value) => number(*value),
+            Self::Packed {
+                reference, data, ..
+            } => number(*reference) + 1 + data.len(),
+            Self::Delta { first, .. } => number(*first),
+            Self::Multiple {
+                reference, factor, ..
+            } => number(*reference) + varint_size(*factor),
+            Self::Zstd {
+                raw_bytes, data, ..
+            } => return 1 + varint_size(*raw_bytes as u64) + counted(data),
+            Self::Decimal { .. } => 1,
+        };
+        1 + own
+            + self
+                .children()
+                .iter()
+                .map(|child| child.size())
+                .sum::<usize>()
+    }
+
+    /// The nodes below, in the order of their bytes.
+    pub(crate) fn children(&self) -> Vec<&Self> {
+        match self {
+            Self::Null
+            | Self::Plain(_)
+            | Self::ConstantWord(_)
+            | Self::ConstantBytes(_)
+            | Self::Packed { .. } => Vec::new(),
+            Self::Nullable { valid, values, .. } => vec![valid, values],
+            Self::PlainBytes { lengths, .. } => vec![lengths],
+            Self::Delta { deltas, .. } => vec![deltas],
+            Self::Multiple { multiples, .. } => vec![multiples],
+            Self::Runs {
+                values, lengths, ..
+            } => vec![values, lengths],
+            Self::Dictionary { values, codes, .. } => vec![values, codes],
+            Self::Zstd { node, .. } => vec![node],
+            Self::Decimal { numbers, .. } => vec![numbers],
+            Self::Cbor { texts, items } => vec![texts, items],
+            Self::Lists {
+                lengths, elements, ..
+            } => vec![lengths, elements],
+            Self::FixedLists(elements) => vec![elements],
+        }
+    }
+
+    /// The number that stands for the encoding.
+    pub(crate) fn id(&self) -> u8 {
         match self {
             Self::Null => NULL,
             Self::Nullable { .. } => NULLABLE,
             Self::Plain(_) | Self::PlainBytes { .. } => PLAIN,
             Self::ConstantWord(_) | Self::ConstantBytes(_) => CONSTANT,
             Self::Packed { .. } => PACKED,
+            Self::Delta { .. } => DELTA,
+            Self::Multiple { .. } => MULTIPLE,
+            Self::Runs { .. } => RUNS,
+            Self::Dictionary { .. } => DICTIONARY,
+            Self::Zstd { .. } => ZSTD,
+            Self::Decimal { .. } => DECIMAL,
+            Self::Cbor { .. } => CBOR,
             Self::Lists { .. } | Self::FixedLists(_) => LISTS,
         }
     }

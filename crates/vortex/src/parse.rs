@@ -1,30 +1,43 @@
-//! Bytes of a page to its encoding tree. Nothing is decoded yet, and nothing larger than the page is allocated.
+//! Bytes of a page to its encoding tree. Nothing is decoded yet but what Zstandard compressed.
 
 use bytes::Bytes;
 
 use crate::bitpack::packed_bytes;
-use crate::data_type::{COUNTS, Shape};
-use crate::node::{CONSTANT, LISTS, NULL, NULLABLE, Node, PACKED, PLAIN};
+use crate::budget::Budget;
+use crate::compress::decompress;
+use crate::data_type::{COUNTS, NUMBERS, Shape};
+use crate::decimal::EXPONENT_MAX;
+use crate::node::{
+    CBOR, CONSTANT, DECIMAL, DELTA, DICTIONARY, LISTS, MULTIPLE, NULL, NULLABLE, Node, PACKED,
+    PLAIN, RUNS, ZSTD,
+};
 use crate::wire::{Reader, unzigzag};
 use crate::{Error, Result, limits};
 
 /// Reads the tree of a page of `rows` rows.
-pub(crate) fn parse_page(page: Bytes, shape: &Shape, rows: usize) -> Result<Node> {
+pub(crate) fn parse_page(
+    page: Bytes,
+    shape: &Shape,
+    rows: usize,
+    budget: &mut Budget,
+) -> Result<Node> {
     let mut parser = Parser {
         reader: Reader::new(page),
         depth: 0,
+        budget,
     };
     let node = parser.slots(shape, rows)?;
     parser.reader.end()?;
     Ok(node)
 }
 
-struct Parser {
+struct Parser<'a> {
     reader: Reader,
     depth: usize,
+    budget: &'a mut Budget,
 }
 
-impl Parser {
+impl Parser<'_> {
     /// Reads a node of `count` slots, some of which may be null.
     fn slots(&mut self, shape: &Shape, count: usize) -> Result<Node> {
         let id = self.reader.u8()?;
@@ -59,6 +72,13 @@ impl Parser {
             PLAIN => self.plain(shape, count),
             CONSTANT => self.constant(shape),
             PACKED => self.packed(shape, count),
+            DELTA => self.delta(shape, count),
+            MULTIPLE => self.multiple(shape, count),
+            RUNS => self.runs(shape, count),
+            DICTIONARY => self.dictionary(shape, count),
+            ZSTD => self.zstd(shape, count),
+            DECIMAL => self.decimal(shape, count),
+            CBOR => self.cbor(shape, count),
             LISTS => self.lists(shape, count),
             _ => Err(Error::unsupported(format!("encoding {id}"))),
         };
@@ -75,10 +95,14 @@ impl Parser {
         };
         match (sized, shape) {
             (Some(bytes), _) => Ok(Node::Plain(self.reader.take(bytes)?)),
-            (None, Shape::Bytes) => Ok(Node::PlainBytes {
-                lengths: self.child(&COUNTS, count)?,
-                data: self.reader.bytes()?,
-            }),
+            (None, Shape::Bytes) => {
+                let bytes = self.reader.varint()?;
+                let lengths = self.child(&COUNTS, count)?;
+                let data = self
+                    .reader
+                    .take(usize::try_from(bytes).unwrap_or(usize::MAX))?;
+                Ok(Node::PlainBytes { lengths, data })
+            }
             _ => Err(misplaced("plain values")),
         }
     }
@@ -109,6 +133,86 @@ impl Parser {
             width,
             data,
         })
+    }
+
+    fn delta(&mut self, shape: &Shape, count: usize) -> Result<Node> {
+        let (Shape::Words { .. }, Some(deltas)) = (shape, count.checked_sub(1)) else {
+            return Err(misplaced("deltas"));
+        };
+        let first = unzigzag(self.reader.varint()?);
+        let deltas = self.child(shape, deltas)?;
+        Ok(Node::Delta { first, deltas })
+    }
+
+    fn multiple(&mut self, shape: &Shape, count: usize) -> Result<Node> {
+        let Shape::Words { .. } = shape else {
+            return Err(misplaced("multiples"));
+        };
+        Ok(Node::Multiple {
+            reference: unzigzag(self.reader.varint()?),
+            factor: self.reader.varint()?,
+            multiples: self.child(shape, count)?,
+        })
+    }
+
+    fn runs(&mut self, shape: &Shape, count: usize) -> Result<Node> {
+        let (Shape::Words { .. } | Shape::Bits) = shape else {
+            return Err(misplaced("runs"));
+        };
+        let runs = self.reader.count(count, "runs")?;
+        Ok(Node::Runs {
+            count: runs,
+            values: self.child(shape, runs)?,
+            lengths: self.child(&COUNTS, runs)?,
+        })
+    }
+
+    fn dictionary(&mut self, shape: &Shape, count: usize) -> Result<Node> {
+        let (Shape::Words { .. } | Shape::Bytes | Shape::Fixed(_)) = shape else {
+            return Err(misplaced("a dictionary"));
+        };
+        let entries = self.reader.count(count, "entries of a dictionary")?;
+        Ok(Node::Dictionary {
+            count: entries,
+            values: self.child(shape, entries)?,
+            codes: self.child(&COUNTS, count)?,
+        })
+    }
+
+    fn zstd(&mut self, shape: &Shape, count: usize) -> Result<Node> {
+        let raw_bytes = self.reader.count(limits::PAGE_DECODED_BYTES_MAX, "bytes")?;
+        let data = self.reader.bytes()?;
+        self.budget.pay(raw_bytes, 1)?;
+        let raw = decompress(&data, raw_bytes)?;
+        let outer = std::mem::replace(&mut self.reader, Reader::new(raw.into()));
+        let node = self.child(shape, count)?;
+        std::mem::replace(&mut self.reader, outer).end()?;
+        Ok(Node::Zstd {
+            raw_bytes,
+            data,
+            node,
+        })
+    }
+
+    fn decimal(&mut self, shape: &Shape, count: usize) -> Result<Node> {
+        let Shape::Words { is_float: true, .. } = shape else {
+            return Err(misplaced("decimals"));
+        };
+        let exponent = self.reader.u8()?;
+        if exponent > EXPONENT_MAX {
+            return Err(Error::corrupt(format!("decimals of {exponent} places")));
+        }
+        let numbers = self.child(&NUMBERS, count)?;
+        Ok(Node::Decimal { exponent, numbers })
+    }
+
+    fn cbor(&mut self, shape: &Shape, count: usize) -> Result<Node> {
+        let Shape::Bytes = shape else {
+            return Err(misplaced("CBOR"));
+        };
+        let texts = self.child(&Shape::Bits, count)?;
+        let items = self.child(shape, count)?;
+        Ok(Node::Cbor { texts, items })
     }
 
     fn lists(&mut self, shape: &Shape, count: usize) -> Result<Node> {

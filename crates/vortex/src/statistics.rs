@@ -4,33 +4,26 @@ use arrow_schema::DataType;
 
 use crate::scalar::{Bounds, Scalar, ScalarKind};
 use crate::values::Values;
+use crate::word::Word;
 
 /// The bounds of values without nulls; none where there are no values, or a NaN among them.
 pub(crate) fn bounds_of(values: &Values, data_type: &DataType, kind: ScalarKind) -> Bounds {
     let bounds = match (values, kind) {
         (Values::Bits(bits), ScalarKind::Bool) => least_and_greatest(bits.iter())
             .map(|(min, max)| Bounds::exact(Scalar::Bool(min), Scalar::Bool(max))),
-        (Values::Narrow(words), ScalarKind::Float) => {
-            float_bounds(words.iter().map(|bits| f64::from(f32::from_bits(*bits))))
+        (Values::Wide(words), ScalarKind::Float) if *data_type == DataType::Float32 => {
+            let float = |bits: &u64| f64::from(f32::from_bits(u32::from_low(*bits)));
+            float_bounds(words.iter().map(float))
         }
         (Values::Wide(words), ScalarKind::Float) => {
             float_bounds(words.iter().map(|bits| f64::from_bits(*bits)))
         }
-        (Values::Narrow(words), ScalarKind::Int) => {
-            let spare = 32 - bits_of(data_type);
-            int_bounds(
-                words
-                    .iter()
-                    .map(|word| i64::from((word << spare).cast_signed() >> spare)),
-            )
-        }
         (Values::Wide(words), ScalarKind::Int) => {
-            int_bounds(words.iter().map(|word| word.cast_signed()))
+            let numbers = least_and_greatest(words.iter().map(|word| word.cast_signed()));
+            numbers.map(|(min, max)| Bounds::exact(Scalar::Int(min), Scalar::Int(max)))
         }
-        (Values::Narrow(words), ScalarKind::UInt) => {
-            uint_bounds(words.iter().map(|word| u64::from(*word)))
-        }
-        (Values::Wide(words), ScalarKind::UInt) => uint_bounds(words.iter().copied()),
+        (Values::Wide(words), ScalarKind::UInt) => least_and_greatest(words.iter().copied())
+            .map(|(min, max)| Bounds::exact(Scalar::UInt(min), Scalar::UInt(max))),
         (Values::Bytes { offsets, data }, ScalarKind::Bytes) => {
             let at = |offset: i32| usize::try_from(offset).unwrap_or(0);
             byte_bounds(
@@ -47,29 +40,11 @@ pub(crate) fn bounds_of(values: &Values, data_type: &DataType, kind: ScalarKind)
     bounds.unwrap_or_default()
 }
 
-fn bits_of(data_type: &DataType) -> u32 {
-    match data_type {
-        DataType::Int8 => 8,
-        DataType::Int16 => 16,
-        _ => 32,
-    }
-}
-
 fn least_and_greatest<T: Ord + Copy>(mut values: impl Iterator<Item = T>) -> Option<(T, T)> {
     let first = values.next()?;
     Some(values.fold((first, first), |(min, max), value| {
         (min.min(value), max.max(value))
     }))
-}
-
-fn int_bounds(values: impl Iterator<Item = i64>) -> Option<Bounds> {
-    let (min, max) = least_and_greatest(values)?;
-    Some(Bounds::exact(Scalar::Int(min), Scalar::Int(max)))
-}
-
-fn uint_bounds(values: impl Iterator<Item = u64>) -> Option<Bounds> {
-    let (min, max) = least_and_greatest(values)?;
-    Some(Bounds::exact(Scalar::UInt(min), Scalar::UInt(max)))
 }
 
 fn byte_bounds<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<Bounds> {

@@ -2,13 +2,15 @@
 
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 
+use crate::data_type::Shape;
+
 /// Values of one shape, without nulls.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Values {
     Bits(BooleanBuffer),
-    /// Numbers of at most 4 bytes.
+    /// Numbers of at most 4 bytes, as they are decoded. Encoding takes all numbers in 64 bits.
     Narrow(Vec<u32>),
-    /// Numbers of 8 bytes.
+    /// Numbers of 8 bytes, or any that are encoded.
     Wide(Vec<u64>),
     /// Byte strings: one more offset than strings, from 0.
     Bytes {
@@ -58,6 +60,18 @@ impl Slots {
 }
 
 impl Values {
+    /// Bytes of byte strings and of elements of lists, which their slots do not count.
+    pub(crate) fn beside_slots(&self, shape: &Shape) -> usize {
+        match (self, shape) {
+            (Self::Bytes { data, .. }, _) => data.len(),
+            (Self::Lists { offsets, elements }, Shape::Lists(element)) => {
+                let count = usize::try_from(offsets.last().copied().unwrap_or(0)).unwrap_or(0);
+                count * element.slot_bytes() + elements.values.beside_slots(element)
+            }
+            _ => 0,
+        }
+    }
+
     /// Moves each value to the next place that `places` names, and puts zero in the others.
     pub(crate) fn spread(self, places: &BooleanBuffer) -> Self {
         match self {

@@ -1,0 +1,158 @@
+//! Encodings of byte strings and of JSON.
+
+use bytes::Bytes;
+
+use crate::bitpack::packed_bytes;
+use crate::choose::{Chooser, shorter};
+use crate::distinct::Distinct;
+use crate::hash::checksum;
+use crate::json::cbor_of;
+use crate::node::Node;
+
+/// Where byte strings are: all bytes in a row, and where each ends.
+struct Strings<'a> {
+    offsets: &'a [i32],
+    data: &'a [u8],
+}
+
+impl<'a> Strings<'a> {
+    fn count(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &'a [u8]> {
+        let at = |offset: i32| usize::try_from(offset).unwrap_or(0);
+        self.offsets
+            .windows(2)
+            .map(move |pair| &self.data[at(pair[0])..at(pair[1])])
+    }
+}
+
+impl Chooser {
+    /// Encodes byte strings, each of its own length.
+    pub(super) fn strings(&mut self, offsets: &[i32], data: &[u8]) -> Node {
+        let strings = Strings { offsets, data };
+        if let Some(constant) = constant(&mut strings.iter()) {
+            return constant;
+        }
+        match self.string_dictionary(&strings) {
+            Some(dictionary) => self.compressed_strings(&strings, Some(dictionary)),
+            None => self.compressed_strings(&strings, None),
+        }
+    }
+
+    /// The shortest of the dictionary, the plain strings and those compressed.
+    fn compressed_strings(&mut self, strings: &Strings<'_>, dictionary: Option<Node>) -> Node {
+        let plain = Node::PlainBytes {
+            lengths: Box::new(self.lengths(strings.offsets)),
+            data: Bytes::copy_from_slice(strings.data),
+        };
+        let light = match dictionary {
+            Some(dictionary) => shorter(dictionary, plain.clone()),
+            None => plain.clone(),
+        };
+        self.compressed(light, || plain)
+    }
+
+    fn string_dictionary(&mut self, strings: &Strings<'_>) -> Option<Node> {
+        let (entries, codes) = distinct(strings.iter(), strings.count())?;
+        let mut offsets = vec![0];
+        let mut data = Vec::new();
+        for entry in &entries {
+            data.extend_from_slice(entry);
+            offsets.push(i32::try_from(data.len()).ok()?);
+        }
+        let code_bits = u64::BITS - (entries.len() as u64 - 1).leading_zeros();
+        if data.len() + packed_bytes(codes.len(), code_bits) / 4
+            > strings.data.len() + strings.count()
+        {
+            return None;
+        }
+        let entries_node = Strings {
+            offsets: &offsets,
+            data: &data,
+        };
+        Some(Node::Dictionary {
+            count: entries.len(),
+            values: Box::new(self.compressed_strings(&entries_node, None)),
+            codes: Box::new(self.words(&codes, 4)),
+        })
+    }
+
+    /// Encodes byte strings that are all `width` long.
+    pub(super) fn fixed(&mut self, data: &[u8], width: usize) -> Node {
+        if let Some(constant) = constant(&mut data.chunks_exact(width)) {
+            return constant;
+        }
+        let plain = Node::Plain(Bytes::copy_from_slice(data));
+        let light = match distinct(data.chunks_exact(width), data.len() / width) {
+            Some((entries, codes)) => {
+                let dictionary = Node::Dictionary {
+                    count: entries.len(),
+                    values: Box::new(Node::Plain(entries.concat().into())),
+                    codes: Box::new(self.words(&codes, 4)),
+                };
+                shorter(dictionary, plain.clone())
+            }
+            None => plain.clone(),
+        };
+        self.compressed(light, || plain)
+    }
+
+    /// Encodes JSON texts: as CBOR where they come back exactly, unless plain texts are smaller.
+    pub(super) fn json(&mut self, offsets: &[i32], data: &[u8]) -> Node {
+        let texts = self.strings(offsets, data);
+        let strings = Strings { offsets, data };
+        let (mut item_offsets, mut items) = (vec![0], Vec::with_capacity(data.len()));
+        let mut kept = Vec::with_capacity(strings.count());
+        for text in strings.iter() {
+            let item = std::str::from_utf8(text).ok().and_then(cbor_of);
+            kept.push(item.is_none());
+            items.extend_from_slice(item.as_deref().unwrap_or(text));
+            // An item may be a little longer than its text.
+            let Ok(end) = i32::try_from(items.len()) else {
+                return texts;
+            };
+            item_offsets.push(end);
+        }
+        if kept.iter().all(|kept| *kept) {
+            return texts;
+        }
+        let cbor = Node::Cbor {
+            texts: Box::new(self.bits(&kept.into())),
+            items: Box::new(self.strings(&item_offsets, &items)),
+        };
+        shorter(texts, cbor)
+    }
+}
+
+/// The constant, if all strings are one.
+fn constant<'a>(strings: &mut impl Iterator<Item = &'a [u8]>) -> Option<Node> {
+    let first = strings.next()?;
+    strings
+        .all(|other| other == first)
+        .then(|| Node::ConstantBytes(Bytes::copy_from_slice(first)))
+}
+
+/// The distinct strings and the code of each; nothing if more than half of them differ.
+fn distinct<'a>(
+    strings: impl Iterator<Item = &'a [u8]>,
+    count: usize,
+) -> Option<(Vec<&'a [u8]>, Vec<u64>)> {
+    let most = count / 2;
+    let mut table = Distinct::with_room(most + 1);
+    let mut entries: Vec<&[u8]> = Vec::new();
+    let mut codes = Vec::with_capacity(count);
+    for string in strings {
+        let known = |entry: u32| entries.get(entry as usize) == Some(&string);
+        let (code, is_new) = table.find_or_add(checksum(string), known);
+        if is_new {
+            entries.push(string);
+            if entries.len() > most {
+                return None;
+            }
+        }
+        codes.push(u64::from(code));
+    }
+    (!entries.is_empty()).then_some((entries, codes))
+}

@@ -1,0 +1,59 @@
+//! What an encoding tree looks like to people.
+
+use std::fmt;
+
+use crate::node::Node;
+
+/// One node of a page's encoding tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoding {
+    /// The encoding's name, as `docs/format/vortex-blob.md` has it.
+    pub name: &'static str,
+    /// Its parameters, such as `12 bits`; empty if it has none.
+    pub detail: String,
+    /// Bytes it takes with all nodes below, before compression by the nodes above.
+    pub bytes: usize,
+    /// The nodes below.
+    pub children: Vec<Self>,
+}
+
+impl Encoding {
+    pub(crate) fn of(node: &Node) -> Self {
+        let (name, detail) = match node {
+            Node::Null => ("null", String::new()),
+            Node::Nullable { count, .. } => ("nullable", format!("{count} valid")),
+            Node::Plain(_) | Node::PlainBytes { .. } => ("plain", String::new()),
+            Node::ConstantWord(_) | Node::ConstantBytes(_) => ("constant", String::new()),
+            Node::Packed { width, .. } => ("packed", format!("{width} bits")),
+            Node::Delta { .. } => ("delta", String::new()),
+            Node::Multiple { factor, .. } => ("multiple", format!("of {factor}")),
+            Node::Runs { count, .. } => ("runs", count.to_string()),
+            Node::Dictionary { count, .. } => ("dictionary", format!("{count} entries")),
+            Node::Zstd { raw_bytes, .. } => ("zstd", format!("of {raw_bytes} bytes")),
+            Node::Decimal { exponent, .. } => ("decimal", format!("{exponent} places")),
+            Node::Cbor { .. } => ("cbor", String::new()),
+            Node::Lists { count, .. } => ("list", format!("{count} elements")),
+            Node::FixedLists(_) => ("list", "of one length".to_owned()),
+        };
+        Self {
+            name,
+            detail,
+            bytes: node.size(),
+            children: node.children().into_iter().map(Self::of).collect(),
+        }
+    }
+}
+
+/// On one line: `dictionary(3 entries)[plain[constant], packed(2 bits)]`.
+impl fmt::Display for Encoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)?;
+        if !self.detail.is_empty() {
+            write!(f, "({})", self.detail)?;
+        }
+        for (place, child) in self.children.iter().enumerate() {
+            write!(f, "{}{child}", if place == 0 { "[" } else { ", " })?;
+        }
+        f.write_str(if self.children.is_empty() { "" } else { "]" })
+    }
+}

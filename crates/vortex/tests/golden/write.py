@@ -1,0 +1,234 @@
+"""Writes the golden blobs from docs/format/vortex-blob.md, without the crate that reads them.
+
+    python3 -m pip install xxhash
+    python3 crates/vortex/tests/golden/write.py
+
+A file that exists is left alone: golden files are never written again. What they hold is in tests/it/golden.rs.
+"""
+
+import pathlib
+import struct
+
+import xxhash
+
+HERE = pathlib.Path(__file__).parent
+
+
+def varint(n):
+    out = bytearray()
+    while n >= 0x80:
+        out.append(n & 0x7F | 0x80)
+        n >>= 7
+    out.append(n)
+    return bytes(out)
+
+
+def zigzag(n):
+    return varint((n << 1) ^ (n >> 63) if n >= 0 else ((-n) << 1) - 1)
+
+
+def counted(data):
+    return varint(len(data)) + data
+
+
+def xxh3(data, seed=0):
+    return xxhash.xxh3_64_intdigest(data, seed=seed)
+
+
+def bits(values):
+    out = bytearray(-(-len(values) // 8))
+    for place, value in enumerate(values):
+        out[place // 8] |= value << place % 8
+    return bytes(out)
+
+
+def packed_bits(numbers, width):
+    whole = sum(number << place * width for place, number in enumerate(numbers))
+    return whole.to_bytes(-(-len(numbers) * width // 8), "little")
+
+
+# Nodes.
+NULL = b"\x00"
+
+
+def nullable(valid, values):
+    return b"\x01" + varint(sum(valid)) + plain(bits(valid)) + values
+
+
+def plain(data):
+    return b"\x02" + data
+
+
+def plain_strings(strings, lengths=None):
+    data = b"".join(strings)
+    lengths = lengths or plain(b"".join(struct.pack("<I", len(s)) for s in strings))
+    return b"\x02" + varint(len(data)) + lengths + data
+
+
+def constant(value):
+    return b"\x03" + zigzag(value)
+
+
+def constant_string(value):
+    return b"\x03" + counted(value)
+
+
+def packed(reference, width, numbers):
+    return b"\x04" + zigzag(reference) + bytes([width]) + packed_bits(numbers, width)
+
+
+def delta(first, deltas):
+    return b"\x05" + zigzag(first) + deltas
+
+
+def multiple(reference, factor, words):
+    return b"\x06" + zigzag(reference) + varint(factor) + words
+
+
+def runs(count, values, lengths):
+    return b"\x07" + varint(count) + values + lengths
+
+
+def dictionary(count, entries, codes):
+    return b"\x08" + varint(count) + entries + codes
+
+
+def zstd(node):
+    """One frame of one raw block: Zstandard without compressing (RFC 8878)."""
+    size = len(node)
+    frame = b"\x28\xb5\x2f\xfd" + bytes([0xA0]) + struct.pack("<I", size)
+    frame += (size << 3 | 1).to_bytes(3, "little") + node
+    return b"\x09" + varint(size) + counted(frame)
+
+
+def decimal(exponent, numbers):
+    return b"\x0a" + bytes([exponent]) + numbers
+
+
+def cbor(texts, items):
+    return b"\x0b" + texts + items
+
+
+def lists(count, lengths, elements):
+    return b"\x0c" + varint(count) + lengths + elements
+
+
+def fixed_lists(elements):
+    return b"\x0c" + elements
+
+
+# The container.
+ABSENT = b"\x00"
+
+
+def bounds(least, greatest, flags=15):
+    return bytes([flags]) + least + greatest
+
+
+def floats(*values):
+    return b"".join(struct.pack("<d", value) for value in values)
+
+
+def text_type(tag, *rest):
+    return bytes([tag]) + b"".join(rest)
+
+
+def blob(rows, page_rows, columns, sections=(), metadata=b"", hints=0):
+    """Columns: (id, name, kind, type, [(page, nulls, bounds)]). Sections: (id, bytes)."""
+    head = b"TLVB" + bytes([1, 0, 0, 0]) + struct.pack("<IIII", 0, hints, 0, len(metadata)) + metadata
+    body = b""
+    index = varint(page_rows) + varint(len(columns))
+    for number, name, kind, type_, pages in columns:
+        assert len(pages) == -(-rows // page_rows)
+        index += varint(number) + counted(name.encode()) + bytes([kind]) + type_
+        for page, nulls, page_bounds in pages:
+            body += page
+            index += varint(len(page)) + struct.pack("<Q", xxh3(page)) + varint(nulls) + page_bounds
+    index += varint(len(sections))
+    for number, data in sections:
+        body += data
+        index += varint(number) + varint(len(data)) + struct.pack("<Q", xxh3(data))
+    size = len(head) + len(body) + len(index) + 28
+    index += struct.pack("<IIQ", rows, len(index), size)
+    return head + body + index + struct.pack("<Q", xxh3(index, xxh3(head))) + b"TLVB"
+
+
+def words(code, *values):
+    return plain(struct.pack(f"<{len(values)}{code}", *values))
+
+
+def every_type():
+    """Three rows of every type: plain, with a null in the middle where the row says so."""
+    some = [1, 0, 1]
+    element = bytes([10, 1]) + counted(b"item")
+    column_types = [
+        (bytes([1]), plain(bits([1, 0, 1])), 0, bounds(b"\x00", b"\x01")),
+        (bytes([2]), nullable(some, words("b", -128, 127)), 1, bounds(zigzag(-128), zigzag(127))),
+        (bytes([3]), nullable(some, words("h", -(2**15), 2**15 - 1)), 1, bounds(zigzag(-(2**15)), zigzag(2**15 - 1))),
+        (bytes([4]), nullable(some, words("i", -(2**31), 2**31 - 1)), 1, bounds(zigzag(-(2**31)), zigzag(2**31 - 1))),
+        (bytes([5]), nullable(some, words("q", -(2**63), 2**63 - 1)), 1, bounds(zigzag(-(2**63)), zigzag(2**63 - 1))),
+        (bytes([6]), words("B", 0, 7, 255), 0, bounds(varint(0), varint(255))),
+        (bytes([7]), words("H", 0, 7, 2**16 - 1), 0, bounds(varint(0), varint(2**16 - 1))),
+        (bytes([8]), words("I", 0, 7, 2**32 - 1), 0, bounds(varint(0), varint(2**32 - 1))),
+        (bytes([9]), words("Q", 0, 7, 2**64 - 1), 0, bounds(varint(0), varint(2**64 - 1))),
+        (bytes([10]), words("I", 0x80000000, 0x3FC00000, 0x7FC00001), 0, ABSENT),
+        (bytes([11]), words("Q", 1 << 63, 0x3FF8000000000000, 0x7FF0000000000000), 0, bounds(floats(0.0), floats(float("inf")))),
+        (bytes([12]), nullable(some, plain_strings(["é".encode(), b"z" * 40])), 1, bounds(counted(b"z" * 32), counted("é".encode()), 11)),
+        (bytes([13]), plain_strings([b"", b"\x00\xff", b"\xff" * 33]), 0, bounds(counted(b""), b"", 5)),
+        (bytes([14]) + varint(2), plain(b"aabbcc"), 0, bounds(counted(b"aa"), counted(b"cc"))),
+        (bytes([15]), words("i", -1, 0, 20_000), 0, bounds(zigzag(-1), zigzag(20_000))),
+        (bytes([16, 0, 0]), words("q", 0, 1, 2), 0, bounds(zigzag(0), zigzag(2))),
+        (bytes([16, 1, 0]), words("q", 0, 1, 2), 0, bounds(zigzag(0), zigzag(2))),
+        (bytes([16, 2, 1]) + counted(b"UTC"), words("q", 0, 1, 2), 0, bounds(zigzag(0), zigzag(2))),
+        (bytes([16, 3, 1]) + counted(b"+01:00"), words("q", 0, 1, 2), 0, bounds(zigzag(0), zigzag(2))),
+        (bytes([17]) + element, nullable(some, lists(3, words("I", 1, 2), nullable([1, 0, 1], words("f", 1.5, 2.5)))), 1, ABSENT),
+        (bytes([18]) + element + varint(2), nullable(some, fixed_lists(words("f", 1.0, 2.0, 3.0, 4.0))), 1, ABSENT),
+    ]
+    columns = [
+        (number, f"type {type_[0]}", 0, type_, [(page, nulls, page_bounds)])
+        for number, (type_, page, nulls, page_bounds) in enumerate(column_types)
+    ]
+    return blob(3, 8192, columns, [(7, b"beside"), (1 << 31, b"the format's own")], b"metadata", hints=1 << 31)
+
+
+def every_encoding():
+    """Six rows in pages of four, one encoding a column."""
+    int64, float32, float64, utf8 = bytes([5]), bytes([10]), bytes([11]), bytes([12])
+    strings = plain_strings([b"one", b"", b"three"])
+    items = [b"\xa1\x61a\x01", b"{ }", b"\x83\xf6\xf9\x3c\x00\x20", b"\xfb" + struct.pack(">d", 1.1)]
+
+    def column(type_, first, second, nulls=(0, 0), kind=0):
+        return kind, type_, [(first, nulls[0], ABSENT), (second, nulls[1], ABSENT)]
+
+    columns = [
+        column(int64, NULL, nullable([0, 1], constant(-7)), (4, 1)),
+        column(int64, packed(-5, 3, [0, 7, 3, 5]), packed(2**62, 0, [0, 0])),
+        column(int64, packed(-(2**63), 64, [0, 2**64 - 1, 1, 2**63]), packed(0, 59, [1, 2**59 - 1])),
+        column(int64, delta(10, packed(-1, 2, [0, 1, 2])), delta(2**63 - 1, constant(1))),
+        column(int64, multiple(-3, 1000, packed(0, 4, [0, 15, 1, 2])), multiple(1, 86_400_000, constant(2))),
+        column(int64, runs(2, words("q", 8, -9), words("I", 3, 1)), runs(1, constant(4), constant(2))),
+        column(int64, dictionary(2, words("q", 2**40, -1), packed(0, 1, [1, 0, 0, 1])), dictionary(1, constant(5), constant(0))),
+        column(int64, zstd(words("q", 1, 2, 3, 4)), zstd(constant(6))),
+        column(float64, decimal(2, packed(-150, 10, [0, 50, 150, 1000])), decimal(0, constant(-3))),
+        column(float32, decimal(1, words("q", 1, -2, 3, 0)), words("f", 0.1, -0.0)),
+        column(utf8, dictionary(3, strings, packed(0, 2, [2, 1, 0, 0])), constant_string(b"same")),
+        column(utf8, zstd(plain_strings([b"a", b"bc", b"", b"d"], packed(0, 2, [1, 2, 0, 1]))), plain_strings([b"x", b"y"], constant(1))),
+        column(utf8, cbor(plain(bits([0, 1, 0, 0])), plain_strings(items)), cbor(constant(1), constant_string(b"[ 1 ]")), kind=1),
+        column(bytes([1]), runs(2, plain(bits([1, 0])), words("I", 1, 3)), constant(1)),
+        column(bytes([14]) + varint(3), dictionary(2, plain(b"abcxyz"), words("I", 1, 0, 1, 1)), constant_string(b"~~~")),
+        column(bytes([2]), packed(-128, 8, [0, 255, 128, 127]), delta(127, constant(1))),
+    ]
+    columns = [
+        (100 + number, f"column {number}", kind, type_, pages)
+        for number, (kind, type_, pages) in enumerate(columns)
+    ]
+    return blob(6, 4, columns)
+
+
+for name, data in [("every-type-v1", every_type()), ("every-encoding-v1", every_encoding()), ("empty-v1", blob(0, 8192, []))]:
+    path = HERE / f"{name}.tvx"
+    if path.exists():
+        print(f"{path.name} is there: left as it is" + ("" if path.read_bytes() == data else ", AND IT DIFFERS"))
+    else:
+        path.write_bytes(data)
+        print(f"{path.name}: {len(data)} bytes")

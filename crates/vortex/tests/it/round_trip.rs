@@ -1,0 +1,172 @@
+//! What goes in comes out, bit by bit.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, StringArray};
+use tidelog_vortex::{ColumnSpec, EncodeOptions, Profile, Scalar, VortexDecoder, VortexEncoder};
+
+use crate::arbitrary::{Case, Chance, column_of, seeds, types};
+
+#[test]
+fn any_columns_come_back() {
+    for seed in seeds(400) {
+        let case = Case::of(seed);
+        let blob = VortexEncoder::new(case.options.clone())
+            .with_metadata(seed.to_le_bytes().to_vec())
+            .with_section(3, vec![7; case.columns.len()])
+            .encode(&case.columns, &case.arrays)
+            .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+        let decoder = VortexDecoder::open(blob).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+        decoder
+            .verify()
+            .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+        assert_eq!(decoder.metadata(), seed.to_le_bytes());
+        assert_eq!(
+            decoder.section(3).unwrap().unwrap().len(),
+            case.columns.len()
+        );
+        assert_eq!(decoder.section(4).unwrap(), None);
+        let batch = decoder.read_all().unwrap();
+        assert_eq!(
+            batch.num_rows(),
+            case.arrays.first().map_or(0, |array| array.len())
+        );
+        for (place, (column, array)) in decoder.columns().iter().zip(&case.arrays).enumerate() {
+            let back = batch.column(place);
+            assert_eq!(
+                back.to_data(),
+                array.to_data(),
+                "seed {seed}, {}",
+                column.name
+            );
+            assert_eq!(column.id, case.columns[place].id);
+            check_pages(&decoder, place, array, seed);
+        }
+    }
+}
+
+/// Pages are what their place says, and their bounds enclose their values.
+fn check_pages(decoder: &VortexDecoder, place: usize, array: &ArrayRef, seed: u64) {
+    let column = &decoder.columns()[place];
+    let mut first = 0;
+    for (number, page) in column.pages.iter().enumerate() {
+        let back = decoder.read_page(place, number).unwrap();
+        let expected = array.slice(first, page.rows);
+        assert_eq!(
+            back.to_data(),
+            expected.to_data(),
+            "seed {seed}, page {number}"
+        );
+        assert_eq!(page.nulls, expected.null_count());
+        assert_eq!(
+            decoder.page_encoding(place, number).unwrap().bytes,
+            page.bytes
+        );
+        for value in scalars(&expected) {
+            let below = page.min.as_ref().is_some_and(|min| value < *min);
+            let above = page.max.as_ref().is_some_and(|max| value > *max);
+            assert!(
+                !below && !above,
+                "seed {seed}: {value:?} is not within {page:?}"
+            );
+        }
+        first += page.rows;
+    }
+    assert_eq!(first, array.len());
+}
+
+fn scalars(array: &ArrayRef) -> Vec<Scalar> {
+    if let Some(numbers) = array.as_any().downcast_ref::<Int64Array>() {
+        return numbers.iter().flatten().map(Scalar::Int).collect();
+    }
+    if let Some(numbers) = array.as_any().downcast_ref::<Float64Array>() {
+        return numbers.iter().flatten().map(Scalar::Float).collect();
+    }
+    if let Some(texts) = array.as_any().downcast_ref::<StringArray>() {
+        return texts
+            .iter()
+            .flatten()
+            .map(|text| Scalar::Bytes(text.as_bytes().to_vec()))
+            .collect();
+    }
+    Vec::new()
+}
+
+#[test]
+fn every_type_comes_back_at_every_small_count() {
+    let mut chance = Chance(11);
+    for data_type in types() {
+        for rows in [0, 1, 2, 3, 7, 8, 9, 63, 64, 65] {
+            let array = column_of(&mut chance, &data_type, rows);
+            for profile in [Profile::Fast, Profile::Balanced, Profile::Small] {
+                let options = EncodeOptions {
+                    profile,
+                    ..EncodeOptions::default()
+                };
+                let blob = VortexEncoder::new(options)
+                    .encode(&[ColumnSpec::plain(1, "x")], std::slice::from_ref(&array))
+                    .unwrap();
+                let back = VortexDecoder::open(blob).unwrap().read_column(0).unwrap();
+                assert_eq!(back.to_data(), array.to_data(), "{data_type}, {rows} rows");
+            }
+        }
+    }
+}
+
+#[test]
+fn floats_keep_every_bit() {
+    let bits = [
+        0,
+        1 << 63,
+        0x7ff8_0000_0000_0000,
+        0xfff0_0000_0000_0001,
+        0x7fff_ffff_ffff_ffff,
+        1,
+    ];
+    let floats: Vec<f64> = bits.iter().map(|bits| f64::from_bits(*bits)).collect();
+    let array: ArrayRef = Arc::new(Float64Array::from(floats));
+    let blob = VortexEncoder::default()
+        .encode(&[ColumnSpec::plain(1, "x")], &[array])
+        .unwrap();
+    let decoder = VortexDecoder::open(blob).unwrap();
+    let back = decoder.read_column(0).unwrap();
+    let back = back.as_any().downcast_ref::<Float64Array>().unwrap();
+    assert_eq!(
+        back.values()
+            .iter()
+            .map(|float| float.to_bits())
+            .collect::<Vec<_>>(),
+        bits
+    );
+    assert_eq!(
+        decoder.columns()[0].pages[0].min,
+        None,
+        "NaN has no place between bounds"
+    );
+}
+
+#[test]
+fn equal_columns_give_equal_bytes() {
+    let case = Case::of(5);
+    let encode = || {
+        VortexEncoder::new(case.options.clone())
+            .encode(&case.columns, &case.arrays)
+            .unwrap()
+    };
+    assert_eq!(encode(), encode());
+}
+
+#[test]
+fn no_columns_and_no_rows_are_a_blob() {
+    let decoder = VortexDecoder::open(VortexEncoder::default().encode(&[], &[]).unwrap()).unwrap();
+    decoder.verify().unwrap();
+    assert_eq!(
+        (
+            decoder.rows(),
+            decoder.page_count(),
+            decoder.columns().len()
+        ),
+        (0, 0, 0)
+    );
+    assert_eq!(decoder.read_all().unwrap().num_columns(), 0);
+}
