@@ -1,5 +1,6 @@
 //! Over a limit is an error that says so, before memory is taken.
 
+use std::slice::from_ref;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, Int64Array, LargeStringArray, StringArray};
@@ -36,7 +37,7 @@ fn rows_and_pages_are_limited() {
     let column = [ColumnSpec::plain(1, "x")];
     let rows: ArrayRef = Arc::new(Int64Array::from(vec![1; 65_537]));
     assert_eq!(
-        kind_of(&VortexEncoder::default(), &column, &[rows.clone()]),
+        kind_of(&VortexEncoder::default(), &column, from_ref(&rows)),
         Kind::TooLarge
     );
     for page_rows in [0, limits::PAGE_ROWS_MAX + 1] {
@@ -54,7 +55,7 @@ fn rows_and_pages_are_limited() {
         ..EncodeOptions::default()
     };
     let blob = VortexEncoder::new(options)
-        .encode(&column, &[rows.clone()])
+        .encode(&column, from_ref(&rows))
         .unwrap();
     assert_eq!(
         &VortexDecoder::open(blob).unwrap().read_column(0).unwrap(),
@@ -77,7 +78,7 @@ fn wrong_calls_are_invalid() {
         Kind::Invalid
     );
     let long: ArrayRef = Arc::new(LargeStringArray::from(vec!["x"]));
-    assert_eq!(kind_of(&encoder, &[x.clone()], &[long]), Kind::Invalid);
+    assert_eq!(kind_of(&encoder, from_ref(&x), &[long]), Kind::Invalid);
     assert_eq!(
         kind_of(&encoder, &[ColumnSpec::json(1, "x")], &[noise(1)]),
         Kind::Invalid
@@ -112,7 +113,7 @@ fn what_is_written_can_be_read() {
         for _ in 0..3 {
             let array = column_of(&mut chance, &data_type, 30_000);
             let blob = VortexEncoder::new(options.clone())
-                .encode(&column, &[array.clone()])
+                .encode(&column, from_ref(&array))
                 .unwrap();
             let back = VortexDecoder::open(blob).unwrap().read_column(0).unwrap();
             assert_eq!(back.to_data(), array.to_data(), "{data_type}");
@@ -149,7 +150,7 @@ fn pages_that_decode_to_too_much_are_not_written() {
             .collect::<StringArray>(),
     );
     let blob = VortexEncoder::default()
-        .encode(&[ColumnSpec::json(1, "x")], &[json.clone()])
+        .encode(&[ColumnSpec::json(1, "x")], from_ref(&json))
         .unwrap();
     assert_eq!(
         &VortexDecoder::open(blob).unwrap().read_column(0).unwrap(),
