@@ -86,7 +86,7 @@ fn of_file(path: &Path) -> Result<Found> {
 }
 
 fn of_object(args: &InspectArgs, data: &Path) -> Result<Vec<Found>> {
-    let object: ObjectName = args.subject.parse().map_err(Failure::usage)?;
+    let object: ObjectName = args.subject.parse()?;
     let address = Address::object(&object.type_name, &object.id)?;
     let file = actor_file(data, &address);
     if !file.is_file() {
@@ -119,7 +119,7 @@ fn of_object(args: &InspectArgs, data: &Path) -> Result<Vec<Found>> {
 
 fn show(args: &InspectArgs, found: &Found) -> Result<()> {
     let failed = |e: tidelog_vortex::Error| {
-        Failure::refused(format!("{}: {}: {}", found.title, e.code, e.message))
+        Failure::failed(format!("{}: {}: {}", found.title, e.code, e.message))
     };
     let blob = VortexDecoder::open(found.body.clone()).map_err(failed)?;
     blob.verify().map_err(failed)?;
@@ -223,7 +223,7 @@ fn encodings(blob: &VortexDecoder, column: usize) -> Vec<String> {
 }
 
 fn encoding(blob: &VortexDecoder, column: usize, page: usize) -> String {
-    blob.encoding(column, page)
+    blob.page_encoding(column, page)
         .map_or_else(|e| e.message, |tree| tree.to_string())
 }
 

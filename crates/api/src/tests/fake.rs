@@ -151,6 +151,8 @@ impl ObjectHost for Fake {
                 earliest: Sequence(1),
                 schema_version: 1,
                 documents: vec![("flights".to_owned(), 2)],
+                folded: Vec::new(),
+                blobs: (0, 0),
                 log_records: 1,
                 log_bytes: 100,
                 cursors: Vec::new(),

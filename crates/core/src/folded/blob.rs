@@ -1,6 +1,7 @@
 //! One blob of a collection: its documents by row, and the row of a key.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
@@ -14,13 +15,18 @@ use crate::sql::Sql;
 use crate::table::blobs::{self, BlobId};
 use crate::table::rows::decode_extra;
 
-/// A blob, opened. Rows count from 0 through all pages.
+/// A blob of a database. Rows count from 0 through all pages.
 pub(crate) struct Blob<'s> {
     sql: &'s dyn Sql,
     tag: Tag,
+    opened: Arc<OpenedBlob>,
+}
+
+/// What a blob says of itself.
+#[derive(Debug)]
+pub struct OpenedBlob {
     pub(crate) decoder: VortexDecoder,
-    pub(crate) origin: Origin,
-    pub(crate) fields: Vec<FieldColumn>,
+    fields: Vec<FieldColumn>,
     key: usize,
     version: usize,
     extra: Option<usize>,
@@ -35,16 +41,11 @@ pub(crate) struct FieldColumn {
     pub(crate) at: usize,
 }
 
-impl<'s> Blob<'s> {
-    /// Opens a blob of folded documents.
-    ///
-    /// # Errors
-    /// `corrupt` when its bytes are not what was written.
-    pub(crate) fn open(sql: &'s dyn Sql, id: BlobId, tag: Tag) -> Result<Self> {
-        let decoder = opened(sql, id, tag)?;
-        let column = |id: u32| decoder.columns().iter().position(|column| column.id == id);
+impl OpenedBlob {
+    fn new(decoder: VortexDecoder) -> Result<Self> {
+        let column = |id: u32| decoder.column_index(id);
         let (Some(key), Some(version)) = (column(KEY), column(VERSION)) else {
-            return Err(Error::corrupt(format!("blob {id} has no keys")));
+            return Err(wrong_column("there: keys"));
         };
         let origin = Origin::decode(decoder.metadata())?;
         let fields = origin.fields.iter().map(|(id, field_type)| {
@@ -55,18 +56,32 @@ impl<'s> Blob<'s> {
                 at,
             })
         });
-        let fields = fields.collect::<Result<_>>()?;
-        let extra = column(EXTRA);
         Ok(Self {
-            sql,
-            tag,
             key,
             version,
-            extra,
-            fields,
-            origin,
+            extra: column(EXTRA),
+            fields: fields.collect::<Result<_>>()?,
             decoder,
         })
+    }
+}
+
+impl std::ops::Deref for Blob<'_> {
+    type Target = OpenedBlob;
+
+    fn deref(&self) -> &OpenedBlob {
+        &self.opened
+    }
+}
+
+impl<'s> Blob<'s> {
+    /// Opens a blob of folded documents.
+    ///
+    /// # Errors
+    /// `corrupt` when its bytes are not what was written.
+    pub(crate) fn open(sql: &'s dyn Sql, id: BlobId, tag: Tag) -> Result<Self> {
+        let opened = opened(sql, id, tag)?;
+        Ok(Self { sql, tag, opened })
     }
 
     /// The column of a declared field; none where no row has a value.
@@ -230,7 +245,7 @@ impl Page {
     }
 }
 
-fn opened(sql: &dyn Sql, id: BlobId, tag: Tag) -> Result<VortexDecoder> {
+fn opened(sql: &dyn Sql, id: BlobId, tag: Tag) -> Result<Arc<OpenedBlob>> {
     let key = CacheKey { tag, page: None };
     let cache = sql.blob_cache();
     if let Some(Cached::Blob(blob)) = cache.and_then(|cache| cache.get(&key)) {
@@ -240,9 +255,10 @@ fn opened(sql: &dyn Sql, id: BlobId, tag: Tag) -> Result<VortexDecoder> {
     if tag_of(&body) != tag {
         return Err(Error::corrupt(format!("blob {id} is not what was written")));
     }
-    let blob = VortexDecoder::open(body).map_err(foreign)?;
+    let decoder = VortexDecoder::open(body).map_err(foreign)?;
+    let blob = Arc::new(OpenedBlob::new(decoder)?);
     if let Some(cache) = cache {
-        cache.put(key, Cached::Blob(blob.clone()));
+        cache.put(key, Cached::Blob(Arc::clone(&blob)));
     }
     Ok(blob)
 }
@@ -267,13 +283,13 @@ fn place_of(keys: &arrow_array::StringArray, key: &str) -> Option<usize> {
     None
 }
 
-/// An error of the blob format as one of ours.
+/// An error of the blob format as one of ours: of stored bytes, all but a newer version are damage.
 pub(crate) fn foreign(error: tidelog_vortex::Error) -> Error {
-    let kind = match error.kind {
-        tidelog_vortex::Kind::Corrupt => Kind::Corrupt,
-        tidelog_vortex::Kind::Unsupported => Kind::Unsupported,
-        tidelog_vortex::Kind::TooLarge => Kind::TooLarge,
-        tidelog_vortex::Kind::Invalid => Kind::Internal,
-    };
-    Error::new(kind, error.code, error.message)
+    match error.kind {
+        tidelog_vortex::Kind::Unsupported => {
+            Error::new(Kind::Unsupported, "unsupported_format", error.message)
+        }
+        tidelog_vortex::Kind::Invalid => Error::internal(error.message),
+        _ => Error::corrupt(format!("a blob: {}", error.message)),
+    }
 }

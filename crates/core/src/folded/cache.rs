@@ -1,9 +1,11 @@
 //! Opened blobs and decoded pages, kept in memory: bytes of a blob never change.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef};
-use tidelog_vortex::VortexDecoder;
+
+use super::blob::OpenedBlob;
 
 /// The start of the BLAKE3 hash of a blob's bytes.
 pub(crate) type Tag = [u8; 16];
@@ -20,7 +22,7 @@ pub struct CacheKey {
 #[derive(Clone, Debug)]
 pub enum Cached {
     /// An opened blob, which holds its bytes.
-    Blob(VortexDecoder),
+    Blob(Arc<OpenedBlob>),
     /// A decoded page of one column.
     Page(ArrayRef),
 }
@@ -28,7 +30,7 @@ pub enum Cached {
 impl Cached {
     fn bytes(&self) -> usize {
         match self {
-            Self::Blob(blob) => blob.bytes().len() + 1_024,
+            Self::Blob(blob) => blob.decoder.bytes().len() + 4_096,
             Self::Page(array) => array.get_array_memory_size(),
         }
     }
@@ -114,8 +116,6 @@ impl RecentBlobs {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow_array::Int64Array;
 
     use super::*;

@@ -14,6 +14,7 @@ mod manifest;
 
 mod blob;
 pub(crate) use blob::Blob;
+pub use blob::OpenedBlob;
 
 mod unique;
 pub(crate) use unique::{Unique, no_duplicates};

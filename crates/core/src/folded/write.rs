@@ -89,7 +89,7 @@ pub(crate) fn put_for_tests(
     use crate::table::masks::{self, Mask};
     let mut manifest = Manifest::of(sql, collection.id).unwrap();
     let mut mask = Mask::default();
-    masked.for_each(|row| drop(mask.set(row)));
+    masked.for_each(|row| assert!(mask.set(row)));
     for entry in write_blobs(sql, collection, documents, 1).unwrap() {
         masks::set(sql, entry.id, &mask).unwrap();
         manifest.add(entry);
