@@ -5,6 +5,7 @@ mod costs;
 mod lake_check;
 mod live;
 mod steps;
+mod tiers;
 mod way_on;
 
 use std::path::{Path, PathBuf};
@@ -159,6 +160,7 @@ impl Demo<'_> {
         let flights = self.import("flights.csv.zst", "flights", FLIGHTS)?;
         let weather = self.import("weather.csv.zst", "weather", WEATHER)?;
         let events = self.churn()?;
+        self.folded()?;
         self.queries()?;
         self.flush(flights + weather + events)?;
         self.read_lake()?;

@@ -26,8 +26,8 @@ pub use folded::{BlobCache, CacheKey, Cached, OpenedBlob, RecentBlobs};
 
 mod input;
 pub use input::{
-    BlobState, Caller, ChangesPage, ChangesRequest, Cursor, FoldedState, Found, Images, JsonObject, Mutation, NewDocument,
-    ObjectState, TurnReply, Written, WrittenOperation,
+    BlobState, Caller, ChangesPage, ChangesRequest, Cursor, FoldedState, Found, Images, JsonObject,
+    Mutation, NewDocument, ObjectState, TurnReply, Written, WrittenOperation,
 };
 
 mod document;

@@ -7,7 +7,7 @@ use super::manifest::Manifest;
 use super::plan::{STEP_BYTES_MAX, Step, next_step, threshold};
 use super::write::{DOCUMENT_BYTES_FOLDED, ROWS_MAX, raw_bytes, write_blobs};
 use crate::document::Prepared;
-use crate::sql::{Sql, SqlValue, int, quoted};
+use crate::sql::{Sql, SqlValue, all, int, quoted};
 use crate::table::blobs::BlobId;
 use crate::table::{masks, wakes};
 use crate::{Document, Engine};
@@ -127,25 +127,33 @@ impl Engine {
 /// too large to be folded.
 fn read_delta(sql: &dyn Sql, prepared: &Prepared) -> Result<(Vec<Document>, Vec<String>)> {
     let table = &prepared.table;
-    let mut documents: Vec<Document> = Vec::new();
-    let (mut left, mut bytes) = (Vec::new(), 0);
-    let text = format!("{} ORDER BY _key LIMIT ?1", table.select);
-    sql.run(&text, &[int(ROWS_MAX as u64)], &mut |row| {
-        if bytes >= STEP_BYTES_MAX {
-            return Ok(());
+    let text = format!("{} WHERE _key > ?1 ORDER BY _key LIMIT ?2", table.select);
+    let (mut documents, mut left) = (Vec::<Document>::new(), Vec::new());
+    let (mut after, mut bytes) = (String::new(), 0);
+    // Keys are never empty, so all come after the empty one.
+    while bytes < STEP_BYTES_MAX && documents.len() < ROWS_MAX {
+        let args = [SqlValue::Text(&after), int(READ_ROWS as u64)];
+        let page = all(sql, &text, &args, |row| table.read(row))?;
+        let is_last = page.len() < READ_ROWS;
+        for document in page {
+            after.clone_from(&document.key);
+            let size = raw_bytes(&document);
+            bytes += size as u64;
+            if size > DOCUMENT_BYTES_FOLDED {
+                left.push(document.key);
+            } else if documents.len() < ROWS_MAX {
+                documents.push(document);
+            }
         }
-        let document = table.read(row)?;
-        let size = raw_bytes(&document);
-        if size > DOCUMENT_BYTES_FOLDED {
-            left.push(document.key);
-            return Ok(());
+        if is_last {
+            break;
         }
-        bytes += size as u64;
-        documents.push(document);
-        Ok(())
-    })?;
+    }
     if let Some(last) = documents.last() {
         left.retain(|key| *key <= last.key);
     }
     Ok((documents, left))
 }
+
+/// Rows of the row table read at once: a document may be 1.5 MB.
+const READ_ROWS: usize = 128;

@@ -11,8 +11,9 @@ use crate::table::blobs::BlobId;
 const MERGED: usize = 4;
 /// Blobs merged by one step at most.
 const MERGED_MAX: usize = 64;
-/// Bytes of documents, before any encoding, that one step takes at most.
-pub(crate) const STEP_BYTES_MAX: u64 = 16_000_000;
+/// Bytes of documents, before any encoding, that one step takes at most. In memory they take some six
+/// times as much, and an isolate has 128 MB in all.
+pub(crate) const STEP_BYTES_MAX: u64 = 6_000_000;
 /// Bytes of a blob beyond which a merge is not likely to fit one.
 const FULL_BYTES: u64 = 1_700_000;
 
