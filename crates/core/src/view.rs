@@ -158,12 +158,17 @@ impl View {
         })
     }
 
+    /// True when a database of this size is close to the object's limit, or over it.
+    pub fn is_nearly_full(&self, used_bytes: u64) -> bool {
+        used_bytes >= self.hot.max_bytes / 100 * WARN_PERCENT
+    }
+
     /// What an operator should see to before writes are refused.
     fn warnings(&self, used_bytes: u64) -> Vec<Warning> {
-        let max = self.hot.max_bytes;
-        if used_bytes < max / 100 * WARN_PERCENT {
+        if !self.is_nearly_full(used_bytes) {
             return Vec::new();
         }
+        let max = self.hot.max_bytes;
         let message = format!(
             "the object's database holds {used_bytes} of {max} bytes (hot.max_size); at the limit \
              it takes deletes only"

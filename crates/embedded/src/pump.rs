@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use tidelog_core::{Address, Command};
@@ -11,6 +11,7 @@ use tidelog_lake::PushReply;
 use tidelog_log::{Error, Kind, Result, Sequence};
 use tokio::sync::Notify;
 
+use crate::clock;
 use crate::readers::Readers;
 use crate::shards::{Shards, Shared};
 use crate::tables::Tables;
@@ -59,15 +60,26 @@ pub(crate) struct Pump {
 }
 
 impl Pump {
-    /// Pushes until the runtime ends.
+    /// Pushes until the runtime ends. An object that has grown waits for its type's interval: a
+    /// pause lets many small turns share one push.
     pub(crate) async fn run(&self) {
-        let linger = Duration::from_millis(self.shared.settings.lake.push_millis);
+        let mut waiting: BTreeMap<Address, Instant> = BTreeMap::new();
         loop {
-            self.shared.dirty.some.notified().await;
-            // A pause lets many small turns share one push.
-            tokio::time::sleep(linger).await;
-            let objects = self.shared.dirty.take();
-            let pushes = futures_util::stream::iter(objects);
+            match waiting.values().min() {
+                Some(due) => tokio::select! {
+                    () = self.shared.dirty.some.notified() => {}
+                    () = tokio::time::sleep_until((*due).into()) => {}
+                },
+                None => self.shared.dirty.some.notified().await,
+            }
+            let now = clock::instant();
+            for object in self.shared.dirty.take() {
+                let due = now + self.interval(&object);
+                waiting.entry(object).or_insert(due);
+            }
+            let due = waiting.extract_if(.., |_, due| *due <= now);
+            let due: Vec<Address> = due.map(|(object, _)| object).collect();
+            let pushes = futures_util::stream::iter(due);
             pushes
                 .for_each_concurrent(OBJECTS_AT_ONCE, |object| async move {
                     if self_push(self, &object).await.is_err() {
@@ -76,6 +88,14 @@ impl Pump {
                 })
                 .await;
         }
+    }
+
+    /// How long an object's new events wait for others: as its type says, or else the host.
+    fn interval(&self, object: &Address) -> Duration {
+        let schema = self.shared.registry.newest(&object.type_name).ok();
+        let declared = schema.and_then(|schema| schema.sync.interval_millis);
+        let millis = declared.and_then(|millis| u64::try_from(millis).ok());
+        Duration::from_millis(millis.unwrap_or(self.shared.settings.lake.push_millis))
     }
 
     /// Pushes everything one object has. The failure, if any, is kept for `state`.

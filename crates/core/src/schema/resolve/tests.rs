@@ -254,7 +254,7 @@ fn settings_out_of_range_are_refused_with_their_place_and_limit() {
         let error = with(head).unwrap_err();
         assert_eq!(
             (error.code(), error.field()),
-            ("invalid_schema", Some(field)),
+            ("invalid_schema", Some(*field)),
             "{head}"
         );
         assert!(error.message().contains(*says), "{head}: {error}");
