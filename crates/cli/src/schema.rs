@@ -151,7 +151,10 @@ mod tests {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/station.toml");
         let (schema, _) = check(&file, None).unwrap();
         let readings = schema.collection("readings").unwrap();
-        assert_eq!((readings.hot.vortex_threshold, readings.warm.enabled), (10_000, false));
+        assert_eq!(
+            (readings.hot.vortex_threshold, readings.warm.enabled),
+            (10_000, false)
+        );
         assert_eq!(schema.hot.max_bytes, 2_000_000_000);
     }
 

@@ -20,6 +20,8 @@ use crate::tables::Tables;
 const BATCH_BYTES: usize = 4_000_000;
 /// Objects pushed at once.
 const OBJECTS_AT_ONCE: usize = 4;
+/// Longest wait before a push that failed is tried again.
+const RETRY: Duration = Duration::from_secs(10);
 /// Objects whose newest failure is remembered.
 const ERRORS_MAX: usize = 1_000;
 
@@ -79,15 +81,22 @@ impl Pump {
             }
             let due = waiting.extract_if(.., |_, due| *due <= now);
             let due: Vec<Address> = due.map(|(object, _)| object).collect();
-            let pushes = futures_util::stream::iter(due);
-            pushes
-                .for_each_concurrent(OBJECTS_AT_ONCE, |object| async move {
-                    if self_push(self, &object).await.is_err() {
-                        self.shared.dirty.mark(&object);
-                    }
-                })
-                .await;
+            for object in self.push_some(due).await {
+                let retry = now + self.interval(&object).min(RETRY);
+                waiting.entry(object).or_insert(retry);
+            }
         }
+    }
+
+    /// Pushes several objects; answers those to try again.
+    async fn push_some(&self, objects: Vec<Address>) -> Vec<Address> {
+        let push = |object| async move {
+            let done = self_push(self, &object).await;
+            done.is_err().then_some(object)
+        };
+        let pushes = futures_util::stream::iter(objects).map(push);
+        let failed = pushes.buffer_unordered(OBJECTS_AT_ONCE);
+        failed.filter_map(std::future::ready).collect().await
     }
 
     /// How long an object's new events wait for others: as its type says, or else the host.

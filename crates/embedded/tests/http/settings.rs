@@ -139,7 +139,7 @@ fn an_object_warns_is_full_and_takes_deletes() {
 #[test]
 fn old_documents_go_with_events_that_say_why() {
     let shop = Shop::open();
-    let retention = "[collections.items.retention]\nfield = \"at\"\nmax_age = \"1d\"";
+    let retention = "[collections.items.retention]\nfield = \"at\"\nmax_age = \"10s\"";
     assert_eq!(declare(&shop, "", retention).0, 201);
     let old: Vec<Json> = (0..1_200)
         .map(|n| json!({"sku": format!("old-{n}"), "at": "2020-01-01T00:00:00Z"}))
@@ -148,9 +148,24 @@ fn old_documents_go_with_events_that_say_why() {
     assert_eq!(shop.post(&items, &json!(old)).status, 201);
     let new = json!({"sku": "new", "at": "2200-01-01T00:00:00Z"});
     assert_eq!(shop.post(&items, &new).status, 201);
-    // The first look is due a 64th of the age after the write; a restart must not lose it.
-    let timers = state(&shop)["wakes"].to_string();
-    assert!(timers.contains("expire"), "{timers}");
+    until("the old ones go", || {
+        state(&shop)["documents"]["items"] == 1
+    });
+    let all = events(&shop, "one");
+    let gone: Vec<&Json> = all
+        .iter()
+        .filter(|event| event["operation"] == "DELETE")
+        .collect();
+    assert_eq!(gone.len(), 1_200);
+    assert!(
+        gone.iter()
+            .all(|event| event["turn"]["cause"] == "retention")
+    );
+    let largest = gone
+        .iter()
+        .map(|event| event["turn"]["count"].as_u64())
+        .max();
+    assert_eq!(largest, Some(Some(1_000)), "a turn is bounded");
 }
 
 #[test]
