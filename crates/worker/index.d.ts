@@ -161,6 +161,12 @@ export interface Costs {
   pricesOf: string;
 }
 
+/** How far a tier is behind an object's head: events, and the age of the oldest in milliseconds. */
+export interface TierLag {
+  events: number;
+  millis: number;
+}
+
 /** Where an object and its lake tables stand. */
 export interface ObjectState {
   type: string;
@@ -175,6 +181,15 @@ export interface ObjectState {
   schemaVersion: number;
   documents: { [collection: string]: number };
   log: { records: number; bytes: number };
+  /** Bytes in use, and `hot.max_size`. */
+  database: { bytes: number; maxBytes: number };
+  /** What to see to before it is an error: `object_nearly_full`. */
+  warnings: { code: string; message: string }[];
+  /** How far each tier is, and how far behind the head; null where a tier is off. Not in the answer of `deleteObject`. */
+  lastHotSequence?: number;
+  lastWarmSequence?: number | null;
+  lastColdSequence?: number | null;
+  lag?: { warm: TierLag | null; cold: TierLag | null };
   cursors: { destination: string; committed: number; updated: number }[];
   lake: LakeState[];
   wakes: { name: string; next: string; attempts: number }[];
@@ -217,8 +232,8 @@ export interface ObjectCalls {
     callback: (page: ChangesPage) => void | boolean | Promise<void | boolean>,
   ): Promise<string | undefined>;
   state(): Promise<ObjectState>;
-  /** Answers once everything up to the present head is committed in the lake. */
-  sync(tier?: "cold"): Promise<ObjectState>;
+  /** Answers once everything up to the present head is in a tier; without one, in all of them. */
+  sync(tier?: "warm" | "cold"): Promise<ObjectState>;
   deleteObject(options?: CallOptions): Promise<ObjectState>;
 }
 

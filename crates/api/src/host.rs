@@ -66,7 +66,7 @@ pub trait ObjectHost: Host {
     /// Where an object and its lake tables stand.
     async fn state(&self, object: &Address) -> Result<StateAnswer>;
 
-    /// Returns once everything up to the present head is committed in `tier`.
+    /// Returns once everything up to the present head is in `tier`.
     async fn sync(&self, object: &Address, tier: Tier) -> Result<StateAnswer>;
 }
 
@@ -245,11 +245,35 @@ pub struct StateAnswer {
     pub object: ObjectState,
     /// One per collection with cold sync.
     pub lake: Vec<LakeStatus>,
+    /// How far the cache is; `None` where no collection is pushed to it.
+    pub warm: Option<TierMark>,
     /// What the object itself has done and what that costs, where the host meters it. The
     /// lake's share is its table actors' and stands in `/metrics`.
     pub costs: Option<Costs>,
     /// High-water mark of the WebAssembly memory that the object shares, bytes; where there is one.
     pub memory_bytes: Option<u64>,
+}
+
+/// How far a tier has taken an object's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TierMark {
+    /// Everything up to here is in the tier.
+    pub sequence: Sequence,
+    /// Age of the oldest event that is not, milliseconds; 0 when there is none.
+    pub lag_millis: i64,
+}
+
+impl StateAnswer {
+    /// How far the tables are, all of them: the mark of the one furthest behind; `None` without any.
+    pub fn cold(&self) -> Option<TierMark> {
+        let sequence = self.lake.iter().map(|table| table.committed).min()?;
+        let lag_millis = self.lake.iter().map(|table| table.lag_millis).max()?;
+        Some(TierMark {
+            sequence,
+            lag_millis,
+        })
+    }
 }
 
 /// How far one collection's Iceberg tables are.
@@ -274,8 +298,24 @@ pub struct LakeStatus {
 /// Where changes can be brought up to date on request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tier {
+    /// Every tier there is.
+    All,
+    /// The cache.
+    Warm,
     /// The Iceberg tables.
     Cold,
+}
+
+impl Tier {
+    /// True when the cache is to be brought up to date.
+    pub fn is_warm(self) -> bool {
+        matches!(self, Self::All | Self::Warm)
+    }
+
+    /// True when the tables are to be brought up to date.
+    pub fn is_cold(self) -> bool {
+        matches!(self, Self::All | Self::Cold)
+    }
 }
 
 /// The name of an Iceberg table.

@@ -194,7 +194,7 @@ pub const ROUTES: &[Route] = &[
         .answers(&[(200, "", "")]),
     route("GET", "/v1/objects/{type}/{id}/state", Operation::State, "Says where the object and its lake tables stand")
         .answers(&[(200, JSON, "ObjectState")]),
-    route("POST", "/v1/objects/{type}/{id}/sync", Operation::Sync, "Answers once everything up to the present head is committed in a tier")
+    route("POST", "/v1/objects/{type}/{id}/sync", Operation::Sync, "Answers once everything up to the present head is in a tier, or in all of them")
         .body(&[(JSON, "Sync")]).answers(&[(200, JSON, "ObjectState")]),
     route("POST", "/v1/objects/{type}/{id}/{collection}", Operation::Write, "Writes a document or an array of them as one turn, or NDJSON as a series of turns")
         .query(&["mode", "source", "firstLine"]).headers(CALLER)

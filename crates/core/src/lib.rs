@@ -27,7 +27,7 @@ pub use folded::{BlobCache, CacheKey, Cached, OpenedBlob, RecentBlobs};
 mod input;
 pub use input::{
     BlobState, Caller, ChangesPage, ChangesRequest, Cursor, FoldedState, Found, Images, JsonObject,
-    Mutation, NewDocument, ObjectState, TurnReply, Written, WrittenOperation,
+    Mutation, NewDocument, ObjectState, TurnReply, Warning, Written, WrittenOperation,
 };
 
 mod document;
@@ -42,6 +42,7 @@ mod engine;
 pub use engine::{Command, Effect, Engine, Input, LogPolicy, Reply};
 
 mod delete_object;
+mod expire;
 mod mutate;
 mod upgrade;
 mod write;

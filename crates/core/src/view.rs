@@ -8,7 +8,9 @@ use crate::document::Prepared;
 use crate::folded::Folded;
 use crate::sql::{Sql, SqlValue, one, quoted};
 use crate::table::{blobs, cursors, log, meta, schema, wakes};
-use crate::{Address, BlobState, Cursor, Found, ObjectState, TypeSchema};
+use crate::{
+    Address, BlobState, Cursor, Found, HotPolicy, ObjectState, SyncPolicy, TypeSchema, Warning,
+};
 
 /// The schema in force, compiled. Cheap to keep beside a connection; [`View::refresh`] follows.
 #[derive(Clone, Debug)]
@@ -16,7 +18,12 @@ pub struct View {
     pub(crate) address: Address,
     pub(crate) version: u32,
     pub(crate) collections: Arc<Vec<Arc<Prepared>>>,
+    pub(crate) hot: HotPolicy,
+    pub(crate) sync: SyncPolicy,
 }
+
+/// Share of an object's size limit at which `state` warns, percent.
+const WARN_PERCENT: u64 = 80;
 
 impl View {
     /// Reads the schema of an object's database.
@@ -25,6 +32,8 @@ impl View {
             address: address.clone(),
             version: 0,
             collections: Arc::new(Vec::new()),
+            hot: HotPolicy::default(),
+            sync: SyncPolicy::default(),
         };
         view.refresh(sql)?;
         Ok(view)
@@ -42,6 +51,7 @@ impl View {
 
     pub(crate) fn adopt(&mut self, schema: TypeSchema) -> Result<()> {
         self.version = schema.version;
+        (self.hot, self.sync) = (schema.hot, schema.sync);
         let prepared = schema
             .collections
             .into_iter()
@@ -137,6 +147,7 @@ impl View {
             folded.extend((main.blobs > 0).then_some(main));
         }
         let (log_records, log_bytes) = log::size(sql)?;
+        let used_bytes = sql.used_bytes()?;
         Ok(ObjectState {
             status: meta::status(sql)?.name(),
             epoch: head.epoch,
@@ -150,6 +161,9 @@ impl View {
             blobs: blobs::size(sql)?,
             log_records,
             log_bytes,
+            used_bytes,
+            used_bytes_max: self.hot.max_bytes,
+            warnings: self.warnings(used_bytes),
             cursors: cursors::list(sql)?,
             wakes: wakes::list(sql)?,
         })
@@ -169,6 +183,30 @@ impl View {
     /// `corrupt` when it is gone.
     pub fn blob(&self, sql: &dyn Sql, id: u64) -> Result<Vec<u8>> {
         blobs::body(sql, id)
+    }
+
+    /// True when a database of this size is close to the object's limit, or over it.
+    pub fn is_nearly_full(&self, used_bytes: u64) -> bool {
+        used_bytes >= self.hot.max_bytes / 100 * WARN_PERCENT
+    }
+
+    /// What an operator should see to before writes are refused.
+    fn warnings(&self, used_bytes: u64) -> Vec<Warning> {
+        if !self.is_nearly_full(used_bytes) {
+            return Vec::new();
+        }
+        let max = self.hot.max_bytes;
+        let message = format!(
+            "the object's database holds {used_bytes} of {max} bytes (hot.max_size); at the limit \
+             it takes deletes only"
+        );
+        let code = "object_nearly_full";
+        vec![Warning { code, message }]
+    }
+
+    /// How the object's log goes to its tables.
+    pub fn sync_policy(&self) -> SyncPolicy {
+        self.sync
     }
 
     /// Where a reader stands who has seen everything.

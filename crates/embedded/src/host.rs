@@ -165,13 +165,16 @@ impl ObjectHost for Embedded {
         Ok(StateAnswer {
             object: state,
             lake,
+            warm: None,
             costs: Some(Costs::of(meter)),
             memory_bytes: None,
         })
     }
 
     async fn sync(&self, object: &Address, tier: Tier) -> Result<StateAnswer> {
-        let Tier::Cold = tier;
+        if !tier.is_cold() {
+            return self.state(object).await;
+        }
         let schema = self.shared.registry.newest(&object.type_name)?;
         let head = self
             .readers
@@ -320,7 +323,7 @@ impl Directory for Embedded {
             tables.push(TableGauges {
                 type_name: table.type_name,
                 collection: table.id,
-                gauges: state.status.gauges().to_vec(),
+                gauges: state.status.gauges(clock::now()).to_vec(),
                 failing: state.error.is_some(),
             });
         }

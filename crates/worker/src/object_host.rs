@@ -115,13 +115,16 @@ impl ObjectHost for Object {
         Ok(StateAnswer {
             object: state,
             lake,
+            warm: None,
             costs: Some(Costs::of(self.meter()?)),
             memory_bytes: Some(js::memory_bytes()),
         })
     }
 
     async fn sync(&self, object: &Address, tier: Tier) -> Result<StateAnswer> {
-        let Tier::Cold = tier;
+        if !tier.is_cold() {
+            return self.state(object).await;
+        }
         let schema = self.schema().await?;
         let head = self.read(|view, sql| view.offset(sql))?.sequence;
         for _ in 0..SYNC_ROUNDS {

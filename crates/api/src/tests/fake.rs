@@ -9,14 +9,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Value as Json, json};
 use tidelog_core::{
     Address, Caller, ChangesPage, ChangesRequest, Found, Mutation, ObjectState, TurnReply,
-    TypeSchema, TypeSpec, Written, WrittenOperation,
+    TypeSchema, TypeSpec, Warning, Written, WrittenOperation,
 };
 use tidelog_log::{Epoch, Error, Hash, Kind, Offset, Result, Sequence, StartAt};
 
 use crate::{
-    ApiSettings, Body, BodySource, Costs, Directory, Host, LoadedTable, Meter, ObjectHost,
-    ObjectList, ObjectPage, QueryAnswer, Request, Response, StateAnswer, TableName, Tier,
-    TypeSummary, handle,
+    ApiSettings, Body, BodySource, Costs, Directory, Host, LakeStatus, LoadedTable, Meter,
+    ObjectHost, ObjectList, ObjectPage, QueryAnswer, Request, Response, StateAnswer, TableName,
+    Tier, TypeSummary, handle,
 };
 
 #[derive(Default)]
@@ -155,10 +155,24 @@ impl ObjectHost for Fake {
                 blobs: (0, 0),
                 log_records: 1,
                 log_bytes: 100,
+                used_bytes: 900,
+                used_bytes_max: 1_000,
+                warnings: vec![Warning {
+                    code: "object_nearly_full",
+                    message: "900 of 1000".to_owned(),
+                }],
                 cursors: Vec::new(),
                 wakes: Vec::new(),
             },
-            lake: Vec::new(),
+            lake: vec![LakeStatus {
+                collection: "flights".to_owned(),
+                accepted: Sequence(2),
+                committed: Sequence(1),
+                lag_events: 1,
+                lag_millis: 30,
+                error: None,
+            }],
+            warm: None,
             costs: Some(Costs::of(Meter {
                 rows_written: 3,
                 requests: 2,
