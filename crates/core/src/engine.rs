@@ -7,7 +7,7 @@ use tidelog_log::{Error, Kind, Result, Sequence};
 use crate::sql::{Sql, atomically};
 use crate::table::log::Head;
 use crate::table::{cursors, idempotency, log, meta, wakes};
-use crate::{Address, Caller, Mutation, ObjectState, TurnReply, TypeSchema, View};
+use crate::{Address, Caller, Mutation, ObjectState, Touched, TurnReply, TypeSchema, View};
 
 /// How long the log keeps what every destination has committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +106,8 @@ pub struct Engine {
     undone: bool,
     pub(crate) remembered: u64,
     pub(crate) log_bytes: u64,
+    /// Which events last touched which collections, as far as it is known here.
+    pub(crate) touched: Touched,
 }
 
 impl Engine {
@@ -118,10 +120,12 @@ impl Engine {
         atomically(sql, || {
             crate::table::create(sql)?;
             meta::claim(sql, address)?;
+            let head = log::head(sql)?;
             Ok(Self {
                 view: View::open(sql, address)?,
                 policy,
-                head: log::head(sql)?,
+                touched: Touched::since(&head),
+                head,
                 status: meta::status(sql)?,
                 fenced: false,
                 undone: false,
@@ -189,6 +193,11 @@ impl Engine {
     /// What a reader of this connection sees, the turn just made included.
     pub fn view(&self) -> &View {
         &self.view
+    }
+
+    /// Which events last touched which collections, for [`View::stamp`].
+    pub fn touched(&self) -> &Touched {
+        &self.touched
     }
 
     /// `active`, `deleting` or `deleted`.

@@ -182,6 +182,7 @@ impl Engine {
         if count == 0 {
             return Ok(());
         }
+        let collections = writer.collections().to_vec();
         let (record, hash) = writer.finish()?;
         log::append(sql, header.first_sequence, &record)?;
         self.log_bytes += record.len() as u64;
@@ -206,6 +207,7 @@ impl Engine {
             hash,
             timestamp: header.timestamp,
         };
+        self.touched.note(&self.head, &collections);
         Ok(())
     }
 }
