@@ -112,6 +112,7 @@ pub const CODES: &[Code] = &[
     code(Conflict, "document_referenced", "Another document refers to the one to be removed."),
     code(Conflict, "duplicate_key", "An insert's key is taken."),
     code(Conflict, "idempotency_key_reused", "The idempotency key came before with another body."),
+    code(Conflict, "location_change_unsupported", "The bucket and prefix of a registered collection's tables cannot change."),
     code(Conflict, "not_a_turn_boundary", "A range between actors does not end with a turn."),
     code(Conflict, "object_deleting", "The object is being deleted and takes no writes."),
     code(Conflict, "partition_change_unsupported", "The partitions of a registered collection cannot change."),

@@ -12,8 +12,9 @@ pub use address::{ActorKind, Address, NAMESPACE, check_name, check_object_id};
 
 mod schema;
 pub use schema::{
-    CheckSpec, ColdSpec, Collection, CollectionSpec, Field, FieldSpec, Index, IndexSpec,
-    PartitionSpec, Transform, TypeSchema, TypeSpec,
+    CheckSpec, ColdPolicy, ColdSpec, Collection, CollectionHot, CollectionSpec, CompressionCodec,
+    Field, FieldSpec, HotPolicy, HotSpec, Index, IndexSpec, PartitionSpec, Quantity, Retention,
+    RetentionSpec, SyncPolicy, SyncSpec, Transform, TypeSchema, TypeSpec, WarmPolicy, WarmSpec,
 };
 
 mod table;

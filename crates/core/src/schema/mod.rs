@@ -2,10 +2,23 @@
 
 mod spec;
 pub use spec::{
-    CheckSpec, ColdSpec, CollectionSpec, FieldSpec, IndexSpec, PartitionSpec, Transform, TypeSpec,
+    CheckSpec, CollectionSpec, FieldSpec, IndexSpec, PartitionSpec, Transform, TypeSpec,
+};
+
+mod limits;
+mod quantity;
+pub use quantity::Quantity;
+
+mod tiers;
+pub use tiers::{ColdSpec, HotSpec, RetentionSpec, SyncSpec, WarmSpec};
+
+mod policy;
+pub use policy::{
+    ColdPolicy, CollectionHot, CompressionCodec, HotPolicy, Retention, SyncPolicy, WarmPolicy,
 };
 
 mod stored;
 pub use stored::{Collection, Field, Index, TypeSchema};
 
 mod register;
+mod resolve;

@@ -6,6 +6,8 @@ use regex_lite::Regex;
 use tidelog_log::limits::{COLLECTIONS_MAX, COLUMNS_MAX, FIELDS_MAX, VECTOR_LENGTH_MAX};
 use tidelog_log::{Error, FieldId, FieldType, Result, Value};
 
+use super::policy::ColdPolicy;
+use super::resolve::TypePolicies;
 use super::spec::{CollectionSpec, FieldSpec, IndexSpec, PartitionSpec, Transform, TypeSpec};
 use super::stored::{Collection, Field, Index, TypeSchema};
 use crate::address::check_name;
@@ -20,6 +22,7 @@ impl TypeSchema {
     pub fn register(previous: Option<&Self>, spec: &TypeSpec) -> Result<Self> {
         check_name("type", &spec.name)?;
         limit("collections", spec.collections.len(), COLLECTIONS_MAX)?;
+        let policies = TypePolicies::of(spec)?;
         let mut next_id = previous.map_or(1, |old| 1 + last_id(&old.collections));
         let mut collections = Vec::new();
         for (name, collection) in &spec.collections {
@@ -28,7 +31,8 @@ impl TypeSchema {
             let id = before.map_or(next_id, |c| c.id);
             next_id += u32::from(before.is_none());
             let place = format!("collections.{name}");
-            collections.push(register(before, id, name, collection).map_err(|e| e.within(&place))?);
+            let registered = register(before, id, name, collection, &policies);
+            collections.push(registered.map_err(|e| e.within(&place))?);
         }
         if let Some(old) = previous {
             check_kept(old, &collections)?;
@@ -42,6 +46,9 @@ impl TypeSchema {
             version,
             description,
             collections,
+            hot: policies.hot,
+            warm: policies.warm,
+            sync: policies.sync,
         };
         Ok(match previous {
             Some(old)
@@ -113,6 +120,7 @@ fn register(
     id: u32,
     name: &str,
     spec: &CollectionSpec,
+    policies: &TypePolicies,
 ) -> Result<Collection> {
     limit("fields", spec.fields.len(), FIELDS_MAX)?;
     let fields = register_fields(before, spec)?;
@@ -135,17 +143,14 @@ fn register(
         register_index(index, &find).map_err(|e| e.within(format!("indexes[{at}]")))
     });
     let indexes = indexes.collect::<Result<Vec<_>>>()?;
+    let policies = policies.collection(name, spec, &fields)?;
     let mut timed = BTreeSet::new();
-    for (at, partition) in spec.cold.partition_by.iter().enumerate() {
+    for (at, partition) in policies.cold.partition_by.iter().enumerate() {
         check_partition(partition, &find, &mut timed)
             .map_err(|e| e.within(format!("cold.partition_by[{at}]")))?;
     }
-    if before.is_some_and(|old| old.cold.partition_by != spec.cold.partition_by) {
-        return Err(Error::conflict(
-            "partition_change_unsupported",
-            "the partitions of a registered collection cannot change",
-        )
-        .at("cold.partition_by"));
+    if let Some(old) = before {
+        check_same_tables(&old.cold, &policies.cold).map_err(|e| e.within("cold"))?;
     }
     let (name, description) = (name.to_owned(), spec.description.clone());
     Ok(Collection {
@@ -155,8 +160,30 @@ fn register(
         key,
         fields,
         indexes,
-        cold: spec.cold.clone(),
+        cold: policies.cold,
+        hot: policies.hot,
+        warm: policies.warm,
+        retention: policies.retention,
     })
+}
+
+/// Refuses what would leave a table's files behind or cut them differently.
+fn check_same_tables(old: &ColdPolicy, new: &ColdPolicy) -> Result<()> {
+    if old.partition_by != new.partition_by {
+        let message = "the partitions of a registered collection cannot change";
+        let error = Error::conflict("partition_change_unsupported", message);
+        return Err(error.at("partition_by"));
+    }
+    for (name, old, new) in [
+        ("bucket", &old.bucket, &new.bucket),
+        ("prefix", &old.prefix, &new.prefix),
+    ] {
+        if old != new {
+            let message = format!("the tables are at {name} {old:?} and do not move to {new:?}");
+            return Err(Error::conflict("location_change_unsupported", message).at(name));
+        }
+    }
+    Ok(())
 }
 
 fn register_fields(before: Option<&Collection>, spec: &CollectionSpec) -> Result<Vec<Field>> {

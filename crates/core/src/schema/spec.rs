@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use tidelog_log::{Error, FieldType, Result};
 
+use super::tiers::{ColdSpec, HotSpec, RetentionSpec, SyncSpec, WarmSpec};
+
 /// A type as declared: a name and its collections.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,6 +18,21 @@ pub struct TypeSpec {
     /// What it is for.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
+    /// The objects' databases, and defaults for the collections' part in them.
+    #[serde(default)]
+    pub hot: HotSpec,
+    /// Defaults for the collections' part in the cache, and which of them are pushed to it.
+    #[serde(default)]
+    pub warm: WarmSpec,
+    /// Defaults for the collections' Iceberg tables.
+    #[serde(default)]
+    pub cold: ColdSpec,
+    /// How an object's log goes to its tables.
+    #[serde(default)]
+    pub sync: SyncSpec,
+    /// Default for the age at which the collections' documents are deleted.
+    #[serde(default)]
+    pub retention: RetentionSpec,
     /// Its collections by name.
     pub collections: BTreeMap<String, CollectionSpec>,
 }
@@ -36,9 +53,18 @@ pub struct CollectionSpec {
     /// Secondary indexes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub indexes: Vec<IndexSpec>,
-    /// The Iceberg tables of this collection.
+    /// Its part in the objects' databases.
+    #[serde(default)]
+    pub hot: HotSpec,
+    /// Its part in the cache.
+    #[serde(default)]
+    pub warm: WarmSpec,
+    /// Its Iceberg tables.
     #[serde(default)]
     pub cold: ColdSpec,
+    /// The age at which its documents are deleted.
+    #[serde(default)]
+    pub retention: RetentionSpec,
 }
 
 /// A field as declared.
@@ -125,26 +151,6 @@ pub struct IndexSpec {
     /// Index only documents whose fields equal these values (null: has no value).
     #[serde(default, rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
     pub only: BTreeMap<String, Json>,
-}
-
-/// The Iceberg tables of a collection.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ColdSpec {
-    /// Sync this collection to its tables.
-    pub enabled: bool,
-    /// Partition columns of the tables.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub partition_by: Vec<PartitionSpec>,
-}
-
-impl Default for ColdSpec {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            partition_by: Vec::new(),
-        }
-    }
 }
 
 /// One partition column.

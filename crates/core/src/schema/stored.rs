@@ -7,7 +7,10 @@ use tidelog_log::{Error, FieldId, FieldType, Result};
 
 use crate::Address;
 
-use super::spec::{CheckSpec, ColdSpec};
+use super::policy::{
+    ColdPolicy, CollectionHot, HotPolicy, Retention, SyncPolicy, WarmPolicy, is_default,
+};
+use super::spec::CheckSpec;
 
 /// One immutable version of a type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +25,15 @@ pub struct TypeSchema {
     pub description: String,
     /// By ascending id.
     pub collections: Vec<Collection>,
+    /// The objects' databases.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub hot: HotPolicy,
+    /// The cache, for what is no collection's.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub warm: WarmPolicy,
+    /// How an object's log goes to its tables.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub sync: SyncPolicy,
 }
 
 /// A registered collection.
@@ -43,7 +55,16 @@ pub struct Collection {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub indexes: Vec<Index>,
     /// The Iceberg tables.
-    pub cold: ColdSpec,
+    pub cold: ColdPolicy,
+    /// Its part in the objects' databases.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub hot: CollectionHot,
+    /// Its part in the cache.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub warm: WarmPolicy,
+    /// When its documents are deleted for their age; `None`: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
 }
 
 /// A registered field.
