@@ -69,13 +69,14 @@ pub(crate) async fn sync<H: ObjectHost, B: BodySource>(
         return Err(Error::invalid("invalid_body", message).at(other.as_str()));
     }
     let tier = match body.get("tier").and_then(Json::as_str) {
+        Some("warm") => Tier::Warm,
         Some("cold") => Tier::Cold,
         Some(_) => {
-            let message = "sync knows the tier \"cold\" only";
+            let message = "sync knows the tiers \"warm\" and \"cold\"";
             return Err(Error::new(Kind::Unsupported, "tier_unsupported", message).at("tier"));
         }
         None => {
-            let message = "the body is {\"tier\": \"cold\"}";
+            let message = "the body is {\"tier\": \"warm\"} or {\"tier\": \"cold\"}";
             return Err(Error::invalid("invalid_body", message).at("tier"));
         }
     };
@@ -87,6 +88,10 @@ fn answer_json(object: &Address, answer: &StateAnswer) -> Json {
     let mut state = state_json(object, &answer.object, &answer.lake);
     if let Some(costs) = &answer.costs {
         state["costs"] = json!(costs);
+    }
+    if let Some(warm) = &answer.warm {
+        state["lastWarmSequence"] = json!(warm.last_sequence);
+        state["warm"] = json!(warm);
     }
     if let Some(bytes) = answer.memory_bytes {
         state["memory"] = json!({ "wasmBytes": bytes });

@@ -130,6 +130,11 @@ impl View {
         })
     }
 
+    /// Whether the cache keeps anything of this object's collections.
+    pub fn is_warm(&self) -> bool {
+        self.collections.iter().any(|p| p.collection.warm.enabled)
+    }
+
     /// Refuses to answer a reader who has seen more than is here, or another history.
     ///
     /// # Errors
@@ -137,7 +142,9 @@ impl View {
     pub fn check_at_least(&self, sql: &dyn Sql, wanted: Offset) -> Result<()> {
         let head = log::head(sql)?;
         let epochs = lineage::epochs(sql)?;
-        let known = epochs.iter().position(|opened| opened.epoch == wanted.epoch);
+        let known = epochs
+            .iter()
+            .position(|opened| opened.epoch == wanted.epoch);
         // Before the first event of a log a reader was given position 0 of no epoch.
         let nothing = wanted.epoch == Epoch(0) && wanted.sequence == Sequence(0);
         let within = known.is_some_and(|at| {
@@ -185,7 +192,9 @@ impl View {
                     changed.more = true;
                     return Ok(changed);
                 }
-                changed.keys.insert((event.collection.to_string(), event.key));
+                changed
+                    .keys
+                    .insert((event.collection.to_string(), event.key));
             }
         }
         changed.more = at < head.sequence;

@@ -42,6 +42,7 @@ mod signals;
 
 mod pump;
 mod tables;
+mod warm;
 
 mod host;
 mod http;

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Value as Json, json};
 use tidelog_core::{
-    Address, Caller, ChangesPage, ChangesRequest, Found, Mutation, ObjectState, TurnReply,
+    Address, Caller, ChangesPage, ChangesRequest, Found, Mutation, ObjectState, Stamp, TurnReply,
     TypeSchema, TypeSpec, Written, WrittenOperation,
 };
 use tidelog_log::{Epoch, Error, Hash, Kind, Offset, Result, Sequence, StartAt};
@@ -35,6 +35,15 @@ pub(super) fn offset(sequence: u64) -> Offset {
     Offset {
         epoch: Epoch(1),
         sequence: Sequence(sequence),
+    }
+}
+
+fn stamp(sequence: u64) -> Stamp {
+    Stamp {
+        offset: offset(sequence),
+        touched: Sequence(sequence),
+        mark: 0,
+        schema_version: 1,
     }
 }
 
@@ -72,23 +81,30 @@ impl ObjectHost for Fake {
         })
     }
 
-    async fn get(&self, _: &Address, _: &str, key: &str) -> Result<Found> {
+    async fn get(
+        &self,
+        _: &Address,
+        _: &str,
+        key: &str,
+        _: Option<Offset>,
+    ) -> Result<(Found, Stamp)> {
         if key == "none" {
             return Err(Error::not_found("unknown_document", "not there"));
         }
         let document = json!({ "key": key }).as_object().cloned().unwrap();
-        Ok(Found {
+        let found = Found {
             key: key.to_owned(),
             version: Sequence(5),
             document,
-        })
+        };
+        Ok((found, stamp(5)))
     }
 
     async fn query(&self, _: &Address, _: &str, query: Json) -> Result<QueryAnswer> {
         Ok(QueryAnswer {
             rows: query.as_object().cloned().into_iter().collect(),
             next: Some("more".to_owned()),
-            offset: offset(2),
+            stamp: stamp(2),
         })
     }
 
@@ -163,6 +179,7 @@ impl ObjectHost for Fake {
                 events: 2,
                 ..Meter::default()
             })),
+            warm: None,
             memory_bytes: None,
         })
     }
