@@ -55,6 +55,11 @@ impl Touched {
         }
     }
 
+    /// What happened after this event, the engine that remembers it has written.
+    pub fn known_since(&self) -> Sequence {
+        self.base.sequence
+    }
+
     /// Notes the record that became the head, and the ids of the collections in it.
     pub(crate) fn note(&mut self, head: &Head, collections: &[u32]) {
         let place = Place::of(head);

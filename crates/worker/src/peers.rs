@@ -71,7 +71,9 @@ impl Peers {
             let overloaded = js_sys::Reflect::get(&e, &JsValue::from_str("overloaded"));
             match overloaded.is_ok_and(|value| value.is_truthy()) {
                 true => Error::unavailable("busy", format!("the object is overloaded: {message}")),
-                false => Error::unavailable("actor_reset", format!("the object was reset: {message}")),
+                false => {
+                    Error::unavailable("actor_reset", format!("the object was reset: {message}"))
+                }
             }
         };
         let namespace =

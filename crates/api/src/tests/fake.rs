@@ -1,7 +1,7 @@
 //! A host without an engine: it answers, records what was written, and its clock is a number.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -14,9 +14,9 @@ use tidelog_core::{
 use tidelog_log::{Epoch, Error, Hash, Kind, Offset, Result, Sequence, StartAt};
 
 use crate::{
-    ApiSettings, Body, BodySource, Costs, Directory, Host, LoadedTable, Meter, ObjectHost,
-    ObjectList, ObjectPage, QueryAnswer, Request, Response, StateAnswer, TableName, Tier,
-    TypeSummary, handle,
+    ApiSettings, Body, BodySource, Cache, CacheKey, Costs, Directory, Entry, Figures, Host, Keep,
+    LoadedTable, Meter, ObjectHost, ObjectList, ObjectPage, QueryAnswer, Request, Response,
+    StateAnswer, TableName, Tier, TypeSummary, WarmHost, handle,
 };
 
 #[derive(Default)]
@@ -28,6 +28,7 @@ pub(super) struct Fake {
     /// What arrives at each wait; a wait with nothing left runs out.
     pub(super) arrivals: Mutex<VecDeque<&'static str>>,
     pub(super) closed: bool,
+    pub(super) figures: Figures,
     pub(super) turns: Mutex<Vec<(Caller, Vec<Mutation>)>>,
 }
 
@@ -187,6 +188,39 @@ impl ObjectHost for Fake {
     async fn sync(&self, object: &Address, _: Tier) -> Result<StateAnswer> {
         self.state(object).await
     }
+}
+
+impl WarmHost for Fake {
+    type Cache = Forgetful;
+
+    fn cache(&self) -> &Forgetful {
+        &Forgetful
+    }
+
+    fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    async fn newest(&self, name: &str) -> Result<Arc<TypeSchema>> {
+        Err(Error::not_found("unknown_type", format!("no type {name}")))
+    }
+
+    fn entropy(&self) -> [u8; 16] {
+        [7; 16]
+    }
+}
+
+/// A cache that keeps nothing.
+pub(super) struct Forgetful;
+
+impl Cache for Forgetful {
+    async fn get(&self, _: &CacheKey) -> Option<Entry> {
+        None
+    }
+
+    async fn put(&self, _: &CacheKey, _: Entry, _: Keep) {}
+
+    async fn delete(&self, _: &CacheKey) {}
 }
 
 impl Directory for Fake {

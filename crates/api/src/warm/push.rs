@@ -40,8 +40,9 @@ impl Push {
             .any(|c| c.warm.enabled && c.warm.push)
     }
 
-    /// Gathers what changed after `after`; without it, where collections stand. Bounded: of what is
-    /// beyond it reads will find the pointer moved, and fill the cache themselves.
+    /// Gathers what changed after `after`, or since the object's engine was opened; where that is not
+    /// known, where collections stand. Bounded: of what is beyond it reads will find the pointer moved,
+    /// and fill the cache themselves.
     ///
     /// # Errors
     /// What the database says.
@@ -70,6 +71,7 @@ impl Push {
                     .push((collection.name.clone(), collection.warm, stamp));
             }
         }
+        let after = after.or_else(|| touched.map(Touched::known_since));
         if let (Some(after), false) = (after, push.closed) {
             push.read_images(view, sql, after)?;
         }

@@ -238,6 +238,8 @@ fn changes_of_listed_collections_are_pushed() {
         shop.ask_with(line, &[], br#"{"tier":"warm"}"#).json()
     };
     assert_eq!(sync(&shop)["lastWarmSequence"], 1);
+    let first = shop.ask("GET /v1/objects/shop/one/pushed/a?consistency=warm");
+    assert_eq!((first.n(), first.header("tidelog-cache")), (1, "hit"));
     shop.write("pushed", "a", 2);
     shop.write("pushed", "b", 3);
     let state = sync(&shop);
