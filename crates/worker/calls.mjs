@@ -129,18 +129,46 @@ export class Calls {
     return value;
   }
 
-  #exchange({ method, path, query = {}, options, body, reads = false }) {
-    const bytes = body === undefined ? undefined : bytesFrom(body);
-    const headers = headersFrom(options);
+  #exchange({ method, path, query = {}, options, body, bytes = body === undefined ? undefined : bytesFrom(body), more = [], reads = false }) {
+    const headers = [...headersFrom(options), ...more];
     return this.#send({ method, path, query: queryFrom(query), headers, body: bytes, reads });
   }
 
-  async get(collection, key) {
+  async get(collection, key, { consistency, atLeast } = {}) {
     const path = `${segment(collection)}/${segment(key)}`;
-    const { status, headers, body } = await this.#exchange({ method: "GET", path, reads: true });
+    const query = { consistency, atLeast };
+    const { status, headers, body } = await this.#exchange({ method: "GET", path, query, reads: true });
     const value = JSON.parse(decoder.decode(body));
     if (status < 400) return { key, version: Number(headerOf(headers, "etag").replaceAll('"', "")), document: value };
     if (value.code === "unknown_document") return null;
+    throw new TidelogError(value);
+  }
+
+  async cacheGet(key) {
+    const { status, headers, body } = await this.#exchange({ method: "GET", path: `cache/${segment(key)}`, reads: true });
+    if (status < 400) {
+      const [contentType, age] = [headerOf(headers, "content-type"), Number(headerOf(headers, "age"))];
+      return { body: body ?? new Uint8Array(), contentType, age };
+    }
+    return this.#unless("unknown_cache_entry", body, null);
+  }
+
+  async cachePut(key, value, { contentType = "application/octet-stream", ttl } = {}) {
+    const bytes = typeof value === "string" ? encoder.encode(value) : new Uint8Array(value);
+    const more = ["content-type", headerText("Content-Type", contentType)];
+    const { status, body } = await this.#exchange({ method: "PUT", path: `cache/${segment(key)}`, query: { ttl }, bytes, more });
+    if (status >= 400) this.#unless(undefined, body);
+  }
+
+  async cacheDelete(key) {
+    const { status, body } = await this.#exchange({ method: "DELETE", path: `cache/${segment(key)}` });
+    if (status >= 400) this.#unless(undefined, body);
+  }
+
+  /// A refusal as an error, or what it means where it has one code.
+  #unless(code, body, meaning) {
+    const value = JSON.parse(decoder.decode(body));
+    if (value.code === code) return meaning;
     throw new TidelogError(value);
   }
 
@@ -246,10 +274,13 @@ function codedError(error) {
 /// deployed, moved); writes are not: their caller has the idempotency key.
 export class ObjectClient extends RpcTarget {
   #stub;
+  /// Calls through the cache.
+  #warm;
 
-  constructor(stub) {
+  constructor(stub, send) {
     super();
     this.#stub = stub;
+    this.#warm = new Calls(send);
   }
 
   async #call(name, args) {
@@ -270,15 +301,26 @@ export class ObjectClient extends RpcTarget {
   update(...args) { return this.#call("update", args); }
   delete(...args) { return this.#call("delete", args); }
   batch(...args) { return this.#call("batch", args); }
-  get(...args) { return this.#call("get", args); }
-  query(...args) { return this.#call("query", args); }
+  get(collection, key, options) {
+    if (options?.consistency === "warm") return this.#warm.get(collection, key, options);
+    return this.#call("get", [collection, key, options]);
+  }
+
+  query(collection, query) {
+    if (query?.consistency === "warm") return this.#warm.call("query", [collection, query]);
+    return this.#call("query", [collection, query]);
+  }
+
+  cacheGet(...args) { return this.#warm.cacheGet(...args); }
+  cachePut(...args) { return this.#warm.cachePut(...args); }
+  cacheDelete(...args) { return this.#warm.cacheDelete(...args); }
   changes(...args) { return this.#call("changes", args); }
   state() { return this.#call("state", []); }
   sync(...args) { return this.#call("sync", args); }
   deleteObject(...args) { return this.#call("deleteObject", args); }
 
   rows(collection, query) {
-    return rows((...args) => this.#call("query", args), collection, query);
+    return rows((...args) => this.query(...args), collection, query);
   }
 
   subscribe(options) {

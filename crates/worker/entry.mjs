@@ -2,7 +2,8 @@
 
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 import { Calls, ObjectClient, TidelogError, follow, rows, segment, subscribe } from "./calls.mjs";
-import { bodyOf, drain, failureResponse, headersOf, lostDocument, problemResponse, responseOf } from "./http.mjs";
+import { answered, forward, isCacheEntry, lookedAt, sender, stubOf } from "./front.mjs";
+import { bodyOf, drain, failureResponse, headersOf, responseOf } from "./http.mjs";
 import { accept, advance } from "./sockets.mjs";
 import { Held, nameOf } from "./instance.mjs";
 
@@ -48,6 +49,7 @@ export class TidelogObject extends Actor {
     if (request.headers.get("upgrade") === "websocket" && url.pathname.endsWith("/changes")) {
       return accept(this.ctx, this.held, url.search.slice(1));
     }
+    if (isCacheEntry(url)) return await answered(this.env, request, url, await bodyOf(request));
     const [headers, body] = [headersOf(request), await bodyOf(request)];
     const queries = request.method === "POST" && url.pathname.endsWith("/query");
     const whole = body === undefined || body instanceof Uint8Array;
@@ -106,6 +108,10 @@ export class TidelogObject extends Actor {
     }
   }
 
+  #cached() {
+    return new Calls(sender(this.env, this.held.now((actor) => actor.name())));
+  }
+
   insert(...args) { return this.#calls.call("insert", args); }
   upsert(...args) { return this.#calls.call("upsert", args); }
   put(...args) { return this.#calls.call("put", args); }
@@ -116,7 +122,10 @@ export class TidelogObject extends Actor {
   state() { return this.#calls.call("state", []); }
   sync(...args) { return this.#calls.call("sync", args); }
   deleteObject(...args) { return this.#calls.call("deleteObject", args); }
-  get(collection, key) { return this.#calls.get(collection, key); }
+  get(collection, key, options) { return this.#calls.get(collection, key, options); }
+  cacheGet(...args) { return this.#cached().cacheGet(...args); }
+  cachePut(...args) { return this.#cached().cachePut(...args); }
+  cacheDelete(...args) { return this.#cached().cacheDelete(...args); }
   changes(options) { return this.#calls.changes(options); }
   rows(collection, query) { return rows((...args) => this.#durably(this.query(...args)), collection, query); }
   subscribe(options) { return subscribe((page) => this.#durably(this.changes(page)), options); }
@@ -151,30 +160,17 @@ export class TidelogCatalog extends Actor {
   }
 }
 
-const fronts = new WeakMap();
-
-/// The front of one environment; the isolate keeps it.
-function frontOf(env) {
-  if (!fronts.has(env)) fronts.set(env, new Held((wasm) => new wasm.Front(env)));
-  return fronts.get(env);
-}
-
 /// HTTP for everyone, typed calls for other Workers.
 export default class Tidelog extends WorkerEntrypoint {
   async fetch(request) {
     const url = new URL(request.url);
-    // What is an object's is read where the object is.
-    const plain = this.env.TIDELOG_TOKEN ? undefined : plainNameOf(url.pathname);
-    if (plain !== undefined) return await forward(stubOf(this.env, plain), request);
-    const body = url.pathname.startsWith("/v1/objects/") ? undefined : await bodyOf(request);
-    const reads = request.method === "GET" || request.method === "HEAD";
     try {
-      const answer = await frontOf(this.env).call(reads, (front) =>
-        front.fetch(request.method, url.pathname, url.search.slice(1), headersOf(request), body),
-      );
-      if (answer.status >= 400) await drain(body);
-      if (typeof answer !== "string") return responseOf(answer);
-      return await forward(stubOf(this.env, answer), request);
+      if (!url.pathname.startsWith("/v1/objects/")) return await answered(this.env, request, url, await bodyOf(request));
+      // What is an object's is read where the object is, unless the cache may have it.
+      const { warm, body, onwards } = await lookedAt(request, url);
+      const plain = warm || this.env.TIDELOG_TOKEN ? undefined : plainNameOf(url.pathname);
+      if (plain !== undefined) return await forward(this.env, plain, onwards);
+      return await answered(this.env, request, url, warm ? body : undefined, onwards);
     } catch (error) {
       return failureResponse(error);
     }
@@ -188,15 +184,7 @@ export default class Tidelog extends WorkerEntrypoint {
     } catch (document) {
       throw new TidelogError(JSON.parse(document));
     }
-    return new ObjectClient(() => stubOf(this.env, name));
-  }
-}
-
-async function forward(stub, request) {
-  try {
-    return await stub.fetch(request);
-  } catch (error) {
-    return problemResponse(lostDocument(error));
+    return new ObjectClient(() => stubOf(this.env, name), sender(this.env, name));
   }
 }
 
@@ -209,8 +197,4 @@ function plainNameOf(path) {
   const [, type, id] = PLAIN.exec(path) ?? [];
   if (type === undefined || type.startsWith("sqlite_")) return undefined;
   return `default/object/${type}/${id}/0`;
-}
-
-function stubOf(env, name) {
-  return env.OBJECT.get(env.OBJECT.idFromName(name));
 }

@@ -16,6 +16,8 @@ const READ = [
   "idempotency-key",
   "if-match",
   "if-none-match",
+  "tidelog-stamp",
+  "tidelog-warm",
   "traceparent",
   "x-correlation-id",
   "x-source",

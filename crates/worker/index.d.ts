@@ -75,8 +75,37 @@ export interface Query {
   aggregate?: { [output: string]: { [aggregateFunction: string]: string } };
   timeRange?: { field?: string; from?: string; to?: string };
   partitions?: { [column: string]: Json };
+  /** Where the answer may come from; `docs/caching.md`. */
+  consistency?: Consistency;
   /** An offset that the answer must have seen. */
   atLeast?: string;
+}
+
+/**
+ * `strong`: the object's answer, now. `warm`: also a kept one that is younger than the collection's
+ * TTL, when it is asked through `env.TIDELOG` (a stub of `env.OBJECT` is the object itself).
+ */
+export type Consistency = "strong" | "warm";
+
+export interface ReadOptions {
+  consistency?: Consistency;
+  /** An offset that the answer must have seen, such as a write's: read your writes. */
+  atLeast?: string;
+}
+
+/** An entry of the cache beside an object. */
+export interface CacheEntry {
+  body: Uint8Array;
+  contentType: string;
+  /** Whole seconds since it was put. */
+  age: number;
+}
+
+export interface CachePutOptions {
+  /** Given back with the entry; `application/octet-stream` unless said. */
+  contentType?: string;
+  /** How long to keep it: seconds, or text such as "5m", "2h", "7d"; the type's default TTL unless said. */
+  ttl?: number | string;
 }
 
 export interface QueryAnswer {
@@ -167,6 +196,19 @@ export interface TierLag {
   millis: number;
 }
 
+/** The cache's part in an object, since the object and the isolates in front of it were loaded. */
+export interface WarmState {
+  lagEvents: number;
+  /** Age of the oldest event that is not pushed, milliseconds. */
+  lagMillis: number;
+  hits: number;
+  misses: number;
+  /** Found, but too old or before `atLeast`. */
+  stale: number;
+  ageMillisTotal: number;
+  ageMillisMax: number;
+}
+
 /** Where an object and its lake tables stand. */
 export interface ObjectState {
   type: string;
@@ -193,6 +235,7 @@ export interface ObjectState {
   cursors: { destination: string; committed: number; updated: number }[];
   lake: LakeState[];
   wakes: { name: string; next: string; attempts: number }[];
+  warm?: WarmState;
   /** Not in the answer of `deleteObject`. */
   costs?: Costs;
   memory?: { wasmBytes: number };
@@ -212,7 +255,7 @@ export interface ObjectCalls {
   /** Several changes over collections as one turn: all of them or none. */
   batch(mutations: Mutation[], options?: CallOptions): Promise<TurnReply>;
   /** Reads a document; `null` when there is none. */
-  get(collection: string, key: string): Promise<Found | null>;
+  get(collection: string, key: string, options?: ReadOptions): Promise<Found | null>;
   query(collection: string, query?: Query): Promise<QueryAnswer>;
   /** Every row of a query, however many: a stream of JSON documents, one a line (`documentsOf` reads it). */
   rows(collection: string, query?: Query): Promise<ReadableStream<Uint8Array>>;
@@ -231,6 +274,12 @@ export interface ObjectCalls {
     options: ChangesOptions,
     callback: (page: ChangesPage) => void | boolean | Promise<void | boolean>,
   ): Promise<string | undefined>;
+  /** An entry that was put into the cache beside this object; `null` when it is not there any more. */
+  cacheGet(key: string): Promise<CacheEntry | null>;
+  /** Keeps bytes in the cache of this data center for a time; it may forget them sooner. */
+  cachePut(key: string, value: string | ArrayBuffer | Uint8Array, options?: CachePutOptions): Promise<void>;
+  /** Forgets an entry, or with `prefix*` all below a prefix that is empty or ends with `:` or `/`. */
+  cacheDelete(key: string): Promise<void>;
   state(): Promise<ObjectState>;
   /** Answers once everything up to the present head is in a tier; without one, in all of them. */
   sync(tier?: "warm" | "cold"): Promise<ObjectState>;

@@ -7,7 +7,7 @@ import { Mask, OWN_MEMBERS } from "./mask.mjs";
 const HEADERS = [
   "content-type", "etag", "location", "allow", "retry-after", "www-authenticate", "cache-control",
   "stream-next-offset", "stream-up-to-date", "stream-closed", "stream-cursor",
-  "x-content-type-options", "cross-origin-resource-policy",
+  "tidelog-cache", "tidelog-offset", "content-security-policy", "x-content-type-options", "cross-origin-resource-policy",
 ];
 const REQUEST_CHARS = 300;
 

@@ -120,6 +120,29 @@ function testable(Class) {
   };
 }
 
+/// A clock that tests move, and a cache that loses what they say: the share of calls that find nothing,
+/// keep nothing or fail.
+const clock = { moved: 0 };
+const realNow = Date.now;
+Date.now = () => realNow() + clock.moved;
+
+const cache = { lost: 0 };
+const realCaches = globalThis.caches;
+Object.defineProperty(globalThis, "caches", { configurable: true, value: { open: async (name) => losing(await realCaches.open(name)) } });
+
+function losing(real) {
+  const lost = () => {
+    if (Math.random() >= cache.lost) return false;
+    if (Math.random() < 0.5) throw new Error("a failure of the cache that a test asked for");
+    return true;
+  };
+  return {
+    match: async (url) => (lost() ? undefined : await real.match(url)),
+    put: async (url, response) => (lost() ? undefined : await real.put(url, response)),
+    delete: async (url) => (lost() ? false : await real.delete(url)),
+  };
+}
+
 export class TidelogObject extends testable(production.TidelogObject) {}
 export class TidelogTable extends testable(production.TidelogTable) {}
 export class TidelogRegistry extends testable(production.TidelogRegistry) {}
@@ -134,6 +157,14 @@ export default class Tidelog extends production.default {
     const actor = url.searchParams.get("actor");
     // How many instances there were; the actor is not woken to tell.
     if (url.pathname === "/test/made") return Response.json(planOf(actor).made);
+    if (url.pathname === "/test/clock") {
+      clock.moved += Number(url.searchParams.get("by"));
+      return new Response(null, { status: 204 });
+    }
+    if (url.pathname === "/test/cache") {
+      cache.lost = Number(url.searchParams.get("lost"));
+      return new Response(null, { status: 204 });
+    }
     const namespace = this.env[KINDS[actor.split("/")[1]]];
     const stub = namespace.get(namespace.idFromName(actor));
     try {

@@ -39,6 +39,7 @@ pub const CODES: &[Code] = &[
     code(Invalid, "incomplete_partition", "A partition is not named by all its columns."),
     code(Invalid, "invalid_body", "The body is JSON, but not of the shape this route takes."),
     code(Invalid, "invalid_bucket", "A time bucket is none that exists."),
+    code(Invalid, "invalid_cache_key", "A cache key ends with `*`, or a prefix does not end with `:` or `/`."),
     code(Invalid, "invalid_cursor", "A paging cursor is none that this query returned."),
     code(Invalid, "invalid_header", "A header's value is not what the header takes."),
     code(Invalid, "invalid_json", "The body is not JSON, or an object names a member twice; `line` and `column` say where."),
@@ -74,10 +75,12 @@ pub const CODES: &[Code] = &[
     code(Invalid, "unknown_partition", "A partition column is none that the collection has."),
     code(Invalid, "unsupported_media_type", "The body's `Content-Type` is none that this route reads."),
     code(Invalid, "value_out_of_range", "A value does not fit its field's type."),
+    code(Invalid, "warm_disabled", "The type keeps no cache entries: its `[warm]` is not enabled."),
     code(Invalid, "wrong_type", "A value is of another type than its field."),
     // Too large: the message names the limit.
     code(TooLarge, "batch_too_large", "A batch between actors is over its limit."),
-    code(TooLarge, "body_too_large", "The body is over 16 MB (2 MB for a schema or a query); send NDJSON or several turns."),
+    code(TooLarge, "body_too_large", "The body is over 16 MB (2 MB for a schema or a query, 1 MB for a cache entry); send NDJSON or several turns."),
+    code(TooLarge, "cache_key_too_long", "The key of a cache entry is over 512 bytes."),
     code(TooLarge, "document_too_large", "A document is over 1.5 MB as compact JSON."),
     code(TooLarge, "field_id_too_large", "A collection has had more fields than field ids."),
     code(TooLarge, "filter_too_deep", "A filter nests deeper than 32 levels."),
@@ -99,6 +102,7 @@ pub const CODES: &[Code] = &[
     // Not found.
     code(NotFound, "blob_not_found", "A stored blob is not there."),
     code(NotFound, "object_deleted", "The object was deleted; its `/changes` can still be read to the end."),
+    code(NotFound, "unknown_cache_entry", "The cache holds no such entry, or has forgotten it."),
     code(NotFound, "unknown_collection", "The type has no such collection."),
     code(NotFound, "unknown_document", "The collection holds no document with this key."),
     code(NotFound, "unknown_object", "No object has this type and id."),
@@ -146,7 +150,7 @@ pub const CODES: &[Code] = &[
     // Unsupported: understood, but not by this version.
     code(Unsupported, "as_of_unsupported", "A query reads the present only."),
     code(Unsupported, "bucket_unreachable", "`cold.bucket` names a bucket that this host has no way to."),
-    code(Unsupported, "consistency_unsupported", "A query knows the consistency `strong` only."),
+    code(Unsupported, "consistency_unsupported", "A read knows the consistencies `strong` and `warm`."),
     code(Unsupported, "log_exhausted", "The log has no sequence left."),
     code(Unsupported, "sqlite_too_old", "At start: this SQLite can corrupt databases."),
     code(Unsupported, "tier_unsupported", "`sync` knows the tiers `warm` and `cold`, a query the tier `hot`."),

@@ -1,9 +1,10 @@
 //! Documents: writing them in turns, reading one, querying many.
 
+use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value as Json, json};
 use tidelog_core::{
-    Address, Caller, JsonObject, Mutation, NewDocument, TurnReply, WrittenOperation,
+    Address, Caller, Found, JsonObject, Mutation, NewDocument, Stamp, TurnReply, WrittenOperation,
 };
 use tidelog_log::limits::{LABEL_BYTES_MAX, TURN_ROWS_MAX};
 use tidelog_log::{Error, Result, Sequence};
@@ -16,6 +17,7 @@ use crate::limits::{
 };
 use crate::parameters::invalid;
 use crate::reply::{self, has_already, version_tag, with_header};
+use crate::warm::{self, Terms};
 use crate::{Body, BodySource, Ingest, Live, ObjectHost, QueryAnswer, Response, json};
 
 /// Whether a document whose key is taken is refused or replaces the one there.
@@ -151,18 +153,54 @@ fn written<B>(reply: &TurnReply, single: bool) -> Result<Response<B>> {
 }
 
 pub(crate) async fn get<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
-    let object = request.object()?;
-    let found = host
-        .get(&object, request.value(2), request.value(3))
-        .await?;
-    let tag = version_tag(found.version);
+    let terms = Terms::of_parameters(&request.parameters)?;
+    let (found, stamp) = find(host, request, terms).await?;
+    let (body, tag) = rendered(found);
     let response = if has_already(&request.headers, &tag) {
         reply::empty(StatusCode::NOT_MODIFIED)
     } else {
-        reply::json(StatusCode::OK, &Json::Object(found.document))
+        reply::bytes(StatusCode::OK, "application/json", body)
     };
     let response = with_header(response, "etag", &tag);
-    Ok(with_header(response, "cache-control", "private, no-cache"))
+    let response = with_header(response, "cache-control", "private, no-cache");
+    Ok(told(response, request, terms, &stamp))
+}
+
+/// Reads a document where it is, and the state it is of.
+pub(crate) async fn find<H: ObjectHost, B>(
+    host: &H,
+    request: &Routed<B>,
+    terms: Terms,
+) -> Result<(Found, Stamp)> {
+    let (object, at_least) = (request.object()?, terms.at_least);
+    let found = host.get(&object, request.value(2), request.value(3), at_least);
+    found.await
+}
+
+/// A document as the body of an answer, and its tag.
+pub(crate) fn rendered(found: Found) -> (Bytes, String) {
+    let body = Json::Object(found.document).to_string();
+    (Bytes::from(body), version_tag(found.version))
+}
+
+/// Says of an answer what it has seen, to those who asked how new it is.
+fn told<B, T>(
+    response: Response<T>,
+    request: &Routed<B>,
+    terms: Terms,
+    stamp: &Stamp,
+) -> Response<T> {
+    let mut response = response;
+    if terms.warm() || terms.at_least.is_some() {
+        response = with_header(response, "tidelog-offset", &stamp.offset.to_string());
+    }
+    if terms.warm() {
+        response = with_header(response, "tidelog-cache", "bypass");
+    }
+    if request.headers.contains_key(warm::STAMP) {
+        response = with_header(response, "tidelog-stamp", &warm::stamp_text(stamp));
+    }
+    response
 }
 
 pub(crate) async fn put<H: ObjectHost, B: BodySource>(
@@ -236,19 +274,38 @@ pub(crate) async fn query<H: ObjectHost, B: BodySource>(
     host: &H,
     mut request: Routed<B>,
 ) -> Result<Response<B>> {
-    let object = request.object()?;
+    let query = read_query(&mut request).await?;
+    answer_query(host, &request, query).await
+}
+
+pub(crate) async fn read_query<B: BodySource>(request: &mut Routed<B>) -> Result<Json> {
     let (headers, body) = (&request.headers, &mut request.body);
-    let query = body::read_json(headers, body, SMALL_BODY_BYTES_MAX, QUERY_DEPTH_MAX).await?;
-    let QueryAnswer { rows, next, offset } = host.query(&object, request.value(2), query).await?;
-    let mut answer = json!({ "rows": rows, "offset": offset.to_string() });
+    body::read_json(headers, body, SMALL_BODY_BYTES_MAX, QUERY_DEPTH_MAX).await
+}
+
+/// Answers a query where the object is.
+pub(crate) async fn answer_query<H: ObjectHost, B>(
+    host: &H,
+    request: &Routed<B>,
+    query: Json,
+) -> Result<Response<B>> {
+    let object = request.object()?;
+    let terms = Terms::of_query(&query)?;
+    let answer = host.query(&object, request.value(2), query).await?;
+    let body = rendered_query(&answer);
+    let response = reply::bytes(StatusCode::OK, "application/json", body);
+    let response = with_header(response, "cache-control", "no-store");
+    Ok(told(response, request, terms, &answer.stamp))
+}
+
+/// A query's answer as a body.
+pub(crate) fn rendered_query(answer: &QueryAnswer) -> Bytes {
+    let QueryAnswer { rows, next, stamp } = answer;
+    let mut body = json!({ "rows": rows, "offset": stamp.offset.to_string() });
     if let Some(next) = next {
-        answer["next"] = Json::from(next);
+        body["next"] = Json::from(next.as_str());
     }
-    Ok(with_header(
-        reply::json(StatusCode::OK, &answer),
-        "cache-control",
-        "no-store",
-    ))
+    Bytes::from(body.to_string())
 }
 
 pub(crate) async fn batch<H: ObjectHost, B: BodySource>(

@@ -9,6 +9,7 @@ use tidelog_log::{Error, Result};
 use crate::parameters::Parameters;
 use crate::reply::{self, with_header};
 use crate::route::{self, Found};
+use crate::warm::{self, Forward, Fronted, WarmHost};
 use crate::{
     Body, BodySource, Directory, Host, ObjectHost, Operation, Request, Response, auth, changes,
     documents, error, iceberg, objects, openapi, schemas,
@@ -39,7 +40,7 @@ impl<B> Routed<B> {
 }
 
 /// Answers one request. Every failure is an answer too.
-pub async fn handle<H: ObjectHost + Directory, B: BodySource>(
+pub async fn handle<H: ObjectHost + Directory + WarmHost, B: BodySource>(
     host: &H,
     request: Request<B>,
 ) -> Response<B> {
@@ -47,7 +48,7 @@ pub async fn handle<H: ObjectHost + Directory, B: BodySource>(
     let answer = async {
         let (operation, routed) = routed(host, request)?;
         match is_objects(operation) {
-            true => of_object(host, operation, routed).await,
+            true => warm::of_object(host, operation, routed).await,
             false => of_directory(host, operation, routed).await,
         }
     };
@@ -73,17 +74,23 @@ pub enum Handled<B> {
     /// It is answered.
     Answer(Response<B>),
     /// It is this object's, for [`handle_object`]; its token and its address are checked.
-    Forward(Address, Request<B>),
+    Forward(Address),
 }
 
-/// Answers a request that is no object's, and says whose it is otherwise.
-pub async fn handle_directory<H: Directory, B: BodySource>(
+/// Answers a request that is no object's or that the cache in front may answer, and says whose it is
+/// otherwise.
+pub async fn handle_directory<H: Directory + WarmHost + Forward, B: BodySource>(
     host: &H,
     request: Request<B>,
 ) -> Handled<B> {
     let asked = Asked::of(&request);
     match object_of(host, &request) {
-        Ok(Some(object)) => return Handled::Forward(object, request),
+        Ok(Some((object, operation))) => {
+            return match warm::of_front(host, &object, operation, request).await {
+                Fronted::Answered(answer) => Handled::Answer(asked.finish(answer)),
+                Fronted::Objects => Handled::Forward(object),
+            };
+        }
         Err(error) => return Handled::Answer(asked.finish(Err(error))),
         Ok(None) => {}
     }
@@ -95,15 +102,16 @@ pub async fn handle_directory<H: Directory, B: BodySource>(
 }
 
 /// The object a request is for; `None` when it is for none.
-fn object_of<H: Host, B>(host: &H, request: &Request<B>) -> Result<Option<Address>> {
+fn object_of<H: Host, B>(host: &H, request: &Request<B>) -> Result<Option<(Address, Operation)>> {
     authorize(host, &request.path, &request.headers)?;
     let Found { route, values } = route::find(&request.method, &request.path)?;
     let [type_name, id, ..] = values.as_slice() else {
         return Ok(None);
     };
-    is_objects(route.operation)
-        .then(|| Address::object(type_name, id))
-        .transpose()
+    if !is_objects(route.operation) {
+        return Ok(None);
+    }
+    Ok(Some((Address::object(type_name, id)?, route.operation)))
 }
 
 /// What the form of an answer depends on, kept while the request is consumed.
@@ -140,7 +148,7 @@ fn authorize<H: Host>(host: &H, path: &str, headers: &HeaderMap) -> Result<()> {
     }
 }
 
-fn routed<H: Host, B>(host: &H, request: Request<B>) -> Result<(Operation, Routed<B>)> {
+pub(crate) fn routed<H: Host, B>(host: &H, request: Request<B>) -> Result<(Operation, Routed<B>)> {
     authorize(host, &request.path, &request.headers)?;
     let Found { route, values } = route::find(&request.method, &request.path)?;
     // Both protocols let clients send parameters of newer versions.
@@ -167,6 +175,9 @@ fn is_objects(operation: Operation) -> bool {
             | Operation::ChangesTail
             | Operation::Write
             | Operation::Query
+            | Operation::GetCacheEntry
+            | Operation::PutCacheEntry
+            | Operation::DeleteCacheEntry
             | Operation::GetDocument
             | Operation::PutDocument
             | Operation::PatchDocument
@@ -174,7 +185,7 @@ fn is_objects(operation: Operation) -> bool {
     )
 }
 
-async fn of_object<H: ObjectHost, B: BodySource>(
+pub(crate) async fn of_object<H: ObjectHost, B: BodySource>(
     host: &H,
     operation: Operation,
     request: Routed<B>,

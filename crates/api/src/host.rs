@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use tidelog_core::{
     Address, Caller, ChangesPage, ChangesRequest, Found, JsonObject, Mutation, ObjectState, Query,
-    Sql, TurnReply, TypeSchema, TypeSpec, View,
+    Sql, Stamp, Touched, TurnReply, TypeSchema, TypeSpec, View,
 };
-use tidelog_log::{Error, Offset, Result, Sequence};
+use tidelog_log::{Offset, Result, Sequence};
 
-use crate::Costs;
+use crate::{Costs, Push, WarmFigures};
 
 /// What every route needs of the host it runs in: a clock and settings.
 ///
@@ -41,11 +41,18 @@ pub trait ObjectHost: Host {
         mutations: Vec<Mutation>,
     ) -> Result<TurnReply>;
 
-    /// Reads one document.
+    /// Reads one document, and says of which state of its collection it is; [`found`].
     ///
     /// # Errors
-    /// `unknown_document`, `unknown_object`, `unknown_collection` or `object_deleted`.
-    async fn get(&self, object: &Address, collection: &str, key: &str) -> Result<Found>;
+    /// `unknown_document`, `unknown_object`, `unknown_collection` or `object_deleted`;
+    /// `not_caught_up` or `offset_outside_lineage` for `at_least`.
+    async fn get(
+        &self,
+        object: &Address,
+        collection: &str,
+        key: &str,
+        at_least: Option<Offset>,
+    ) -> Result<(Found, Stamp)>;
 
     /// Runs a query, given as it came.
     async fn query(&self, object: &Address, collection: &str, query: Json) -> Result<QueryAnswer>;
@@ -210,30 +217,51 @@ pub struct QueryAnswer {
     pub rows: Vec<JsonObject>,
     /// The cursor of the next page, if there is one.
     pub next: Option<String>,
-    /// The newest event the rows include.
-    pub offset: Offset,
+    /// The state of the collection that the rows are of; its offset is the newest event they include.
+    pub stamp: Stamp,
+}
+
+/// Reads one document from what a connection sees. `touched` as for [`View::stamp`].
+///
+/// # Errors
+/// Those of [`ObjectHost::get`].
+pub fn found(
+    view: &View,
+    sql: &dyn Sql,
+    (collection, key): (&str, &str),
+    at_least: Option<Offset>,
+    touched: Option<&Touched>,
+) -> Result<(Found, Stamp)> {
+    if let Some(wanted) = at_least {
+        view.check_at_least(sql, wanted)?;
+    }
+    let found = view.get(sql, collection, key)?;
+    Ok((found, view.stamp(sql, touched, collection)?))
 }
 
 impl QueryAnswer {
     /// Runs a parsed query over what a connection sees.
     ///
     /// # Errors
-    /// `object_deleted`; `not_caught_up` when the object is before `atLeast`; those of the query.
-    pub fn of(view: &View, sql: &dyn Sql, collection: &str, query: &Query) -> Result<Self> {
+    /// `object_deleted`; `not_caught_up` when the object is before `atLeast`,
+    /// `offset_outside_lineage` when that is of another history; those of the query.
+    pub fn of(
+        view: &View,
+        sql: &dyn Sql,
+        collection: &str,
+        query: &Query,
+        touched: Option<&Touched>,
+    ) -> Result<Self> {
         view.check_alive(sql)?;
-        let offset = view.offset(sql)?;
-        if query
-            .at_least
-            .is_some_and(|wanted| wanted.sequence > offset.sequence)
-        {
-            let message = format!("the object is at {offset}, before atLeast");
-            return Err(Error::unavailable("not_caught_up", message).at("atLeast"));
+        if let Some(wanted) = query.at_least {
+            view.check_at_least(sql, wanted)?;
         }
+        let stamp = view.stamp(sql, touched, collection)?;
         let page = query.run(sql, &view.prepared(collection)?.collection)?;
         Ok(Self {
             rows: page.rows,
             next: page.next,
-            offset,
+            stamp,
         })
     }
 }
@@ -245,11 +273,11 @@ pub struct StateAnswer {
     pub object: ObjectState,
     /// One per collection with cold sync.
     pub lake: Vec<LakeStatus>,
-    /// How far the cache is; `None` where no collection is pushed to it.
-    pub warm: Option<TierMark>,
     /// What the object itself has done and what that costs, where the host meters it. The
     /// lake's share is its table actors' and stands in `/metrics`.
     pub costs: Option<Costs>,
+    /// The cache's part, where the type has one.
+    pub warm: Option<WarmStatus>,
     /// High-water mark of the WebAssembly memory that the object shares, bytes; where there is one.
     pub memory_bytes: Option<u64>,
 }
@@ -272,6 +300,44 @@ impl StateAnswer {
         Some(TierMark {
             sequence,
             lag_millis,
+        })
+    }
+}
+
+/// How far the cache has followed an object, and what became of reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WarmStatus {
+    /// Pushed up to here; 0 until the first push since the object was loaded.
+    #[serde(skip)]
+    pub last_sequence: Sequence,
+    /// Events of the log not pushed yet; 0 where no collection is pushed.
+    pub lag_events: u64,
+    /// Age of the oldest such event, milliseconds; 0 when there is none.
+    pub lag_millis: i64,
+    /// What became of its warm reads.
+    #[serde(flatten)]
+    pub figures: WarmFigures,
+}
+
+impl WarmStatus {
+    /// The cache's part in an object of this type; `None` where the type has none. `waits` is the age
+    /// of the first event after the pushed ones, milliseconds.
+    pub fn of(
+        schema: &TypeSchema,
+        head: Sequence,
+        (pushed, waits): (Option<Sequence>, Option<i64>),
+        figures: WarmFigures,
+    ) -> Option<Self> {
+        let warm = schema.warm.enabled || schema.collections.iter().any(|c| c.warm.enabled);
+        let last_sequence = pushed.unwrap_or_default();
+        let lag = if Push::wanted(schema) { head.0 } else { 0 };
+        let lag_events = lag.saturating_sub(last_sequence.0);
+        warm.then_some(Self {
+            last_sequence,
+            lag_events,
+            lag_millis: waits.filter(|_| lag_events > 0).unwrap_or(0).max(0),
+            figures,
         })
     }
 }
@@ -300,7 +366,7 @@ pub struct LakeStatus {
 pub enum Tier {
     /// Every tier there is.
     All,
-    /// The cache.
+    /// The cache: the changes of the collections that are pushed.
     Warm,
     /// The Iceberg tables.
     Cold,

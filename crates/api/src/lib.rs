@@ -13,7 +13,8 @@ pub mod registry;
 mod host;
 pub use host::{
     ApiSettings, Directory, Host, LakeStatus, LoadedTable, ObjectEntry, ObjectHost, ObjectList,
-    ObjectPage, QueryAnswer, StateAnswer, TableName, Tier, TierMark, TypeSummary,
+    ObjectPage, QueryAnswer, StateAnswer, TableName, Tier, TierMark, TypeSummary, WarmStatus,
+    found,
 };
 
 mod costs;
@@ -46,6 +47,12 @@ pub use schemas::{RESERVED_COLLECTIONS, check_reserved};
 
 mod documents;
 mod objects;
+
+mod warm;
+pub use warm::{
+    Cache, CacheKey, Entry, Figures, Forward, Keep, Outcome, Push, WarmFigures, WarmHost,
+    figures_text,
+};
 
 mod ingest;
 pub use ingest::Ingest;

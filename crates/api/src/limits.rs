@@ -1,5 +1,7 @@
 //! Every limit of the HTTP contract that is not a limit of the log. Sizes are bytes.
 
+use std::ops::RangeInclusive;
+
 /// Largest JSON body: that of one turn.
 pub const BODY_BYTES_MAX: usize = tidelog_log::limits::TURN_BYTES_MAX;
 /// Largest schema or query body.
@@ -32,5 +34,19 @@ pub const CURSOR_EPOCH_MILLIS: i64 = 1_728_432_000_000;
 pub const RETRY_AFTER_SECONDS: u64 = 1;
 /// Messages a socket's reader is sent before it acknowledges one.
 pub const FOLLOW_UNACKNOWLEDGED_MAX: u32 = 8;
+/// Largest entry of the cache: larger answers are not kept, larger entries of users are refused.
+pub const CACHE_ENTRY_BYTES_MAX: usize = 1_000_000;
+/// Longest key of a user's cache entry.
+pub const CACHE_KEY_BYTES_MAX: usize = 512;
+/// Most separators of such a key after which a prefix may end: each costs a look-up.
+pub const CACHE_LEVELS_MAX: usize = 7;
+/// Longest content type of such an entry.
+pub const CACHE_MEDIA_BYTES_MAX: usize = 255;
+/// How long such an entry may be kept: 1 minute to 1 year, milliseconds.
+pub const CACHE_TTL_MILLIS: RangeInclusive<i64> = 60_000..=365 * 24 * 60 * 60 * 1_000;
+/// Most documents that one push puts into the cache: a Worker has 1,000 calls of it at a time.
+pub const WARM_PUSH_KEYS_MAX: usize = 500;
+/// Bytes of documents after which a push leaves the others out.
+pub const WARM_PUSH_BYTES_MAX: usize = 8_000_000;
 /// Longest query of a socket's reader, bytes: it is kept beside the socket.
 pub const FOLLOW_QUERY_BYTES_MAX: usize = 1_500;

@@ -12,8 +12,7 @@ use crate::handle::Routed;
 use crate::limits::{BODY_DEPTH_MAX, OBJECTS_DEFAULT, OBJECTS_MAX, SMALL_BODY_BYTES_MAX};
 use crate::parameters::invalid;
 use crate::{
-    BodySource, Directory, LakeStatus, ObjectHost, ObjectList, Response, StateAnswer, Tier,
-    TierMark, reply,
+    BodySource, Directory, LakeStatus, ObjectHost, ObjectList, Response, StateAnswer, Tier, reply,
 };
 
 pub(crate) async fn list<H: Directory, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
@@ -96,20 +95,20 @@ fn tier(name: &str) -> Result<Tier> {
 fn answer_json(object: &Address, answer: &StateAnswer) -> Json {
     let mut state = state_json(object, &answer.object, &answer.lake);
     let (head, cold) = (answer.object.head, answer.cold());
-    let sequence = |mark: Option<TierMark>| json!(mark.map(|mark| mark.sequence));
-    let lag = |mark: Option<TierMark>| match mark {
-        Some(mark) => json!({
-            "events": head.0.saturating_sub(mark.sequence.0),
-            "millis": mark.lag_millis,
-        }),
-        None => Json::Null,
-    };
+    let warm = answer.warm.as_ref();
     state["lastHotSequence"] = json!(head);
-    state["lastWarmSequence"] = sequence(answer.warm);
-    state["lastColdSequence"] = sequence(cold);
-    state["lag"] = json!({ "warm": lag(answer.warm), "cold": lag(cold) });
+    state["lastWarmSequence"] = json!(warm.map(|warm| warm.last_sequence));
+    state["lastColdSequence"] = json!(cold.map(|mark| mark.sequence));
+    let lag = |events: u64, millis: i64| json!({"events": events, "millis": millis});
+    state["lag"] = json!({
+        "warm": warm.map(|warm| lag(warm.lag_events, warm.lag_millis)),
+        "cold": cold.map(|mark| lag(head.0.saturating_sub(mark.sequence.0), mark.lag_millis)),
+    });
     if let Some(costs) = &answer.costs {
         state["costs"] = json!(costs);
+    }
+    if let Some(warm) = &answer.warm {
+        state["warm"] = json!(warm);
     }
     if let Some(bytes) = answer.memory_bytes {
         state["memory"] = json!({ "wasmBytes": bytes });

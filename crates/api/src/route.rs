@@ -27,6 +27,9 @@ pub enum Operation {
     ChangesTail,
     Write,
     Query,
+    GetCacheEntry,
+    PutCacheEntry,
+    DeleteCacheEntry,
     GetDocument,
     PutDocument,
     PatchDocument,
@@ -63,6 +66,7 @@ pub struct Route {
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
+const ANY: &str = "*/*";
 const NDJSON: &str = "application/x-ndjson";
 
 const CALLER: &[&str] = &[
@@ -196,6 +200,12 @@ pub const ROUTES: &[Route] = &[
         .answers(&[(200, JSON, "ObjectState")]),
     route("POST", "/v1/objects/{type}/{id}/sync", Operation::Sync, "Answers once everything up to the present head is in a tier, or in all of them")
         .body(&[(JSON, "Sync")]).answers(&[(200, JSON, "ObjectState")]),
+    route("GET", "/v1/objects/{type}/{id}/cache/{entry}", Operation::GetCacheEntry, "Reads an entry of the cache beside an object")
+        .answers(&[(200, ANY, "Bytes")]),
+    route("PUT", "/v1/objects/{type}/{id}/cache/{entry}", Operation::PutCacheEntry, "Keeps any bytes in the cache beside an object, for a time")
+        .query(&["ttl"]).body(&[(ANY, "Bytes")]).answers(&[(204, "", "")]),
+    route("DELETE", "/v1/objects/{type}/{id}/cache/{entry}", Operation::DeleteCacheEntry, "Forgets an entry of the cache, or with prefix* all below a prefix")
+        .answers(&[(204, "", "")]),
     route("POST", "/v1/objects/{type}/{id}/{collection}", Operation::Write, "Writes a document or an array of them as one turn, or NDJSON as a series of turns")
         .query(&["mode", "source", "firstLine"]).headers(CALLER)
         .body(&[(JSON, "Documents"), (NDJSON, "Text")])
@@ -203,7 +213,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/objects/{type}/{id}/{collection}/query", Operation::Query, "Queries a collection")
         .body(&[(JSON, "Query")]).answers(&[(200, JSON, "QueryAnswer")]),
     route("GET", "/v1/objects/{type}/{id}/{collection}/{key}", Operation::GetDocument, "Reads a document; its version is the ETag")
-        .headers(CACHED).answers(&[(200, JSON, "Document"), (304, "", "")]),
+        .query(&["consistency", "atLeast"]).headers(CACHED).answers(&[(200, JSON, "Document"), (304, "", "")]),
     route("PUT", "/v1/objects/{type}/{id}/{collection}/{key}", Operation::PutDocument, "Adds or replaces a document")
         .query(&["ifVersion", "source"]).headers(BOUND).body(&[(JSON, "Document")])
         .answers(&[(200, JSON, "TurnReply"), (201, JSON, "TurnReply")]),

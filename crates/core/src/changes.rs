@@ -122,6 +122,17 @@ impl View {
         Ok(offset)
     }
 
+    /// Where a reader starts who wants every event that is still there.
+    pub(crate) fn earliest_offset(&self, sql: &dyn Sql) -> Result<Offset> {
+        let head = log::head(sql)?;
+        let earliest = log::earliest(sql)?.unwrap_or(head.sequence.next());
+        let sequence = Sequence(earliest.0.saturating_sub(1));
+        Ok(Offset {
+            epoch: epoch_of(&lineage::epochs(sql)?, sequence),
+            sequence,
+        })
+    }
+
     /// The contiguous range after `from` for the table of one collection: whole turns, about
     /// `bytes_max` of log and at most `sync.batch_size` events, but at least one turn. Empty ranges move the marks of idle collections.
     ///

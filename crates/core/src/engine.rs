@@ -8,7 +8,7 @@ use crate::folded::{FOLD, MainState};
 use crate::sql::{Sql, atomically};
 use crate::table::log::Head;
 use crate::table::{cursors, idempotency, log, meta, wakes};
-use crate::{Address, Caller, Mutation, ObjectState, TurnReply, TypeSchema, View};
+use crate::{Address, Caller, Mutation, ObjectState, Touched, TurnReply, TypeSchema, View};
 
 /// How long the log keeps what every destination has committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +108,8 @@ pub struct Engine {
     pub(crate) remembered: u64,
     pub(crate) log_bytes: u64,
     pub(crate) main: MainState,
+    /// Which events last touched which collections, as far as it is known here.
+    pub(crate) touched: Touched,
 }
 
 impl Engine {
@@ -120,10 +122,12 @@ impl Engine {
         atomically(sql, || {
             crate::table::create(sql)?;
             meta::claim(sql, address)?;
+            let head = log::head(sql)?;
             Ok(Self {
                 view: View::open(sql, address)?,
                 policy,
-                head: log::head(sql)?,
+                touched: Touched::since(&head),
+                head,
                 status: meta::status(sql)?,
                 fenced: false,
                 undone: false,
@@ -193,6 +197,11 @@ impl Engine {
     /// What a reader of this connection sees, the turn just made included.
     pub fn view(&self) -> &View {
         &self.view
+    }
+
+    /// Which events last touched which collections, for [`View::stamp`].
+    pub fn touched(&self) -> &Touched {
+        &self.touched
     }
 
     /// `active`, `deleting` or `deleted`.

@@ -38,6 +38,9 @@ pub use view::View;
 
 mod changes;
 
+mod touched;
+pub use touched::{ChangedKeys, Stamp, Touched};
+
 mod engine;
 pub use engine::{Command, Effect, Engine, Input, LogPolicy, Reply};
 

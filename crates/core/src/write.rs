@@ -210,6 +210,7 @@ impl Engine {
         }
         self.main.store_masks(sql)?;
         self.plan_fold(sql, header.timestamp, touched)?;
+        let collections = writer.collections().to_vec();
         let (mut record, hash) = writer.finish()?;
         if let Some(bulk) = bulk {
             let collection = (bulk.collection.0, bulk.collection.1.as_str());
@@ -238,6 +239,7 @@ impl Engine {
             hash,
             timestamp: header.timestamp,
         };
+        self.touched.note(&self.head, &collections);
         Ok(())
     }
 }

@@ -8,7 +8,27 @@ pub fn now() -> i64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX) + moved()
+}
+
+#[cfg(not(test))]
+fn moved() -> i64 {
+    0
+}
+
+/// How far a test has moved this process's clock, milliseconds.
+#[cfg(test)]
+fn moved() -> i64 {
+    MOVED.load(std::sync::atomic::Ordering::SeqCst)
+}
+
+#[cfg(test)]
+static MOVED: std::sync::atomic::AtomicI64 = std::sync::atomic::AtomicI64::new(0);
+
+/// Moves this process's clock on.
+#[cfg(test)]
+pub(crate) fn advance(millis: i64) {
+    MOVED.fetch_add(millis, std::sync::atomic::Ordering::SeqCst);
 }
 
 /// A monotonic moment, for durations.

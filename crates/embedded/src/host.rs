@@ -9,14 +9,15 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tidelog_api::metrics::TableGauges;
 use tidelog_api::{
-    ApiSettings, Costs, Directory, Host, LakeStatus, LoadedTable, Meter, ObjectHost, ObjectList,
-    ObjectPage, QueryAnswer, StateAnswer, TableName, Tier, TypeSummary, meters_text, metrics,
+    ApiSettings, Costs, Directory, Figures, Host, LakeStatus, LoadedTable, Meter, ObjectHost,
+    ObjectList, ObjectPage, QueryAnswer, StateAnswer, TableName, Tier, TypeSummary, WarmHost,
+    WarmStatus, figures_text, found, meters_text, metrics,
 };
 use tidelog_core::{
     Address, Caller, ChangesPage, ChangesRequest, Command, Found, Mutation, ObjectState, Query,
-    Reply, TurnReply, TypeSchema, TypeSpec,
+    Reply, Stamp, TurnReply, TypeSchema, TypeSpec,
 };
-use tidelog_log::{Error, Result, Sequence};
+use tidelog_log::{Error, Offset, Result, Sequence};
 use tokio::sync::watch;
 
 use crate::clock;
@@ -26,6 +27,7 @@ use crate::s3::S3Credentials;
 use crate::shards::{Shards, Shared};
 use crate::signals::Tip;
 use crate::tables::Tables;
+use crate::warm::Warm;
 
 /// How many rounds of push and flush `sync` makes while writes go on.
 const SYNC_ROUNDS: usize = 8;
@@ -38,6 +40,7 @@ pub(crate) struct Embedded {
     pub(crate) readers: Arc<Readers>,
     pub(crate) tables: Arc<Tables>,
     pub(crate) pump: Arc<Pump>,
+    pub(crate) warm: Arc<Warm>,
     pub(crate) api: ApiSettings,
     pub(crate) credentials: S3Credentials,
     pub(crate) s3_address: SocketAddr,
@@ -55,6 +58,26 @@ impl Host for Embedded {
 
     fn settings(&self) -> &ApiSettings {
         &self.api
+    }
+}
+
+impl WarmHost for Embedded {
+    type Cache = Warm;
+
+    fn cache(&self) -> &Warm {
+        &self.warm
+    }
+
+    fn figures(&self) -> &Figures {
+        &self.warm.figures
+    }
+
+    async fn newest(&self, type_name: &str) -> Result<Arc<TypeSchema>> {
+        self.shared.registry.newest(type_name)
+    }
+
+    fn entropy(&self) -> [u8; 16] {
+        clock::entropy()
     }
 }
 
@@ -87,20 +110,29 @@ impl ObjectHost for Embedded {
         }
     }
 
-    async fn get(&self, object: &Address, collection: &str, key: &str) -> Result<Found> {
+    async fn get(
+        &self,
+        object: &Address,
+        collection: &str,
+        key: &str,
+        at_least: Option<Offset>,
+    ) -> Result<(Found, Stamp)> {
         self.check_collection(object, collection)?;
         let (collection, key) = (collection.to_owned(), key.to_owned());
-        self.readers
-            .read(object, move |view, sql| view.get(sql, &collection, &key))
-            .await
+        let touched = self.shared.touches.of(object);
+        let read = self.readers.read(object, move |view, sql| {
+            found(view, sql, (&collection, &key), at_least, touched.as_ref())
+        });
+        read.await
     }
 
     async fn query(&self, object: &Address, collection: &str, query: Json) -> Result<QueryAnswer> {
         let schema = self.check_collection(object, collection)?;
         let query = Query::parse(schema.collection(collection)?, &query)?;
         let collection = collection.to_owned();
+        let touched = self.shared.touches.of(object);
         let answer = self.readers.read(object, move |view, sql| {
-            QueryAnswer::of(view, sql, &collection, &query)
+            QueryAnswer::of(view, sql, &collection, &query, touched.as_ref())
         });
         answer.await
     }
@@ -149,14 +181,20 @@ impl ObjectHost for Embedded {
 
     async fn state(&self, object: &Address) -> Result<StateAnswer> {
         let schema = self.shared.registry.newest(&object.type_name)?;
-        let read = self.readers.read(object, |view, sql| {
-            Ok((view.state(sql)?, sql.database_bytes()))
+        let pushed = self.warm.cursor(object);
+        let first = pushed.unwrap_or_default().next();
+        let read = self.readers.read(object, move |view, sql| {
+            let since = view.time_of(sql, first)?;
+            Ok((view.state(sql)?, sql.database_bytes(), since))
         });
-        let (state, stored_bytes) = read.await?;
+        let (state, stored_bytes, since) = read.await?;
+        let waits = since.map(|since| clock::now() - since);
         let meter = Meter {
             stored_bytes,
             ..self.shared.meters.of(object)
         };
+        let figures = self.warm.figures.of(object);
+        let warm = WarmStatus::of(&schema, state.head, (pushed, waits), figures);
         let mut lake = Vec::new();
         for collection in schema.collections.iter().filter(|c| c.cold.enabled) {
             let table = Address::table(&object.type_name, &collection.name)?;
@@ -165,17 +203,20 @@ impl ObjectHost for Embedded {
         Ok(StateAnswer {
             object: state,
             lake,
-            warm: None,
             costs: Some(Costs::of(meter)),
+            warm,
             memory_bytes: None,
         })
     }
 
     async fn sync(&self, object: &Address, tier: Tier) -> Result<StateAnswer> {
+        let schema = self.shared.registry.newest(&object.type_name)?;
+        if tier.is_warm() {
+            self.warm.push(object, &schema).await?;
+        }
         if !tier.is_cold() {
             return self.state(object).await;
         }
-        let schema = self.shared.registry.newest(&object.type_name)?;
         let head = self
             .readers
             .read(object, |view, sql| view.offset(sql))
@@ -312,6 +353,8 @@ impl Directory for Embedded {
             self.shared.signals.followed()
         );
         out.push_str(&meters_text(&self.shared.meters.by_type()));
+        out.push_str(&figures_text(&self.warm.figures.by_type()));
+        out.push_str(&self.warm.sizes_text());
         let mut tables = Vec::new();
         for table in self
             .tables

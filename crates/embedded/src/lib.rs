@@ -46,6 +46,7 @@ mod signals;
 
 mod pump;
 mod tables;
+mod warm;
 
 mod host;
 mod http;

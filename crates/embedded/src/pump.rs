@@ -15,6 +15,7 @@ use crate::clock;
 use crate::readers::Readers;
 use crate::shards::{Shards, Shared};
 use crate::tables::Tables;
+use crate::warm::Warm;
 
 /// Log bytes of one batch, give or take one turn.
 const BATCH_BYTES: usize = 4_000_000;
@@ -58,6 +59,7 @@ pub(crate) struct Pump {
     pub(crate) shards: Arc<Shards>,
     pub(crate) readers: Arc<Readers>,
     pub(crate) tables: Arc<Tables>,
+    pub(crate) warm: Arc<Warm>,
     pub(crate) errors: Mutex<BTreeMap<Address, String>>,
 }
 
@@ -131,6 +133,8 @@ impl Pump {
 
     async fn push_all(&self, object: &Address) -> Result<()> {
         let schema = self.shared.registry.newest(&object.type_name)?;
+        // What the cache has not been told it will find out: its failure must not hold up the tables.
+        let warmed = self.warm.push(object, &schema).await;
         let mut sent = false;
         for collection in schema.collections.iter().filter(|c| c.cold.enabled) {
             let table = Address::table(&object.type_name, &collection.name)?;
@@ -139,7 +143,7 @@ impl Pump {
         if sent {
             self.shared.meters.alarm(object);
         }
-        Ok(())
+        warmed
     }
 
     /// True when there was something to send.

@@ -29,6 +29,7 @@ use crate::settings::Settings;
 use crate::shards::{Shards, Shared, tracing_failure};
 use crate::sqlite::check_version;
 use crate::tables::Tables;
+use crate::warm::{Touches, Warm};
 
 /// How long open requests may take to end when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
@@ -119,6 +120,24 @@ impl Server {
     /// What all objects and tables have done since this process started.
     pub fn meter(&self) -> Meter {
         self.host.shared.meters.total()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn host(&self) -> &Arc<Embedded> {
+        &self.host
+    }
+
+    #[cfg(test)]
+    pub(crate) fn block_on<F: Future>(&self, work: F) -> F::Output {
+        self.requests.block_on(work)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn spawn(
+        &self,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> tokio::task::JoinHandle<()> {
+        self.requests.spawn(work)
     }
 
     /// Stops gracefully: open requests end, turns that wait are taken, files are closed.
@@ -213,6 +232,7 @@ fn assemble(
         dirty: Arc::default(),
         metrics: Arc::default(),
         meters: Arc::default(),
+        touches: Touches::default(),
         settings,
     });
     let shards = Arc::new(Shards::start(&shared)?);
@@ -223,7 +243,9 @@ fn assemble(
         buckets,
         lake.handle().clone(),
     ));
+    let warm = Arc::new(Warm::new(&shared, &readers));
     let pump = Arc::new(Pump {
+        warm: Arc::clone(&warm),
         shared: Arc::clone(&shared),
         shards: Arc::clone(&shards),
         readers: Arc::clone(&readers),
@@ -237,6 +259,7 @@ fn assemble(
         readers,
         tables,
         pump,
+        warm,
         api,
         credentials,
         s3_address,

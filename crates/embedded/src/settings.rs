@@ -30,6 +30,8 @@ pub struct Settings {
     pub object_bytes_max: u64,
     /// Seconds a log record stays after every destination committed it.
     pub log_keep_seconds: u64,
+    /// Largest memory of the cache, bytes.
+    pub warm_bytes_max: u64,
     /// The lake.
     pub lake: LakeSettings,
 }
@@ -95,6 +97,7 @@ impl Default for Settings {
             idle_seconds: 60,
             object_bytes_max: 10_000_000_000,
             log_keep_seconds: 7 * 24 * 60 * 60,
+            warm_bytes_max: 256_000_000,
             lake: LakeSettings::default(),
         }
     }
@@ -159,6 +162,7 @@ impl Settings {
             ("threads", self.threads as u64, 1),
             ("queue", self.queue as u64, 1),
             ("object_bytes_max", self.object_bytes_max, 1_000_000),
+            ("warm_bytes_max", self.warm_bytes_max, 1_000_000),
             ("lake.push_millis", self.lake.push_millis, 1),
             ("lake.flush_bytes", self.lake.flush_bytes, 1),
             ("lake.flush_events", self.lake.flush_events, 1),

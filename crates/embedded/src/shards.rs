@@ -21,6 +21,7 @@ use crate::readers::{stopping, unknown_object};
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::signals::{Signals, Tip};
+use crate::warm::Touches;
 
 /// Inputs one transaction takes at most.
 const GROUP_MAX: usize = 256;
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) dirty: Arc<Dirty>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) meters: Arc<Meters>,
+    pub(crate) touches: Touches,
 }
 
 /// One input on its way to an object.
@@ -280,6 +282,9 @@ impl Shard {
             replies.push(effects.and_then(reply_of));
         }
         if grown {
+            if let Some(opened) = self.open.get(object) {
+                self.shared.touches.publish(object, opened.object.engine());
+            }
             self.shared.signals.grown(
                 object,
                 Tip {

@@ -174,6 +174,11 @@ impl RecordWriter {
         self.count += 1;
     }
 
+    /// The ids of the collections that the changes are of.
+    pub fn collections(&self) -> &[u32] {
+        &self.collections
+    }
+
     /// How many changes were appended.
     pub fn count(&self) -> u32 {
         self.count

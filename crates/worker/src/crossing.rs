@@ -49,6 +49,22 @@ pub(crate) fn request(
 ) -> Result<Request<JsBody>> {
     let method = Method::from_bytes(method.as_bytes())
         .map_err(|e| Error::invalid("method_not_allowed", e.to_string()))?;
+    let body = match body.dyn_into::<Uint8Array>() {
+        Ok(bytes) => JsBody::Whole(Bytes::from(bytes.to_vec())),
+        Err(body) if body.is_undefined() || body.is_null() => JsBody::Whole(Bytes::new()),
+        Err(reader) => JsBody::Stream(reader),
+    };
+    Ok(Request {
+        method,
+        path,
+        query,
+        headers: header_map(headers),
+        body,
+    })
+}
+
+/// Headers from names and values in turn.
+pub(crate) fn header_map(headers: &Array) -> HeaderMap {
     let text = |at| headers.get(at).as_string().unwrap_or_default();
     let mut map = HeaderMap::new();
     for at in (0..headers.length()).step_by(2) {
@@ -62,25 +78,13 @@ pub(crate) fn request(
             map.append(name, value);
         }
     }
-    let body = match body.dyn_into::<Uint8Array>() {
-        Ok(bytes) => JsBody::Whole(Bytes::from(bytes.to_vec())),
-        Err(body) if body.is_undefined() || body.is_null() => JsBody::Whole(Bytes::new()),
-        Err(reader) => JsBody::Stream(reader),
-    };
-    Ok(Request {
-        method,
-        path,
-        query,
-        headers: map,
-        body,
-    })
+    map
 }
 
-/// An answer for JavaScript: `{status, headers, body}`, the body bytes or a [`LiveBody`].
-pub(crate) fn answer(response: Response<JsBody>, object: Option<&Rc<Object>>) -> JsValue {
-    let (parts, body) = response.into_parts();
+/// Headers as names and values in turn.
+pub(crate) fn flat(map: &HeaderMap) -> Array {
     let headers = Array::new();
-    for (name, value) in &parts.headers {
+    for (name, value) in map {
         headers.push(&JsValue::from_str(name.as_str()));
         let value: String = value
             .as_bytes()
@@ -89,6 +93,13 @@ pub(crate) fn answer(response: Response<JsBody>, object: Option<&Rc<Object>>) ->
             .collect();
         headers.push(&JsValue::from_str(&value));
     }
+    headers
+}
+
+/// An answer for JavaScript: `{status, headers, body}`, the body bytes or a [`LiveBody`].
+pub(crate) fn answer(response: Response<JsBody>, object: Option<&Rc<Object>>) -> JsValue {
+    let (parts, body) = response.into_parts();
+    let headers = flat(&parts.headers);
     let body = match (body, object) {
         (Body::Bytes(bytes), _) if bytes.is_empty() => JsValue::NULL,
         (Body::Bytes(bytes), _) => Uint8Array::from(&bytes[..]).into(),

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::future::try_join_all;
+use http::HeaderValue;
 use js_sys::Array;
 use serde_json::Value as Json;
 use tidelog_api::metrics::TableGauges;
 use tidelog_api::{
-    ApiSettings, Directory, Handled, Host, LoadedTable, Meter, MeterKey, ObjectEntry, ObjectList,
-    ObjectPage, TableName, TypeSummary, handle_directory, meters_text, metrics, registry,
+    ApiSettings, Directory, Figures, Forward, Handled, Host, LoadedTable, Meter, MeterKey,
+    ObjectEntry, ObjectList, ObjectPage, Request, TableName, TypeSummary, WarmHost, figures_text,
+    handle_directory, meters_text, metrics, registry,
 };
 use tidelog_core::{Address, TypeSchema, TypeSpec};
 use tidelog_log::{Error, Result};
@@ -18,10 +22,11 @@ use wasm_bindgen::prelude::*;
 use crate::crossing;
 use crate::js;
 use crate::messages::{CatalogAsk, Registered, RegistryAsk, TableAsk};
-use crate::peers::{Peers, SHARDS};
+use crate::peers::{Peers, SHARDS, address_of};
 use crate::schemas;
 use crate::settings::Settings;
 use crate::table::TableState;
+use crate::warm::{EdgeCache, FIGURES};
 
 /// What follows a collection's name in the name of its changes table.
 const CHANGES: &str = "_changes";
@@ -32,6 +37,8 @@ const CHANGES: &str = "_changes";
 pub struct Front {
     settings: Settings,
     peers: Peers,
+    cache: EdgeCache,
+    figures: Figures,
 }
 
 #[wasm_bindgen]
@@ -41,6 +48,8 @@ impl Front {
     pub fn new(env: &JsValue) -> Result<Self, JsValue> {
         let settings = Settings::read(env).map_err(|e| JsValue::from_str(&e.to_string()))?;
         Ok(Self {
+            cache: EdgeCache::of(&settings.cache_host),
+            figures: Figures::default(),
             settings,
             peers: Peers::of(env),
         })
@@ -61,8 +70,15 @@ impl Front {
         };
         match handle_directory(self, request).await {
             Handled::Answer(response) => crossing::answer(response, None),
-            Handled::Forward(object, _) => JsValue::from_str(&object.to_string()),
+            Handled::Forward(object) => JsValue::from_str(&object.to_string()),
         }
+    }
+
+    /// What this isolate has counted of an object's reads since it last told, for its state.
+    #[wasm_bindgen(js_name = takeFigures)]
+    pub fn take_figures(&self, name: &str) -> Option<String> {
+        let figures = self.figures.take(&address_of(name).ok()?)?;
+        serde_json::to_string(&figures).ok()
     }
 
     /// The permanent address of an object, which is its Durable Object's name.
@@ -86,6 +102,40 @@ impl Host for Front {
 
     fn settings(&self) -> &ApiSettings {
         &self.settings.api
+    }
+}
+
+impl WarmHost for Front {
+    type Cache = EdgeCache;
+
+    fn cache(&self) -> &EdgeCache {
+        &self.cache
+    }
+
+    fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    async fn newest(&self, type_name: &str) -> Result<Arc<TypeSchema>> {
+        schemas::newest(&self.peers, type_name, self.settings.schema_millis).await
+    }
+
+    fn entropy(&self) -> [u8; 16] {
+        js::random()
+    }
+}
+
+impl Forward for Front {
+    async fn forward(
+        &self,
+        object: &Address,
+        mut request: Request<Bytes>,
+    ) -> Result<http::Response<Bytes>> {
+        let figures = self.take_figures(&object.to_string());
+        if let Some(Ok(figures)) = figures.map(|text| HeaderValue::from_str(&text)) {
+            request.headers.insert(FIGURES, figures);
+        }
+        self.peers.forward(object, request).await
     }
 }
 
@@ -180,6 +230,7 @@ impl Directory for Front {
         }
         let mut out = String::new();
         out.push_str(&meters_text(&meters));
+        out.push_str(&figures_text(&self.figures.by_type()));
         metrics::tables(&mut out, &states);
         metrics::head(
             &mut out,

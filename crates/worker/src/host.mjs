@@ -106,3 +106,44 @@ export function getAlarm(storage) {
 export function sync(storage) {
   return storage.sync();
 }
+
+/// Sends an object a request, and reads its whole answer.
+export async function forward(namespace, name, method, target, headers, body) {
+  const stub = namespace.get(namespace.idFromName(name));
+  const pairs = [];
+  for (let at = 0; at < headers.length; at += 2) pairs.push([headers[at], headers[at + 1]]);
+  const content = method === "GET" ? undefined : body;
+  const response = await stub.fetch(`https://object${target}`, { method, headers: pairs, body: content });
+  return { status: response.status, headers: [...response.headers].flat(), body: new Uint8Array(await response.arrayBuffer()) };
+}
+
+/// The cache of this data center. Opened each time: what one request has opened is not another's.
+const edge = () => caches.open("tidelog");
+
+export async function cacheGet(url) {
+  try {
+    const found = await (await edge()).match(url);
+    if (found === undefined) return undefined;
+    const [media, note] = ["content-type", "tidelog-note"].map((name) => found.headers.get(name) ?? "");
+    return [new Uint8Array(await found.arrayBuffer()), media, note];
+  } catch {
+    return undefined;
+  }
+}
+
+export async function cachePut(url, body, media, note, seconds) {
+  try {
+    const headers = { "content-type": media, "cache-control": `max-age=${seconds}`, "tidelog-note": note };
+    await (await edge()).put(url, new Response(body, { headers }));
+  } catch {
+    // It is not kept, then.
+  }
+}
+
+export async function cacheDelete(url) {
+  try {
+    await (await edge()).delete(url);
+  } catch {
+    // Its time will come.
+  }
+}

@@ -41,6 +41,33 @@ extern "C" {
         bytes: &JsValue,
     ) -> Result<Promise, JsValue>;
 
+    /// Sends an object a request; `{status, headers, body}` with the whole body.
+    #[wasm_bindgen(catch)]
+    pub(crate) fn forward(
+        namespace: &JsValue,
+        name: &str,
+        method: &str,
+        target: &str,
+        headers: &Array,
+        body: &Uint8Array,
+    ) -> Result<Promise, JsValue>;
+
+    /// An entry of the edge cache, `[body, media type, note]`, or undefined. Never fails.
+    #[wasm_bindgen(js_name = cacheGet)]
+    pub(crate) fn cache_get(url: &str) -> Promise;
+
+    #[wasm_bindgen(js_name = cachePut)]
+    pub(crate) fn cache_put(
+        url: &str,
+        body: &Uint8Array,
+        media: &str,
+        note: &str,
+        seconds: u32,
+    ) -> Promise;
+
+    #[wasm_bindgen(js_name = cacheDelete)]
+    pub(crate) fn cache_delete(url: &str) -> Promise;
+
     #[wasm_bindgen(catch)]
     pub(crate) fn chunk(reader: &JsValue) -> Result<Promise, JsValue>;
 
@@ -66,6 +93,18 @@ extern "C" {
 
 #[wasm_bindgen]
 extern "C" {
+    /// What [`forward`] gives.
+    #[wasm_bindgen(js_name = Object)]
+    #[derive(Clone, Debug)]
+    pub(crate) type Forwarded;
+
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn status(this: &Forwarded) -> u16;
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn headers(this: &Forwarded) -> Array;
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn body(this: &Forwarded) -> Uint8Array;
+
     /// A statement that runs.
     #[wasm_bindgen(js_name = Object)]
     #[derive(Clone, Debug)]

@@ -30,6 +30,7 @@ mod object;
 mod object_host;
 mod push;
 mod sockets;
+mod warm;
 pub use object::ObjectActor;
 
 mod table;

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use futures_channel::oneshot;
+use tidelog_api::WarmFigures;
 use tidelog_core::{
     Address, Command, Effect, Engine, Input, Reply, Sql, SqlExt, View, stored_address,
 };
@@ -16,6 +17,7 @@ use crate::messages::RegistryAsk;
 use crate::peers::{Peers, address_of, shard_of};
 use crate::settings::Settings;
 use crate::sql::DurableSql;
+use crate::warm::EdgeCache;
 use crate::{js, kept};
 
 mod actor;
@@ -42,6 +44,11 @@ pub(crate) struct Object {
     pub(crate) failures: Cell<u32>,
     pub(crate) error: RefCell<Option<String>>,
     pub(crate) counts: Counts,
+    pub(crate) cache: EdgeCache,
+    /// How far changes were pushed to the cache since this instance was made.
+    pub(crate) pushed: Cell<Option<Sequence>>,
+    /// What fronts have counted of this object's reads.
+    pub(crate) figures: Cell<WarmFigures>,
     /// When the registry was told the counts last.
     metered: Cell<i64>,
 }
@@ -53,9 +60,13 @@ impl Object {
             Some(name) => name,
             None => stored_address(&sql)?.unwrap_or_default(),
         };
+        let settings = Settings::read(env)?;
         Ok(Self {
             address: address_of(&name)?,
-            settings: Settings::read(env)?,
+            cache: EdgeCache::of(&settings.cache_host),
+            pushed: Cell::default(),
+            figures: Cell::default(),
+            settings,
             sql,
             gate: Gate::of(storage.clone()),
             alarm: Alarm::of(storage.clone()),
@@ -184,6 +195,14 @@ impl Object {
     /// # Errors
     /// `unknown_object` when the object was never written.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&View, &DurableSql) -> Result<T>) -> Result<T> {
+        self.read_engine(|engine, sql| read(engine.view(), sql))
+    }
+
+    /// The same, with what the engine remembers.
+    pub(crate) fn read_engine<T>(
+        &self,
+        read: impl FnOnce(&Engine, &DurableSql) -> Result<T>,
+    ) -> Result<T> {
         let mut slot = self.engine.borrow_mut();
         if slot.is_none() {
             if !self.exists()? {
@@ -193,7 +212,7 @@ impl Object {
             *slot = Some(Engine::open(&self.sql, &self.address, self.settings.log)?);
         }
         match slot.as_ref() {
-            Some(engine) => read(engine.view(), &self.sql),
+            Some(engine) => read(engine, &self.sql),
             None => Err(self.unknown()),
         }
     }

@@ -6,13 +6,13 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use serde_json::Value as Json;
 use tidelog_api::{
-    ApiSettings, Costs, Host, LakeStatus, ObjectHost, QueryAnswer, StateAnswer, Tier,
+    ApiSettings, Costs, Host, LakeStatus, ObjectHost, QueryAnswer, StateAnswer, Tier, found,
 };
 use tidelog_core::{
     Address, Caller, ChangesPage, ChangesRequest, Command, Found, Mutation, ObjectState, Query,
-    Reply, TurnReply, TypeSchema,
+    Reply, Stamp, TurnReply, TypeSchema,
 };
-use tidelog_log::{Error, Result, Sequence};
+use tidelog_log::{Error, Offset, Result, Sequence};
 use worker::Delay;
 
 use crate::messages::TableAsk;
@@ -62,15 +62,27 @@ impl ObjectHost for Object {
         }
     }
 
-    async fn get(&self, _: &Address, collection: &str, key: &str) -> Result<Found> {
+    async fn get(
+        &self,
+        _: &Address,
+        collection: &str,
+        key: &str,
+        at_least: Option<Offset>,
+    ) -> Result<(Found, Stamp)> {
         self.schema().await?.collection(collection)?;
-        self.read(|view, sql| view.get(sql, collection, key))
+        self.read_engine(|engine, sql| {
+            let touched = Some(engine.touched());
+            found(engine.view(), sql, (collection, key), at_least, touched)
+        })
     }
 
     async fn query(&self, _: &Address, collection: &str, query: Json) -> Result<QueryAnswer> {
         let schema = self.schema().await?;
         let query = Query::parse(schema.collection(collection)?, &query)?;
-        self.read(|view, sql| QueryAnswer::of(view, sql, collection, &query))
+        self.read_engine(|engine, sql| {
+            let touched = Some(engine.touched());
+            QueryAnswer::of(engine.view(), sql, collection, &query, touched)
+        })
     }
 
     async fn delete_object(&self, _: &Address, caller: Caller) -> Result<ObjectState> {
@@ -113,19 +125,22 @@ impl ObjectHost for Object {
             lake.push(self.lake_status(&table, state.head).await?);
         }
         Ok(StateAnswer {
+            warm: self.warm_status(&schema, state.head),
             object: state,
             lake,
-            warm: None,
             costs: Some(Costs::of(self.meter()?)),
             memory_bytes: Some(js::memory_bytes()),
         })
     }
 
     async fn sync(&self, object: &Address, tier: Tier) -> Result<StateAnswer> {
+        let schema = self.schema().await?;
+        if tier.is_warm() {
+            self.push_warm(&schema).await?;
+        }
         if !tier.is_cold() {
             return self.state(object).await;
         }
-        let schema = self.schema().await?;
         let head = self.read(|view, sql| view.offset(sql))?.sequence;
         for _ in 0..SYNC_ROUNDS {
             match self.push().await {

@@ -1,13 +1,16 @@
 //! The way to other actors: their names, and calls to them.
 
+use bytes::Bytes;
 use js_sys::Uint8Array;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tidelog_api::Request;
 use tidelog_core::{ActorKind, Address, NAMESPACE};
 use tidelog_log::{Error, Result};
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
+use crate::crossing;
 use crate::js;
 use crate::messages::{CatalogAsk, ObjectAsk, RegistryAsk, TableAsk, read_reply};
 
@@ -55,6 +58,38 @@ impl Peers {
     pub(crate) async fn catalog<T: DeserializeOwned>(&self, ask: &CatalogAsk) -> Result<T> {
         let name = format!("{NAMESPACE}/catalog/tables/0/0");
         self.ask("CATALOG", &name, ask, None).await
+    }
+
+    /// Has an object answer a request, as [`Forward`](tidelog_api::Forward) says.
+    pub(crate) async fn forward(
+        &self,
+        object: &Address,
+        request: Request<Bytes>,
+    ) -> Result<http::Response<Bytes>> {
+        let lost = |e: JsValue| {
+            let message = js::text_of(&e);
+            let overloaded = js_sys::Reflect::get(&e, &JsValue::from_str("overloaded"));
+            match overloaded.is_ok_and(|value| value.is_truthy()) {
+                true => Error::unavailable("busy", format!("the object is overloaded: {message}")),
+                false => {
+                    Error::unavailable("actor_reset", format!("the object was reset: {message}"))
+                }
+            }
+        };
+        let namespace =
+            js_sys::Reflect::get(&self.env, &JsValue::from_str("OBJECT")).map_err(lost)?;
+        let target = format!("{}?{}", request.path, request.query);
+        let (name, method) = (object.to_string(), request.method.as_str());
+        let headers = crossing::flat(&request.headers);
+        let body = Uint8Array::from(&request.body[..]);
+        let sent = js::forward(&namespace, &name, method, &target, &headers, &body);
+        let answer = JsFuture::from(sent.map_err(lost)?).await.map_err(lost)?;
+        let answer: js::Forwarded = answer.unchecked_into();
+        let mut response = http::Response::new(Bytes::from(answer.body().to_vec()));
+        *response.headers_mut() = crossing::header_map(&answer.headers());
+        *response.status_mut() = http::StatusCode::from_u16(answer.status())
+            .map_err(|e| Error::internal(e.to_string()))?;
+        Ok(response)
     }
 
     async fn ask<T: DeserializeOwned>(

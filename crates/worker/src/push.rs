@@ -23,7 +23,7 @@ impl Object {
     /// Pushes everything there is, one bounded batch after the other.
     pub(crate) async fn push(&self) -> Result<()> {
         let due = self.push_at.take();
-        let done = self.push_tables().await;
+        let done = self.push_all().await;
         if done.is_err() && self.push_at.get().is_none() {
             // Who called may be no alarm: what was due is due still.
             self.push_at.set(due);
@@ -31,11 +31,14 @@ impl Object {
         done
     }
 
-    async fn push_tables(&self) -> Result<()> {
-        for table in self.schema().await?.cold_tables() {
+    async fn push_all(&self) -> Result<()> {
+        let schema = self.schema().await?;
+        // What the cache has not been told it will find out: its failure must not hold up the tables.
+        let warmed = self.push_warm(&schema).await;
+        for table in schema.cold_tables() {
             self.push_to(&table).await?;
         }
-        Ok(())
+        warmed
     }
 
     async fn push_to(&self, table: &Address) -> Result<()> {

@@ -19,6 +19,8 @@ pub(crate) struct Settings {
     pub(crate) table: TableSettings,
     /// How long an isolate trusts the newest version of a type, milliseconds.
     pub(crate) schema_millis: i64,
+    /// The host name of the cache's keys.
+    pub(crate) cache_host: String,
     /// Told to Iceberg readers: `s3.endpoint`.
     pub(crate) s3_endpoint: Option<String>,
     /// Told to Iceberg readers: `s3.region`.
@@ -64,6 +66,9 @@ impl Settings {
                 flush_bytes_max: flush_bytes.max(FLUSH_BYTES),
             },
             schema_millis: vars.millis("TIDELOG_SCHEMA_MILLIS", 5_000)?,
+            cache_host: vars
+                .text("TIDELOG_CACHE_HOST")
+                .unwrap_or_else(|| "tidelog.invalid".to_owned()),
             s3_endpoint: vars.text("TIDELOG_S3_ENDPOINT"),
             s3_region: vars
                 .text("TIDELOG_S3_REGION")

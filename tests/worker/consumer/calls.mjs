@@ -34,6 +34,19 @@ async function answers(workers, checks, through) {
   checks.equal(`${through}: sync`, [a.synced.lake[0].committed, a.synced.lake[0].lagEvents], [11, 0]);
 }
 
+async function warm(workers, checks, through) {
+  const a = await workers.ask("warm", { through, type: SHELF.type, id: `warm ${through}` });
+  checks.equal(`${through}: no warm call fails`, a.failed, undefined);
+  // The stub is the object itself: it has nothing older.
+  const kept = through === "service" ? "1" : "2";
+  checks.equal(`${through}: warm reads`, [a.filled, a.kept, a.strong, a.caughtUp], ["1", kept, "2", "2"]);
+  checks.equal(`${through}: a warm query`, a.rows, [{ id: "a", text: "2" }]);
+  const entries = [null, ["hello", "text/plain", true], ["hi", "application/octet-stream", true], null];
+  checks.equal(`${through}: entries of the cache`, a.entries, entries);
+  checks.equal(`${through}: wrong entries`, [a.ttl.code, a.prefix.code], ["invalid_parameter", "invalid_cache_key"]);
+  checks.equal(`${through}: sync of the cache`, a.synced.lastWarmSequence, 2);
+}
+
 const CODES = {
   duplicate: "duplicate_key", missingField: "missing_field", wrongType: "wrong_type", collection: "unknown_collection",
   version: "version_mismatch", document: "unknown_document", field: "unknown_field", offset: "malformed_offset",
@@ -135,6 +148,7 @@ async function token(workers, checks) {
 export async function calls(workers, checks) {
   for (const through of BINDINGS) {
     await answers(workers, checks, through);
+    await warm(workers, checks, through);
     await errors(workers, checks, through, "consumer", true);
     await errors(workers, checks, through, "older", false);
     await rows(workers, checks, through);

@@ -2,7 +2,9 @@
 
 export const SHELF = {
   type: "shelf",
-  collections: { notes: { key: ["id"], fields: { id: { type: "string", required: true }, text: { type: "string", required: true } } } },
+  // Entries of the cache, and warm reads of what reads alone have put there.
+  warm: { enabled: true, collections: ["pushed"] },
+  collections: { pushed: { cold: { enabled: false } }, notes: { key: ["id"], fields: { id: { type: "string", required: true }, text: { type: "string", required: true } } } },
 };
 export const BINDINGS = ["service", "stub"];
 

@@ -3,7 +3,7 @@
 
 import { documentsOf, errorOf, objectName } from "../../../crates/worker/client.mjs";
 import type {
-  ChangeEvent, ChangesPage, Document, Found, Json, ObjectCalls, ObjectNamespace, Tidelog, TurnReply,
+  ChangeEvent, ChangesPage, Document, Found, Json, ObjectCalls, ObjectNamespace, ReadOptions, Tidelog, TurnReply,
 } from "../../../crates/worker/index.js";
 
 export interface Env {
@@ -86,6 +86,33 @@ const calls: Scenario = async ({ object }) => {
   const state = await object.state();
   const synced = await object.sync("cold");
   return { inserted, repeated, upserted, put, updated, deleted, batch, found, missing, query, counted, changes, all, atEnd, state, synced };
+};
+
+/** Reads that the cache may answer, and entries of it. */
+const warm: Scenario = async ({ object }) => {
+  await object.insert("notes", note("a", "1"));
+  const read = async (options: ReadOptions) => (await object.get("notes", "a", options))?.document.text;
+  const filled = await read({ consistency: "warm" });
+  const { offset } = await object.update("notes", "a", { text: "2" });
+  const kept = await read({ consistency: "warm" });
+  const strong = await read({ consistency: "strong", atLeast: offset });
+  const caughtUp = await read({ consistency: "warm", atLeast: offset });
+  const rows = await object.query("notes", { consistency: "warm", where: { text: "2" } });
+  const entry = async () => {
+    const found = await object.cacheGet("users:1/ü");
+    return found && [new TextDecoder().decode(found.body), found.contentType, found.age < 60];
+  };
+  const entries: unknown[] = [await entry()];
+  await object.cachePut("users:1/ü", "hello", { contentType: "text/plain", ttl: "2m" });
+  entries.push(await entry());
+  await object.cachePut("users:1/ü", new Uint8Array([104, 105]));
+  entries.push(await entry());
+  await object.cacheDelete("users:*");
+  entries.push(await entry());
+  const ttl = await refused(() => object.cachePut("k", "x", { ttl: 1 }));
+  const prefix = await refused(() => object.cacheDelete("k*"));
+  const synced = await object.sync("warm");
+  return { filled, kept, strong, caughtUp, rows: rows.rows, entries, ttl, prefix, synced };
 };
 
 /** Errors of every kind, as they arrive. */
@@ -302,7 +329,7 @@ const http: Scenario = async ({ env, type, id }) => {
 };
 
 const scenarios: { [name: string]: Scenario } = {
-  calls, errors, rows, subscribe, resume, follow, fromNow, slow, ids, trap, evicted, remove, http,
+  calls, warm, errors, rows, subscribe, resume, follow, fromNow, slow, ids, trap, evicted, remove, http,
 };
 
 export default {

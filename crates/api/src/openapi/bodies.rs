@@ -12,6 +12,7 @@ pub(super) fn path_parameter(name: &str) -> &'static str {
         "id" => "An object's id, percent-encoded; it holds no /",
         "collection" => "A collection's name",
         "key" => "A document's key, percent-encoded; / is %2F",
+        "entry" => "A cache entry's key, percent-encoded; with DELETE also a prefix and *",
         "prefix" => "default",
         "namespace" => "An Iceberg namespace: a type's name",
         _ => "An Iceberg table's name",
@@ -43,6 +44,15 @@ pub(super) fn query_parameter(name: &str) -> (Json, &'static str) {
         "ifVersion" => (
             whole(0),
             "Only this version of the document; 0: only if absent",
+        ),
+        "consistency" => (
+            json!({"type": "string", "enum": ["strong", "warm"], "default": "strong"}),
+            "The object's answer, or a kept one that is younger than the collection's TTL",
+        ),
+        "atLeast" => (text(), "An offset that the answer must have seen"),
+        "ttl" => (
+            text(),
+            "How long to keep it: seconds, or text such as 5m, 2h, 7d",
         ),
         "offset" => (text(), "-1, now, or an offset of this stream"),
         "live" => (
@@ -163,6 +173,10 @@ fn stored() -> Json {
                 "code": text, "message": text,
             }))),
             "wakes": list(&json!({"type": "object"})),
+            "warm": object(&["lagEvents", "hits", "misses", "stale"], &json!({
+                "lagEvents": whole, "lagMillis": whole, "hits": whole, "misses": whole, "stale": whole,
+                "ageMillisTotal": whole, "ageMillisMax": whole,
+            })),
             "costs": reference("Costs"),
         })),
     })
@@ -236,6 +250,7 @@ fn read() -> Json {
     json!({
         "Query": object(&[], &json!({
             "where": {"type": "object"}, "select": list(&text), "limit": whole, "after": text,
+            "consistency": {"type": "string", "enum": ["strong", "warm"]}, "atLeast": text,
         })),
         "QueryAnswer": object(&["rows", "offset"], &json!({
             "rows": list(&document), "offset": text, "next": text,
@@ -275,5 +290,6 @@ fn shared(codes: Vec<&str>) -> Json {
         "Index": {"type": "object"},
         "Any": {"type": "object"},
         "Text": {"type": "string"},
+        "Bytes": {"type": "string", "format": "binary"},
     })
 }

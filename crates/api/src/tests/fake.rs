@@ -1,22 +1,22 @@
 //! A host without an engine: it answers, records what was written, and its clock is a number.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Value as Json, json};
 use tidelog_core::{
-    Address, Caller, ChangesPage, ChangesRequest, Found, Mutation, ObjectState, TurnReply,
+    Address, Caller, ChangesPage, ChangesRequest, Found, Mutation, ObjectState, Stamp, TurnReply,
     TypeSchema, TypeSpec, Warning, Written, WrittenOperation,
 };
 use tidelog_log::{Epoch, Error, Hash, Kind, Offset, Result, Sequence, StartAt};
 
 use crate::{
-    ApiSettings, Body, BodySource, Costs, Directory, Host, LakeStatus, LoadedTable, Meter,
-    ObjectHost, ObjectList, ObjectPage, QueryAnswer, Request, Response, StateAnswer, TableName,
-    Tier, TypeSummary, handle,
+    ApiSettings, Body, BodySource, Cache, CacheKey, Costs, Directory, Entry, Figures, Host, Keep,
+    LakeStatus, LoadedTable, Meter, ObjectHost, ObjectList, ObjectPage, QueryAnswer, Request,
+    Response, StateAnswer, TableName, Tier, TypeSummary, WarmHost, handle,
 };
 
 #[derive(Default)]
@@ -28,6 +28,7 @@ pub(super) struct Fake {
     /// What arrives at each wait; a wait with nothing left runs out.
     pub(super) arrivals: Mutex<VecDeque<&'static str>>,
     pub(super) closed: bool,
+    pub(super) figures: Figures,
     pub(super) turns: Mutex<Vec<(Caller, Vec<Mutation>)>>,
 }
 
@@ -35,6 +36,15 @@ pub(super) fn offset(sequence: u64) -> Offset {
     Offset {
         epoch: Epoch(1),
         sequence: Sequence(sequence),
+    }
+}
+
+fn stamp(sequence: u64) -> Stamp {
+    Stamp {
+        offset: offset(sequence),
+        touched: Sequence(sequence),
+        mark: 0,
+        schema_version: 1,
     }
 }
 
@@ -72,23 +82,30 @@ impl ObjectHost for Fake {
         })
     }
 
-    async fn get(&self, _: &Address, _: &str, key: &str) -> Result<Found> {
+    async fn get(
+        &self,
+        _: &Address,
+        _: &str,
+        key: &str,
+        _: Option<Offset>,
+    ) -> Result<(Found, Stamp)> {
         if key == "none" {
             return Err(Error::not_found("unknown_document", "not there"));
         }
         let document = json!({ "key": key }).as_object().cloned().unwrap();
-        Ok(Found {
+        let found = Found {
             key: key.to_owned(),
             version: Sequence(5),
             document,
-        })
+        };
+        Ok((found, stamp(5)))
     }
 
     async fn query(&self, _: &Address, _: &str, query: Json) -> Result<QueryAnswer> {
         Ok(QueryAnswer {
             rows: query.as_object().cloned().into_iter().collect(),
             next: Some("more".to_owned()),
-            offset: offset(2),
+            stamp: stamp(2),
         })
     }
 
@@ -179,6 +196,7 @@ impl ObjectHost for Fake {
                 events: 2,
                 ..Meter::default()
             })),
+            warm: None,
             memory_bytes: None,
         })
     }
@@ -186,6 +204,39 @@ impl ObjectHost for Fake {
     async fn sync(&self, object: &Address, _: Tier) -> Result<StateAnswer> {
         self.state(object).await
     }
+}
+
+impl WarmHost for Fake {
+    type Cache = Forgetful;
+
+    fn cache(&self) -> &Forgetful {
+        &Forgetful
+    }
+
+    fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    async fn newest(&self, name: &str) -> Result<Arc<TypeSchema>> {
+        Err(Error::not_found("unknown_type", format!("no type {name}")))
+    }
+
+    fn entropy(&self) -> [u8; 16] {
+        [7; 16]
+    }
+}
+
+/// A cache that keeps nothing.
+pub(super) struct Forgetful;
+
+impl Cache for Forgetful {
+    async fn get(&self, _: &CacheKey) -> Option<Entry> {
+        None
+    }
+
+    async fn put(&self, _: &CacheKey, _: Entry, _: Keep) {}
+
+    async fn delete(&self, _: &CacheKey) {}
 }
 
 impl Directory for Fake {

@@ -150,9 +150,9 @@ fn check_supported(body: &JsonObject) -> Result<()> {
         }
     }
     if let Some(json) = member(body, "consistency")
-        && text(json, "consistency")? != "strong"
+        && !["strong", "warm"].contains(&text(json, "consistency")?)
     {
-        let message = "queries are strongly consistent only";
+        let message = "consistency is strong or warm";
         return refuse("consistency_unsupported", "consistency", message);
     }
     Ok(())

@@ -50,7 +50,10 @@ impl Quantity {
     }
 
     /// The time in milliseconds.
-    pub(crate) fn millis(&self) -> Result<i64> {
+    ///
+    /// # Errors
+    /// `invalid_schema` for what is no time.
+    pub fn millis(&self) -> Result<i64> {
         self.read(
             SECOND,
             &TIMES,

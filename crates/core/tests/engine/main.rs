@@ -21,6 +21,7 @@ mod model;
 mod references;
 mod refusals;
 mod size;
+mod stamps;
 mod timers;
 mod trimming;
 mod upgrade;

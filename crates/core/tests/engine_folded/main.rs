@@ -6,6 +6,8 @@ mod batches;
 mod deletion;
 #[path = "../engine/documents.rs"]
 mod documents;
+#[path = "../engine/expire.rs"]
+mod expire;
 #[path = "../engine/idempotency.rs"]
 mod idempotency;
 #[path = "../engine/indexes.rs"]
@@ -22,8 +24,12 @@ mod model;
 mod references;
 #[path = "../engine/refusals.rs"]
 mod refusals;
+#[path = "../engine/size.rs"]
+mod size;
 #[path = "../engine/sqlite.rs"]
 mod sqlite;
+#[path = "../engine/stamps.rs"]
+mod stamps;
 #[path = "../engine/timers.rs"]
 mod timers;
 #[path = "../engine/trimming.rs"]

@@ -12,6 +12,7 @@ use wasm_bindgen_futures::spawn_local;
 use super::Object;
 use crate::crossing;
 use crate::messages::{self, ObjectAsk};
+use crate::warm::FIGURES;
 
 /// One object, for `entry.mjs`.
 #[wasm_bindgen]
@@ -45,6 +46,10 @@ impl ObjectActor {
             Ok(request) => request,
             Err(error) => return crossing::refused(&error),
         };
+        let figures = request.headers.get(FIGURES);
+        if let Some(Ok(figures)) = figures.map(|value| value.to_str()) {
+            object.told(figures);
+        }
         let response = handle_object(&**object, request).await;
         crossing::answer(response, Some(object))
     }

@@ -357,7 +357,10 @@ fn what_is_not_there_yet_is_unsupported_and_not_ignored() {
     for (body, code) in [
         (json!({"asOf": "2013-01-01T00:00:00Z"}), "as_of_unsupported"),
         (json!({"tiers": ["hot", "cold"]}), "tier_unsupported"),
-        (json!({"consistency": "warm"}), "consistency_unsupported"),
+        (
+            json!({"consistency": "eventual"}),
+            "consistency_unsupported",
+        ),
     ] {
         let error = parse(body).unwrap_err();
         assert_eq!((error.kind(), error.code()), (Kind::Unsupported, code));
