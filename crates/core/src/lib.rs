@@ -37,6 +37,12 @@ mod changes;
 mod engine;
 pub use engine::{Command, Effect, Engine, Input, LogPolicy, Reply};
 
+pub mod actor;
+pub use actor::{
+    Actor, ActorCommand, ActorState, Actors, Behaviour, Context, FailedLetter, Letter,
+    MessageReply, Messages, Outcome,
+};
+
 mod delete_object;
 mod mutate;
 mod upgrade;

@@ -143,6 +143,7 @@ impl View {
             log_bytes,
             cursors: cursors::list(sql)?,
             wakes: wakes::list(sql)?,
+            actor: self.actor_state(sql)?,
         })
     }
 

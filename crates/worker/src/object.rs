@@ -13,7 +13,7 @@ use crate::alarm::Alarm;
 use crate::counts::Counts;
 use crate::gate::Gate;
 use crate::messages::RegistryAsk;
-use crate::peers::{Peers, address_of, shard_of};
+use crate::peers::{Peers, shard_of};
 use crate::settings::Settings;
 use crate::sql::DurableSql;
 use crate::{js, kept};
@@ -54,7 +54,7 @@ impl Object {
             None => stored_address(&sql)?.unwrap_or_default(),
         };
         Ok(Self {
-            address: address_of(&name)?,
+            address: Address::parse(&name)?,
             settings: Settings::read(env)?,
             sql,
             gate: Gate::of(storage.clone()),
