@@ -10,8 +10,8 @@ use crate::parameters::Parameters;
 use crate::reply::{self, with_header};
 use crate::route::{self, Found};
 use crate::{
-    Body, BodySource, Directory, Host, ObjectHost, Operation, Request, Response, auth, changes,
-    documents, error, iceberg, objects, openapi, schemas,
+    Body, BodySource, Directory, Host, ObjectHost, Operation, Request, Response, actors, auth,
+    changes, documents, error, iceberg, objects, openapi, schemas,
 };
 
 /// A request whose route is known.
@@ -163,6 +163,7 @@ fn is_objects(operation: Operation) -> bool {
             | Operation::State
             | Operation::Sync
             | Operation::Batch
+            | Operation::Message
             | Operation::Changes
             | Operation::ChangesTail
             | Operation::Write
@@ -184,6 +185,7 @@ async fn of_object<H: ObjectHost, B: BodySource>(
         Operation::State => objects::state(host, &request).await,
         Operation::Sync => objects::sync(host, request).await,
         Operation::Batch => documents::batch(host, request).await,
+        Operation::Message => actors::message(host, request).await,
         Operation::Changes => changes::read(host, &request).await,
         Operation::ChangesTail => changes::tail(host, &request).await,
         Operation::Write => documents::write(host, request).await,

@@ -44,6 +44,7 @@ mod reply;
 mod schemas;
 pub use schemas::{RESERVED_COLLECTIONS, check_reserved};
 
+mod actors;
 mod documents;
 mod objects;
 

@@ -11,6 +11,7 @@ pub(super) fn path_parameter(name: &str) -> &'static str {
         "type" => "A type's name",
         "id" => "An object's id, percent-encoded; it holds no /",
         "collection" => "A collection's name",
+        "message" => "The name of a message that the type's actor takes",
         "key" => "A document's key, percent-encoded; / is %2F",
         "prefix" => "default",
         "namespace" => "An Iceberg namespace: a type's name",
@@ -148,6 +149,12 @@ fn stored() -> Json {
                 "lagEvents": whole, "lagMillis": whole, "error": text,
             }))),
             "wakes": list(&json!({"type": "object"})),
+            "outbox": object(&["waiting"], &json!({"waiting": whole})),
+            "followed": whole,
+            "failedMessages": list(&object(&["number", "to", "message", "code", "detail", "at"], &json!({
+                "number": whole, "to": text, "message": text, "code": text, "detail": text,
+                "at": {"type": "string", "format": "date-time"}, "body": {},
+            }))),
             "costs": reference("Costs"),
         })),
     })
@@ -210,6 +217,8 @@ fn written() -> Json {
                 "operation": {"type": "string", "enum": ["INSERT", "UPDATE", "DELETE", "NONE"]},
             }))),
         })),
+        "Message": {"description": "What the actor takes; no body is null"},
+        "MessageReply": {"description": "What the actor answers"},
         "Sync": object(&["tier"], &json!({"tier": {"type": "string", "enum": ["cold"]}})),
     })
 }
@@ -251,7 +260,10 @@ fn shared(codes: Vec<&str>) -> Json {
     json!({
         "Problem": object(&["type", "title", "status", "code", "detail"], &json!({
             "type": text, "title": text, "status": whole, "detail": text, "field": text,
-            "code": {"type": "string", "enum": codes},
+            "code": {"type": "string", "anyOf": [
+                {"enum": codes},
+                {"pattern": "^[a-z][a-z0-9_]*\\.", "description": "An actor's own: type.word"},
+            ]},
         })),
         "IcebergError": object(&["error"], &json!({"error": object(
             &["message", "type", "code"],

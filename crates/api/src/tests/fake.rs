@@ -8,8 +8,8 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Value as Json, json};
 use tidelog_core::{
-    Address, Caller, ChangesPage, ChangesRequest, Found, Mutation, ObjectState, TurnReply,
-    TypeSchema, TypeSpec, Written, WrittenOperation,
+    Address, Caller, ChangesPage, ChangesRequest, Found, MessageReply, Mutation, ObjectState,
+    TurnReply, TypeSchema, TypeSpec, Written, WrittenOperation,
 };
 use tidelog_log::{Epoch, Error, Hash, Kind, Offset, Result, Sequence, StartAt};
 
@@ -69,6 +69,24 @@ impl ObjectHost for Fake {
             offset: offset(turns.len() as u64),
             written,
             replayed: false,
+        })
+    }
+
+    async fn message(
+        &self,
+        object: &Address,
+        caller: Caller,
+        name: &str,
+        body: Json,
+    ) -> Result<MessageReply> {
+        if name == "refuse" {
+            let code = format!("{}.taken", object.type_name);
+            return Err(Error::own(Kind::Conflict, code, "it is taken").at("from"));
+        }
+        Ok(MessageReply {
+            reply: json!({ "name": name, "body": body, "source": caller.source }),
+            offset: offset(7),
+            replayed: caller.idempotency_key == "again",
         })
     }
 
@@ -155,6 +173,7 @@ impl ObjectHost for Fake {
                 log_bytes: 100,
                 cursors: Vec::new(),
                 wakes: Vec::new(),
+                actor: None,
             },
             lake: Vec::new(),
             costs: Some(Costs::of(Meter {
