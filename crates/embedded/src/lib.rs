@@ -40,6 +40,7 @@ mod readers;
 mod shards;
 mod signals;
 
+mod post;
 mod pump;
 mod tables;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tidelog_core::{Address, Command, Effect, Engine, Input, LogPolicy, Reply};
+use tidelog_core::{Address, Behaviour, Command, Effect, Engine, Input, LogPolicy, Reply};
 use tidelog_log::{Error, Result};
 
 use crate::clock;
@@ -28,6 +28,19 @@ impl OpenObject {
     /// Opens or creates an object's file.
     pub fn open(path: &Path, address: &Address, policy: LogPolicy, bytes_max: u64) -> Result<Self> {
         Self::on(Sqlite::writer(path, bytes_max)?, address, policy)
+    }
+
+    /// Opens or creates the file of an object that has an actor, perhaps.
+    pub fn open_as(
+        path: &Path,
+        address: &Address,
+        policy: LogPolicy,
+        bytes_max: u64,
+        behaviour: Option<&Behaviour>,
+    ) -> Result<Self> {
+        let sql = Sqlite::writer(path, bytes_max)?;
+        let engine = Engine::open_as(&sql, address, policy, behaviour)?;
+        Ok(Self { sql, engine })
     }
 
     /// Opens an object on a connection, whatever is under it.
@@ -77,6 +90,11 @@ impl OpenObject {
                 }
             }
         }
+    }
+
+    /// True when the object holds nothing.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.engine.head().0 == 0 && self.engine.view().is_blank(&self.sql).unwrap_or(false)
     }
 
     /// The engine, to read what it knows.
