@@ -9,8 +9,8 @@ use tidelog_api::{
     ApiSettings, Costs, Host, LakeStatus, ObjectHost, QueryAnswer, StateAnswer, Tier,
 };
 use tidelog_core::{
-    ActorCommand, Address, Caller, ChangesPage, ChangesRequest, Command, Found, MessageReply, Mutation, ObjectState, Query,
-    Reply, TurnReply, TypeSchema,
+    ActorCommand, Address, Caller, ChangesPage, ChangesRequest, Command, Found, MessageReply,
+    Mutation, ObjectState, Query, Reply, TurnReply, TypeSchema,
 };
 use tidelog_log::{Error, Result, Sequence};
 use worker::Delay;

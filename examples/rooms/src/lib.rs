@@ -107,7 +107,9 @@ impl Room {
 
     fn confirm(&self, ctx: &mut Context<'_>, hold: Named) -> Result<Named> {
         let Some(hours) = ctx.get::<Hours>("holds", &hold.id)? else {
-            return Err(ctx.refusal(Kind::NotFound, "no_hold", "the hold is over").at("id"));
+            return Err(ctx
+                .refusal(Kind::NotFound, "no_hold", "the hold is over")
+                .at("id"));
         };
         ctx.delete("holds", &hold.id)?;
         ctx.clear_alarm(&hold.id)?;

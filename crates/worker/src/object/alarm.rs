@@ -7,9 +7,9 @@ use tidelog_core::{ActorCommand, Command};
 use tidelog_log::Result;
 
 use super::Object;
-use crate::{js, kept};
 use crate::messages::RegistryAsk;
 use crate::peers::shard_of;
+use crate::{js, kept};
 
 /// When an alarm's handler that died is called again.
 const ALARM_AGAIN_MILLIS: i64 = 30_000;
@@ -54,7 +54,11 @@ impl Object {
             self.push_at.set(None);
         }
         // After a failure the outbox's timer asks again.
-        let again = if posted.is_ok() { self.letters_at()? } else { None };
+        let again = if posted.is_ok() {
+            self.letters_at()?
+        } else {
+            None
+        };
         let next = [wake, retry, self.push_at.get(), again]
             .into_iter()
             .flatten()
@@ -77,7 +81,10 @@ impl Object {
             kept::put(&self.sql, RUNNING, "")?;
         }
         // What is due still is the engine's.
-        if self.read(|view, sql| view.wake_at(sql))?.is_some_and(|at| at <= now) {
+        if self
+            .read(|view, sql| view.wake_at(sql))?
+            .is_some_and(|at| at <= now)
+        {
             self.turn(Command::Wake)?;
         }
         Ok(())

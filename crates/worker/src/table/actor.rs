@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use js_sys::Uint8Array;
+use tidelog_core::Address;
 use tidelog_lake::TableActor as Table;
 use tidelog_log::{Error, Result};
 use wasm_bindgen::prelude::*;

@@ -1,6 +1,7 @@
 //! A flush from its intent to the news of it: the files go to R2 between two turns.
 
 use futures_channel::oneshot;
+use tidelog_core::Address;
 use tidelog_lake::{BlobStore, Committed, TableActor as Table};
 use tidelog_log::{Error, Result};
 
