@@ -1,19 +1,40 @@
 #!/usr/bin/env bash
-# Builds the Worker's WebAssembly module and the JavaScript around it into crates/worker/build.
+# Builds the Worker's WebAssembly module and the JavaScript around it.
 #
-#   crates/worker/build.sh            what `wrangler dev` and `wrangler deploy` call
+#   crates/worker/build.sh            into crates/worker/build: what `wrangler dev` and `wrangler deploy` call
+#   crates/worker/build.sh --package NAME [--manifest Cargo.toml] --out FOLDER
+#                                     a Worker with the actors of a package (docs/custom-actors.md). FOLDER gets all of it:
+#                                     `main` in wrangler.toml is FOLDER/entry.mjs
 #
 # Needs what `tests/wasm-toolchain` makes, and wasm-opt from the project's npm packages (`npm ci`).
 set -euo pipefail
-cd "$(dirname "$0")/../.."
-
-target=wasm32-unknown-unknown
-target_dir=${CARGO_TARGET_DIR:-$PWD/target}
-out=crates/worker/build
 
 say() { echo "worker: $*" >&2; }
 
-wanted=$(sed -n '/^name = "wasm-bindgen"$/{n;s/version = "\(.*\)"/\1/p}' Cargo.lock)
+repository=$(cd "$(dirname "$0")/../.." && pwd)
+package=tidelog-worker
+manifest=$repository/Cargo.toml
+folder=
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --package) package=$2 ;;
+        --manifest) manifest=$(realpath "$2") ;;
+        --out) mkdir -p "$2" && folder=$(realpath "$2") ;;
+        *) say "unknown argument $1"; exit 2 ;;
+    esac
+    shift 2
+done
+if [ "$package" != tidelog-worker ] && [ -z "$folder" ]; then
+    say "--package needs --out"
+    exit 2
+fi
+out=${folder:-$repository/crates/worker}/build
+target_dir=${CARGO_TARGET_DIR:-$(dirname "$manifest")/target}
+target=wasm32-unknown-unknown
+cd "$repository"
+
+locked_version() { sed -n '/^name = "wasm-bindgen"$/{n;s/version = "\(.*\)"/\1/p}' "$1"; }
+wanted=$(locked_version Cargo.lock)
 grep -q "wasm-bindgen-cli-support = \"=$wanted\"" crates/worker/bindgen/Cargo.toml || {
     say "Cargo.lock has wasm-bindgen $wanted, crates/worker/bindgen another version: set both to the same"
     exit 1
@@ -22,21 +43,33 @@ grep -q "wasm-bindgen-cli-support = \"=$wanted\"" crates/worker/bindgen/Cargo.to
 say "building the tool that writes the JavaScript side"
 cargo build --quiet --locked --manifest-path crates/worker/bindgen/Cargo.toml --target-dir "$target_dir/bindgen"
 
+# Another workspace is built with this one's profile.
+profile=(--locked)
+if [ "$manifest" != "$repository/Cargo.toml" ]; then
+    profile=()
+    while read -r key value; do
+        profile+=(--config "profile.worker.$key=$value")
+    done < <(sed -n '/^\[profile.worker\]$/,/^$/s/^\([a-z-]*\) = \([^ ]*\).*/\1 \2/p' Cargo.toml)
+fi
+
 environment=$(tests/wasm-toolchain env)
 (
     eval "$environment"
-    say "compiling for $target"
-    cargo build --locked --package tidelog-worker --profile worker --target "$target" --target-dir "$target_dir/wasm"
+    say "compiling $package for $target"
+    cargo build --manifest-path "$manifest" --package "$package" --lib --profile worker --target "$target" \
+        --target-dir "$target_dir/wasm" "${profile[@]}"
 )
 
-mkdir -p "$out"
-module=$target_dir/wasm/$target/worker/tidelog_worker.wasm
+if [ -n "$folder" ]; then
+    cp crates/worker/*.mjs crates/worker/*.d.ts crates/worker/*.d.mts "$folder/"
+fi
+module=$target_dir/wasm/$target/worker/${package//-/_}.wasm
 if [ "$out/tidelog_bg.wasm" -nt "$module" ] && [ "$out/tidelog.js" -nt crates/worker/build.sh ]; then
     say "up to date"
     exit
 fi
 rm -rf "$out.new"
-mkdir "$out.new"
+mkdir -p "$out.new"
 "$target_dir/bindgen/debug/tidelog-bindgen" "$module" "$out.new"
 optimize=node_modules/.bin/wasm-opt
 [ -x "$optimize" ] || { say "wasm-opt is missing: run npm ci"; exit 1; }

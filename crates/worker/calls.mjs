@@ -99,6 +99,7 @@ const requests = {
     options,
   }),
   batch: (mutations, options) => ({ method: "POST", path: "batch", options, body: { mutations } }),
+  message: (name, body, options) => ({ method: "POST", path: `messages/${segment(name)}`, options, body }),
   query: (collection, query = {}) => ({
     method: "POST",
     path: `${segment(collection)}/query`,
@@ -301,6 +302,7 @@ export class ObjectClient extends RpcTarget {
   update(...args) { return this.#call("update", args); }
   delete(...args) { return this.#call("delete", args); }
   batch(...args) { return this.#call("batch", args); }
+  message(...args) { return this.#call("message", args); }
   get(collection, key, options) {
     if (options?.consistency === "warm") return this.#warm.get(collection, key, options);
     return this.#call("get", [collection, key, options]);

@@ -118,6 +118,7 @@ export class TidelogObject extends Actor {
   update(...args) { return this.#calls.call("update", args); }
   delete(...args) { return this.#calls.call("delete", args); }
   batch(...args) { return this.#calls.call("batch", args); }
+  message(...args) { return this.#calls.call("message", args); }
   query(...args) { return this.#calls.call("query", args); }
   state() { return this.#calls.call("state", []); }
   sync(...args) { return this.#calls.call("sync", args); }

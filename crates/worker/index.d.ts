@@ -209,6 +209,18 @@ export interface WarmState {
   ageMillisMax: number;
 }
 
+/** A message that its receiver refused, or that nobody took for a week. */
+export interface FailedMessage {
+  number: number;
+  /** `type/id` of who was to take it. */
+  to: string;
+  message: string;
+  code: string;
+  detail: string;
+  at: string;
+  body?: Json;
+}
+
 /** Where an object and its lake tables stand. */
 export interface ObjectState {
   type: string;
@@ -234,7 +246,14 @@ export interface ObjectState {
   lag?: { warm: TierLag | null; cold: TierLag | null };
   cursors: { destination: string; committed: number; updated: number }[];
   lake: LakeState[];
-  wakes: { name: string; next: string; attempts: number }[];
+  /** Timers; `error` of an actor's that failed. */
+  wakes: { name: string; next: string; attempts: number; error?: string }[];
+  /** Of an object with an actor: messages not delivered yet. */
+  outbox?: { waiting: number };
+  /** The last event that `on_change` was given. */
+  followed?: number;
+  /** The newest 100 messages that were given up; long bodies are left out. */
+  failedMessages?: FailedMessage[];
   warm?: WarmState;
   /** Not in the answer of `deleteObject`. */
   costs?: Costs;
@@ -254,6 +273,11 @@ export interface ObjectCalls {
   delete(collection: string, key: string, options?: VersionedOptions): Promise<TurnReply>;
   /** Several changes over collections as one turn: all of them or none. */
   batch(mutations: Mutation[], options?: CallOptions): Promise<TurnReply>;
+  /**
+   * Sends a message to the object's actor; what it answers. An error of the actor's own has a code
+   * `<type>.<word>`. `Reply` and `Body` are the actor's: `stub.message<Booked, Book>("book", {…})`.
+   */
+  message<Reply extends Json = Json, Body = Json>(name: string, body?: Body, options?: CallOptions): Promise<Reply>;
   /** Reads a document; `null` when there is none. */
   get(collection: string, key: string, options?: ReadOptions): Promise<Found | null>;
   query(collection: string, query?: Query): Promise<QueryAnswer>;

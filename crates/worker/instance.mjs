@@ -73,6 +73,12 @@ globalThis.queueMicrotask = (task) =>
   });
 
 wasm.initSync({ module });
+registerActors();
+
+/// A crate of one's own names its actors here (`tidelog_worker::actors!`); the plain module has none.
+function registerActors() {
+  Reflect.get(wasm, "tidelogActors")?.();
+}
 
 function isTrap(error) {
   return error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
@@ -84,6 +90,7 @@ function replace(error) {
   lastPanic = undefined;
   generation += 1;
   wasm.__wbg_reset_state();
+  registerActors();
   const calls = [...waiting];
   waiting.clear();
   for (const reject of calls) reject(lost);

@@ -14,7 +14,7 @@ import { fileURLToPath } from "node:url";
 
 import { firstDifference } from "./difference.mjs";
 import { EmbeddedHost } from "./hosts/embedded.mjs";
-import { WorkerHost } from "./hosts/worker.mjs";
+import { ROOMS_MODULE, WorkerHost } from "./hosts/worker.mjs";
 import { Tester, Unmet } from "./tester.mjs";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
@@ -56,7 +56,7 @@ async function runHost(name, folder, runs) {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   const started = Date.now();
-  const host = await HOSTS[name].start();
+  const host = await HOSTS[name].start({ module: ROOMS_MODULE });
   try {
     for (const run of runs) {
       if (run.only && run.only !== name) continue;

@@ -155,13 +155,17 @@ export class Tester {
 
   #touch(path) {
     const [, v1, objects, type, id, collection] = path.split("?")[0].split("/");
-    if (v1 !== "v1" || objects !== "objects" || !collection || type !== this.type) return;
-    this.#touched.add(this.objectActor(decodeURIComponent(id)));
+    if (v1 !== "v1" || objects !== "objects" || !collection || ![this.type, ...this.types].includes(type)) return;
+    this.#touched.add(`default/object/${type}/${decodeURIComponent(id)}/0`);
+    if (type !== this.type) return;
     if (this.collections.includes(collection)) this.#touched.add(this.tableActor(collection));
   }
 
   /** The collections of the case's type whose tables are evicted with its objects. */
   collections = [];
+
+  /** Types besides the case's own whose objects are evicted with its objects. */
+  types = [];
 
   /** Starts the host again with a bearer token, or without one. */
   restart(settings) {

@@ -7,7 +7,7 @@ import { Mask, OWN_MEMBERS } from "./mask.mjs";
 const HEADERS = [
   "content-type", "etag", "location", "allow", "retry-after", "www-authenticate", "cache-control",
   "stream-next-offset", "stream-up-to-date", "stream-closed", "stream-cursor",
-  "tidelog-cache", "tidelog-offset", "content-security-policy", "x-content-type-options", "cross-origin-resource-policy",
+  "tidelog-cache", "tidelog-offset", "idempotency-replayed", "content-security-policy", "x-content-type-options", "cross-origin-resource-policy",
 ];
 const REQUEST_CHARS = 300;
 
@@ -31,13 +31,13 @@ export class Transcript {
   }
 
   /** One request and its answer. `own`: members of this answer that are the host's; `shown`: what
-   * stands for the body, where the whole of it would say no more. */
-  step({ method, path, headers = {}, body, own = [], shown }, answer) {
+   * stands for the body, where the whole of it would say no more; `hidden`: headers that depend on pace. */
+  step({ method, path, headers = {}, body, own = [], shown, hidden = [] }, answer) {
     this.#lines.push(`> ${method} ${this.#mask.apply(shortened(path))}`);
     for (const [name, value] of Object.entries(headers)) this.#lines.push(`> ${name}: ${this.#mask.apply(shortened(value))}`);
     if (body !== undefined) this.#request(body);
     this.#lines.push(`< ${answer.status}`);
-    for (const name of HEADERS) this.#header(name, answer.header(name));
+    for (const name of HEADERS.filter((one) => !hidden.includes(one))) this.#header(name, answer.header(name));
     const text = shown ? JSON.stringify(shown(answer)) : answer.text;
     if (text !== "") this.#lines.push(this.#body(text, shown ? "application/json" : answer.header("content-type"), own));
     this.#lines.push("");

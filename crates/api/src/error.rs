@@ -74,10 +74,12 @@ pub fn problem(error: &Error) -> Json {
 pub fn read_problem(problem: &Json) -> Error {
     let text = |name: &str| problem.get(name).and_then(Json::as_str);
     let message = text("detail").unwrap_or("no problem document");
-    let Some(known) = text("code").and_then(known_code) else {
-        return Error::internal(message);
+    let code = text("code").unwrap_or_default();
+    let mut error = match known_code(code) {
+        Some(known) => Error::new(known.kind, known.code, message),
+        None if code.contains('.') => Error::own(kind_of(problem), code.to_owned(), message),
+        None => return Error::internal(message),
     };
-    let mut error = Error::new(known.kind, known.code, message);
     if let Some(field) = text("field") {
         error = error.at(field);
     }
@@ -86,6 +88,21 @@ pub fn read_problem(problem: &Json) -> Error {
         error = error.with(name, value.clone());
     }
     error
+}
+
+/// The kind of an actor's own error, by its status.
+fn kind_of(problem: &Json) -> Kind {
+    match problem.get("status").and_then(Json::as_u64) {
+        Some(400) => Kind::Invalid,
+        Some(401) => Kind::Unauthorized,
+        Some(404) => Kind::NotFound,
+        Some(409) => Kind::Conflict,
+        Some(410) => Kind::Gone,
+        Some(413) => Kind::TooLarge,
+        Some(501) => Kind::Unsupported,
+        Some(503) => Kind::Unavailable,
+        _ => Kind::Internal,
+    }
 }
 
 /// The members of a problem document that are no details.
@@ -213,6 +230,19 @@ mod tests {
             }
         }
         found
+    }
+
+    #[test]
+    fn an_actors_own_error_crosses_with_its_code_and_kind() {
+        for kind in [
+            Kind::Conflict,
+            Kind::Invalid,
+            Kind::NotFound,
+            Kind::Unavailable,
+        ] {
+            let error = Error::own(kind, "room.taken".to_owned(), "it is").at("from");
+            assert_eq!(read_problem(&problem(&error)), error);
+        }
     }
 
     #[test]

@@ -11,8 +11,8 @@ use crate::reply::{self, with_header};
 use crate::route::{self, Found};
 use crate::warm::{self, Forward, Fronted, WarmHost};
 use crate::{
-    Body, BodySource, Directory, Host, ObjectHost, Operation, Request, Response, auth, changes,
-    documents, error, iceberg, objects, openapi, schemas,
+    Body, BodySource, Directory, Host, ObjectHost, Operation, Request, Response, actors, auth,
+    changes, documents, error, iceberg, objects, openapi, schemas,
 };
 
 /// A request whose route is known.
@@ -171,6 +171,7 @@ fn is_objects(operation: Operation) -> bool {
             | Operation::State
             | Operation::Sync
             | Operation::Batch
+            | Operation::Message
             | Operation::Changes
             | Operation::ChangesTail
             | Operation::Write
@@ -195,6 +196,7 @@ pub(crate) async fn of_object<H: ObjectHost, B: BodySource>(
         Operation::State => objects::state(host, &request).await,
         Operation::Sync => objects::sync(host, request).await,
         Operation::Batch => documents::batch(host, request).await,
+        Operation::Message => actors::message(host, request).await,
         Operation::Changes => changes::read(host, &request).await,
         Operation::ChangesTail => changes::tail(host, &request).await,
         Operation::Write => documents::write(host, request).await,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use tidelog_core::{
-    Address, Caller, ChangesPage, ChangesRequest, Found, JsonObject, Mutation, ObjectState, Query,
-    Sql, Stamp, Touched, TurnReply, TypeSchema, TypeSpec, View,
+    Address, Caller, ChangesPage, ChangesRequest, Found, JsonObject, MessageReply, Mutation,
+    ObjectState, Query, Sql, Stamp, Touched, TurnReply, TypeSchema, TypeSpec, View,
 };
 use tidelog_log::{Offset, Result, Sequence};
 
@@ -40,6 +40,18 @@ pub trait ObjectHost: Host {
         caller: Caller,
         mutations: Vec<Mutation>,
     ) -> Result<TurnReply>;
+
+    /// Hands a message to the object's actor.
+    ///
+    /// # Errors
+    /// `unknown_message`, `invalid_message`, and the actor's own.
+    async fn message(
+        &self,
+        object: &Address,
+        caller: Caller,
+        name: &str,
+        body: Json,
+    ) -> Result<MessageReply>;
 
     /// Reads one document, and says of which state of its collection it is; [`found`].
     ///

@@ -45,6 +45,7 @@ mod reply;
 mod schemas;
 pub use schemas::{RESERVED_COLLECTIONS, check_reserved};
 
+mod actors;
 mod documents;
 mod objects;
 

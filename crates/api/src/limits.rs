@@ -18,6 +18,8 @@ pub const NDJSON_TURN_ROWS: usize = 1_000;
 pub const NDJSON_TURN_BYTES: usize = 2_000_000;
 /// Digits and `#` added to an idempotency key to name a turn of an NDJSON body.
 pub const LINE_SUFFIX_BYTES_MAX: usize = 21;
+/// Longest message given up that an object's state shows whole.
+pub const FAILED_BODY_BYTES_MAX: usize = 1_000;
 /// Most objects one page of the list returns.
 pub const OBJECTS_MAX: usize = 1_000;
 /// Objects of a page when the caller names no limit.

@@ -12,7 +12,8 @@ use crate::handle::Routed;
 use crate::limits::{BODY_DEPTH_MAX, OBJECTS_DEFAULT, OBJECTS_MAX, SMALL_BODY_BYTES_MAX};
 use crate::parameters::invalid;
 use crate::{
-    BodySource, Directory, LakeStatus, ObjectHost, ObjectList, Response, StateAnswer, Tier, reply,
+    BodySource, Directory, LakeStatus, ObjectHost, ObjectList, Response, StateAnswer, Tier, actors,
+    reply,
 };
 
 pub(crate) async fn list<H: Directory, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
@@ -133,7 +134,7 @@ fn state_json(object: &Address, state: &ObjectState, lake: &[LakeStatus]) -> Jso
             json!({"name": name, "next": timestamp(*next), "attempts": attempts})
         })
         .collect();
-    json!({
+    let mut shown = json!({
         "type": object.type_name,
         "id": object.id,
         "status": state.status,
@@ -153,9 +154,13 @@ fn state_json(object: &Address, state: &ObjectState, lake: &[LakeStatus]) -> Jso
         "cursors": state.cursors,
         "lake": lake,
         "wakes": wakes,
-    })
+    });
+    if let Some(actor) = &state.actor {
+        actors::add_state(&mut shown, actor);
+    }
+    shown
 }
 
-fn timestamp(millis: i64) -> String {
+pub(crate) fn timestamp(millis: i64) -> String {
     timestamp_to_text(millis.saturating_mul(1_000))
 }

@@ -23,6 +23,7 @@ pub enum Operation {
     State,
     Sync,
     Batch,
+    Message,
     Changes,
     ChangesTail,
     Write,
@@ -191,6 +192,8 @@ pub const ROUTES: &[Route] = &[
         .query(&["source"]).headers(CALLER).answers(&[(200, JSON, "ObjectState")]),
     route("POST", "/v1/objects/{type}/{id}/batch", Operation::Batch, "Does several mutations over collections as one turn")
         .query(&["source"]).headers(CALLER).body(&[(JSON, "Batch")]).answers(&[(200, JSON, "TurnReply")]),
+    route("POST", "/v1/objects/{type}/{id}/messages/{message}", Operation::Message, "Sends a message to the object's actor and answers its reply")
+        .query(&["source"]).headers(CALLER).body(&[(JSON, "Message")]).answers(&[(200, JSON, "MessageReply")]),
     route("GET", "/v1/objects/{type}/{id}/changes", Operation::Changes, "Reads the change log (Durable Streams, JSON mode): catch-up, long-poll or server-sent events")
         .query(CHANGES).headers(CACHED)
         .answers(&[(200, JSON, "Changes"), (200, "text/event-stream", "Text"), (204, "", ""), (304, "", "")]),

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use tidelog_embedded::Settings;
+use tidelog_core::Actors;
+use tidelog_embedded::{Server, Settings};
 use toml::{Table, Value};
 
 use crate::failure::{Failure, Result};
@@ -23,6 +24,9 @@ pub(crate) struct Configuration {
     /// Override one setting of the file, such as lake.flush_millis=1000
     #[arg(long, global = true, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// What the servers run that the command starts.
+    #[arg(skip)]
+    pub(crate) actors: Actors,
 }
 
 /// How a setting's text becomes TOML.
@@ -62,6 +66,11 @@ const KEYS: &[(&str, Form)] = &[
 ];
 
 impl Configuration {
+    /// Starts a server with the actors of this program.
+    pub(crate) fn start(&self, settings: Settings) -> tidelog_log::Result<Server> {
+        Server::start_with(settings, self.actors.clone())
+    }
+
     /// The settings, with `flags` on top.
     ///
     /// # Errors

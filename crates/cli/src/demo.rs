@@ -1,5 +1,6 @@
 //! `tidelog demo`: the whole job on a year of flights, each step with what it took.
 
+mod actors;
 mod churn;
 mod costs;
 mod lake_check;
@@ -139,19 +140,24 @@ fn in_folder(args: &DemoArgs, configuration: &Configuration, folder: &Path) -> R
 /// At the usual address when it shall stay and the address is free.
 fn start(keep: bool, settings: Settings) -> Result<Server> {
     if !keep {
-        return Ok(Server::start(private(settings))?);
+        return Ok(with_rooms(private(settings))?);
     }
-    match Server::start(settings.clone()) {
+    match with_rooms(settings.clone()) {
         Err(e) if e.code() == "address_in_use" => {
             let token = settings.token.clone();
             let any = Settings {
                 token,
                 ..private(settings)
             };
-            Ok(Server::start(any)?)
+            Ok(with_rooms(any)?)
         }
         outcome => Ok(outcome?),
     }
+}
+
+/// The demo's servers run the actors of `examples/rooms`.
+fn with_rooms(settings: Settings) -> tidelog_log::Result<Server> {
+    Server::start_with(settings, tidelog_rooms::actors())
 }
 
 impl Demo<'_> {
@@ -165,6 +171,7 @@ impl Demo<'_> {
         self.flush(flights + weather + events)?;
         self.read_lake()?;
         self.verify()?;
+        self.actors()?;
         self.inspect()
     }
 
@@ -288,6 +295,16 @@ impl Demo<'_> {
         let count = print::count(documents);
         let name = format!("verify log = lake = {count} documents");
         self.steps.moved(&name, events, None, started.elapsed())
+    }
+
+    fn actors(&mut self) -> Result<()> {
+        let started = instant();
+        let lines = actors::run(self.client)?;
+        self.steps
+            .done("book a room with custom actors", started.elapsed())?;
+        lines
+            .iter()
+            .try_for_each(|line| print::line(format_args!("      {line}")))
     }
 
     fn inspect(&mut self) -> Result<()> {

@@ -37,7 +37,7 @@ pub(crate) fn run(args: ServeArgs, configuration: &Configuration) -> Result<()> 
         ("listen", args.listen),
         ("s3_listen", args.s3_listen),
     ];
-    let server = Server::start(configuration.settings(&flags)?)?;
+    let server = configuration.start(configuration.settings(&flags)?)?;
     announce(&server)?;
     Ok(server.run_until_signal()?)
 }

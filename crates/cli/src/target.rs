@@ -63,7 +63,7 @@ impl TargetArgs {
             return Err(Failure::usage(message));
         }
         let settings = configuration.settings(&[("data", Some(data.display().to_string()))])?;
-        let server = Server::start(private(settings)).map_err(|e| {
+        let server = configuration.start(private(settings)).map_err(|e| {
             let held = e.code() == "data_folder_in_use";
             let failure = Failure::from(e);
             let hint = "a server has the folder, use --url";

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tidelog_log::limits::{NAME_BYTES_MAX, OBJECT_ID_BYTES_MAX};
 use tidelog_log::{Error, Result};
 
@@ -68,6 +69,27 @@ impl Address {
         })
     }
 
+    /// The address in an actor's name, as [`Address`] displays it.
+    ///
+    /// # Errors
+    /// `wrong_address` when it is none; `invalid_name` or `invalid_object_id`.
+    pub fn parse(name: &str) -> Result<Self> {
+        let wrong = || Error::conflict("wrong_address", format!("{name:?} is no actor's address"));
+        let rest = name
+            .strip_prefix(NAMESPACE)
+            .and_then(|rest| rest.strip_prefix('/'));
+        let (kind, rest) = rest
+            .and_then(|rest| rest.split_once('/'))
+            .ok_or_else(wrong)?;
+        let (type_name, rest) = rest.split_once('/').ok_or_else(wrong)?;
+        let id = rest.strip_suffix("/0").ok_or_else(wrong)?;
+        match kind {
+            kind if kind == ActorKind::Object.name() => Self::object(type_name, id),
+            kind if kind == ActorKind::Table.name() => Self::table(type_name, id),
+            _ => Err(wrong()),
+        }
+    }
+
     /// `type/id`, as it stands in event ids.
     pub fn short(&self) -> String {
         format!("{}/{}", self.type_name, self.id)
@@ -83,6 +105,19 @@ impl fmt::Display for Address {
             self.type_name,
             self.id
         )
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::parse(&name).map_err(serde::de::Error::custom)
     }
 }
 
@@ -164,5 +199,6 @@ mod tests {
     fn unicode_ids_are_addresses() {
         let address = Address::object("airport", "Zürich ✈").unwrap();
         assert_eq!(address.to_string(), "default/object/airport/Zürich ✈/0");
+        assert_eq!(Address::parse(&address.to_string()).unwrap(), address);
     }
 }

@@ -55,6 +55,7 @@ impl Engine {
         self.finish(sql, turn)?;
         if done {
             idempotency::forget(sql)?;
+            self.clear_alarms(sql)?;
             meta::set_status(sql, meta::Status::Deleted)?;
             self.status = meta::Status::Deleted;
             return Ok(());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tidelog_log::{Error, Kind, Result, Sequence};
 
+use crate::actor::{self, ActorCommand, Behaviour, MessageReply};
 use crate::folded::{FOLD, MainState};
 use crate::sql::{Sql, atomically};
 use crate::table::log::Head;
@@ -69,6 +70,19 @@ pub enum Command {
     Fenced,
     /// Run the timers that are due.
     Wake,
+    /// What the object's actor is asked or told.
+    Actor(Box<ActorCommand>),
+}
+
+impl Command {
+    /// True when an object is made for it that does not exist.
+    pub fn makes_object(&self) -> bool {
+        match self {
+            Self::Write { .. } => true,
+            Self::Actor(command) => command.makes_object(),
+            _ => false,
+        }
+    }
 }
 
 /// What the host does once the turn is durable.
@@ -80,6 +94,8 @@ pub enum Effect {
     Changed(Sequence),
     /// Call [`Command::Wake`] at this time (milliseconds since 1970) or later.
     WakeAt(i64),
+    /// There are messages to deliver: [`View::letters_due`].
+    Posted,
 }
 
 /// An answer.
@@ -89,6 +105,8 @@ pub enum Reply {
     Turn(TurnReply),
     /// To [`Command::DeleteObject`].
     State(Box<ObjectState>),
+    /// To [`ActorCommand::Message`].
+    Message(MessageReply),
     /// To the others.
     Done,
 }
@@ -110,6 +128,9 @@ pub struct Engine {
     pub(crate) main: MainState,
     /// Which events last touched which collections, as far as it is known here.
     pub(crate) touched: Touched,
+    pub(crate) behaviour: Option<Behaviour>,
+    /// The turn sent messages, or found some to deliver.
+    pub(crate) posted: bool,
 }
 
 impl Engine {
@@ -119,8 +140,24 @@ impl Engine {
     /// `unsupported_format`, or `corrupt` when the file is another object's or its newest record
     /// does not read.
     pub fn open(sql: &dyn Sql, address: &Address, policy: LogPolicy) -> Result<Self> {
+        Self::open_as(sql, address, policy, None)
+    }
+
+    /// Opens an object that has an actor, perhaps.
+    ///
+    /// # Errors
+    /// Those of [`Engine::open`].
+    pub fn open_as(
+        sql: &dyn Sql,
+        address: &Address,
+        policy: LogPolicy,
+        behaviour: Option<&Behaviour>,
+    ) -> Result<Self> {
         atomically(sql, || {
             crate::table::create(sql)?;
+            if behaviour.is_some() {
+                crate::table::actor::create(sql)?;
+            }
             meta::claim(sql, address)?;
             let head = log::head(sql)?;
             Ok(Self {
@@ -134,6 +171,8 @@ impl Engine {
                 remembered: idempotency::count(sql)?,
                 log_bytes: log::size(sql)?.1,
                 main: MainState::default(),
+                behaviour: behaviour.cloned(),
+                posted: false,
             })
         })
     }
@@ -182,6 +221,7 @@ impl Engine {
                 ) = before;
                 self.view = view;
                 self.main = MainState::default();
+                self.posted = false;
                 self.undone = undoes(&error) && log::head(sql).ok() != Some(self.head);
                 return Err(error);
             }
@@ -191,6 +231,7 @@ impl Engine {
             effects.push(Effect::Changed(self.head.sequence));
         }
         effects.extend(wake.map(Effect::WakeAt));
+        effects.extend(std::mem::take(&mut self.posted).then_some(Effect::Posted));
         Ok(effects)
     }
 
@@ -247,15 +288,22 @@ impl Engine {
             }
             Command::Wake => {
                 for name in wakes::due(sql, now)? {
-                    self.wake(sql, now, &name)?;
+                    self.wake(sql, now, entropy, &name)?;
                 }
                 Ok(Reply::Done)
             }
+            Command::Actor(command) => self.act(sql, now, entropy, *command),
         }
     }
 
     /// Runs one timer in a savepoint of its own; one that fails is tried again later.
-    fn wake(&mut self, sql: &dyn Sql, now: i64, name: &str) -> Result<()> {
+    pub(crate) fn wake(
+        &mut self,
+        sql: &dyn Sql,
+        now: i64,
+        entropy: [u8; 16],
+        name: &str,
+    ) -> Result<()> {
         let before = (
             self.head,
             self.status,
@@ -278,10 +326,11 @@ impl Engine {
                     }
                     Ok(())
                 }
+                name if actor::is_timer(name) => self.actor_wake(sql, now, entropy, name),
                 other => Err(Error::corrupt(format!("unknown timer {other:?}"))),
             }
         });
-        if done.is_err() {
+        if let Err(error) = done {
             (
                 self.head,
                 self.status,
@@ -291,6 +340,7 @@ impl Engine {
             ) = before;
             self.main = MainState::default();
             wakes::back_off(sql, name, now)?;
+            actor::note_failure(sql, name, &error)?;
         }
         Ok(())
     }
@@ -314,10 +364,19 @@ impl Engine {
         Ok(())
     }
 
+    /// Sees to it that what was kept for a reader that has moved on is trimmed in its time.
+    pub(crate) fn trim_later(&self, sql: &dyn Sql) -> Result<()> {
+        let keep = self.policy.keep_millis.max(1_000);
+        wakes::set(sql, TRIM, self.head.timestamp + keep)
+    }
+
     /// The last event that every destination has committed.
     fn floor(&self, sql: &dyn Sql) -> Result<Sequence> {
         let cursors = cursors::list(sql)?;
         let mut floor = self.head.sequence;
+        if let Some(followed) = self.followed(sql)? {
+            floor = floor.min(followed);
+        }
         for prepared in self
             .view
             .collections

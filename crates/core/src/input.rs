@@ -1,5 +1,6 @@
 //! What comes into an object and what it answers, as values. Hosts and the API share these.
 
+use crate::actor::ActorState;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use tidelog_log::{Epoch, Error, EventFilter, Hash, Offset, Operation, Result, Sequence, StartAt};
@@ -300,4 +301,6 @@ pub struct ObjectState {
     pub cursors: Vec<Cursor>,
     /// Failing timers: name, next attempt (ms), attempts.
     pub wakes: Vec<(String, i64, u32)>,
+    /// Its actor's messages and errors, if it has or had an actor.
+    pub actor: Option<ActorState>,
 }

@@ -44,6 +44,12 @@ pub use touched::{ChangedKeys, Stamp, Touched};
 mod engine;
 pub use engine::{Command, Effect, Engine, Input, LogPolicy, Reply};
 
+pub mod actor;
+pub use actor::{
+    Actor, ActorCommand, ActorState, Actors, Behaviour, Context, FailedLetter, Letter,
+    MessageReply, Messages, Outcome,
+};
+
 mod delete_object;
 mod expire;
 mod mutate;

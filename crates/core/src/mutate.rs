@@ -35,7 +35,7 @@ pub(crate) struct IdMaker {
 }
 
 impl IdMaker {
-    fn next(&mut self) -> String {
+    pub(crate) fn next(&mut self) -> String {
         self.made += 1;
         let mut seed = blake3::Hasher::new();
         seed.update(&self.entropy).update(&self.made.to_le_bytes());

@@ -166,6 +166,7 @@ impl View {
             warnings: self.warnings(used_bytes),
             cursors: cursors::list(sql)?,
             wakes: wakes::list(sql)?,
+            actor: self.actor_state(sql)?,
         })
     }
 

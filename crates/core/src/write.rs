@@ -37,15 +37,9 @@ impl Engine {
                 "the object is being deleted; try later",
             ));
         }
-        if self.log_bytes > self.policy.bytes_max {
-            let message = format!(
-                "the log holds {} bytes; flush it to the lake",
-                self.log_bytes
-            );
-            return Err(Error::unavailable("log_full", message));
-        }
+        self.check_room()?;
         self.upgrade(sql, schema)?;
-        self.check_room(sql, &mutations)?;
+        self.check_size(sql, &mutations)?;
         let mut turn = self.begin(now, caller, "")?;
         let view = self.view.clone();
         let mut ids = IdMaker {
@@ -68,6 +62,18 @@ impl Engine {
         Ok(reply)
     }
 
+    /// Refuses to write more while the log is at its limit.
+    pub(crate) fn check_room(&self) -> Result<()> {
+        if self.log_bytes <= self.policy.bytes_max {
+            return Ok(());
+        }
+        let message = format!(
+            "the log holds {} bytes; flush it to the lake",
+            self.log_bytes
+        );
+        Err(Error::unavailable("log_full", message))
+    }
+
     pub(crate) fn offset(&self) -> Offset {
         Offset {
             epoch: self.head.epoch,
@@ -76,7 +82,7 @@ impl Engine {
     }
 
     /// Refuses what makes a full object larger; deletes are taken, though the log grows with them.
-    fn check_room(&self, sql: &dyn Sql, mutations: &[Mutation]) -> Result<()> {
+    fn check_size(&self, sql: &dyn Sql, mutations: &[Mutation]) -> Result<()> {
         let grows = |mutation: &Mutation| !matches!(mutation, Mutation::Delete { .. });
         if !mutations.iter().any(grows) {
             return Ok(());
@@ -96,6 +102,29 @@ impl Engine {
         caller: &Caller,
         fingerprint: Option<&blake3::Hash>,
     ) -> Result<Option<TurnReply>> {
+        let Some(text) = self.recall(sql, now, caller, fingerprint)? else {
+            return Ok(None);
+        };
+        let odd = |_| Error::corrupt("a remembered reply does not read");
+        let (offset, written): (String, Vec<Written>) = serde_json::from_str(&text).map_err(odd)?;
+        Ok(Some(TurnReply {
+            offset: offset.parse()?,
+            written,
+            replayed: true,
+        }))
+    }
+
+    /// What was answered under the caller's idempotency key, if it was used before.
+    ///
+    /// # Errors
+    /// `idempotency_key_reused` when something else was asked under it.
+    pub(crate) fn recall(
+        &self,
+        sql: &dyn Sql,
+        now: i64,
+        caller: &Caller,
+        fingerprint: Option<&blake3::Hash>,
+    ) -> Result<Option<String>> {
         let Some(fingerprint) = fingerprint else {
             return Ok(None);
         };
@@ -109,14 +138,7 @@ impl Engine {
             )
             .at("Idempotency-Key"));
         }
-        let odd = |_| Error::corrupt("a remembered reply does not read");
-        let (offset, written): (String, Vec<Written>) =
-            serde_json::from_str(&found.reply).map_err(odd)?;
-        Ok(Some(TurnReply {
-            offset: offset.parse()?,
-            written,
-            replayed: true,
-        }))
+        Ok(Some(found.reply))
     }
 
     fn remember(
@@ -127,9 +149,9 @@ impl Engine {
         fingerprint: Option<&blake3::Hash>,
         reply: &TurnReply,
     ) -> Result<()> {
-        let Some(fingerprint) = fingerprint else {
+        if fingerprint.is_none() {
             return Ok(());
-        };
+        }
         let text = json!([reply.offset.to_string(), reply.written]).to_string();
         if text.len() > tidelog_log::limits::PART_BYTES_MAX {
             return Err(Error::too_large(
@@ -137,8 +159,23 @@ impl Engine {
                 "the keys of this turn are too long to be remembered; split it",
             ));
         }
+        self.remember_text(sql, now, caller, fingerprint, &text)
+    }
+
+    /// Remembers an answer under the caller's idempotency key, if there is one.
+    pub(crate) fn remember_text(
+        &mut self,
+        sql: &dyn Sql,
+        now: i64,
+        caller: &Caller,
+        fingerprint: Option<&blake3::Hash>,
+        text: &str,
+    ) -> Result<()> {
+        let Some(fingerprint) = fingerprint else {
+            return Ok(());
+        };
         let key = &caller.idempotency_key;
-        idempotency::remember(sql, key, fingerprint.as_bytes(), &text, now)?;
+        idempotency::remember(sql, key, fingerprint.as_bytes(), text, now)?;
         if self.remembered == 0 {
             wakes::set(sql, PRUNE, now + PRUNE_MILLIS)?;
         }
@@ -217,6 +254,7 @@ impl Engine {
             record = BlobReference::encode(&record, collection, &bulk.blobs)?;
         }
         log::append(sql, header.first_sequence, &record)?;
+        self.follow_from(sql, header.first_sequence, header.timestamp)?;
         self.log_bytes += record.len() as u64;
         if opens {
             let opened = lineage::Opened {
@@ -244,7 +282,7 @@ impl Engine {
     }
 }
 
-fn check_caller(caller: &Caller) -> Result<()> {
+pub(crate) fn check_caller(caller: &Caller) -> Result<()> {
     for (name, label) in [
         ("source", &caller.source),
         ("correlationId", &caller.correlation_id),

@@ -14,13 +14,14 @@ use tidelog_api::{
     WarmStatus, figures_text, found, meters_text, metrics,
 };
 use tidelog_core::{
-    Address, Caller, ChangesPage, ChangesRequest, Command, Found, Mutation, ObjectState, Query,
-    Reply, Stamp, TurnReply, TypeSchema, TypeSpec,
+    ActorCommand, Address, Caller, ChangesPage, ChangesRequest, Command, Found, MessageReply,
+    Mutation, ObjectState, Query, Reply, Stamp, TurnReply, TypeSchema, TypeSpec,
 };
 use tidelog_log::{Error, Offset, Result, Sequence};
 use tokio::sync::watch;
 
 use crate::clock;
+use crate::post::Post;
 use crate::pump::Pump;
 use crate::readers::Readers;
 use crate::s3::S3Credentials;
@@ -41,6 +42,7 @@ pub(crate) struct Embedded {
     pub(crate) tables: Arc<Tables>,
     pub(crate) pump: Arc<Pump>,
     pub(crate) warm: Arc<Warm>,
+    pub(crate) post: Arc<Post>,
     pub(crate) api: ApiSettings,
     pub(crate) credentials: S3Credentials,
     pub(crate) s3_address: SocketAddr,
@@ -107,6 +109,31 @@ impl ObjectHost for Embedded {
         {
             Reply::Turn(reply) => Ok(reply),
             other => Err(Error::internal(format!("a write answered {other:?}"))),
+        }
+    }
+
+    async fn message(
+        &self,
+        object: &Address,
+        caller: Caller,
+        name: &str,
+        body: Json,
+    ) -> Result<MessageReply> {
+        let schema = self.shared.registry.newest(&object.type_name)?;
+        let name = name.to_owned();
+        let command = ActorCommand::Message {
+            schema,
+            caller,
+            name,
+            body,
+        };
+        match self
+            .shards
+            .turn(object, Command::Actor(Box::new(command)))
+            .await?
+        {
+            Reply::Message(reply) => Ok(reply),
+            other => Err(Error::internal(format!("a message answered {other:?}"))),
         }
     }
 

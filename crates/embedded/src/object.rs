@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tidelog_core::{Address, Command, Effect, Engine, Input, LogPolicy, Reply};
+use tidelog_core::{Address, Behaviour, Command, Effect, Engine, Input, LogPolicy, Reply};
 use tidelog_log::{Error, Result};
 
 use crate::BlobMemory;
@@ -29,19 +29,22 @@ pub struct GroupOutcome {
 impl OpenObject {
     /// Opens or creates an object's file.
     pub fn open(path: &Path, address: &Address, policy: LogPolicy, bytes_max: u64) -> Result<Self> {
-        Self::remembering(path, address, policy, bytes_max, &Arc::default())
+        Self::open_as(path, address, policy, bytes_max, None, &Arc::default())
     }
 
-    /// The same with a memory for blobs that others share.
-    pub fn remembering(
+    /// Opens or creates the file of an object that has an actor, perhaps, with a memory for blobs that
+    /// others share.
+    pub fn open_as(
         path: &Path,
         address: &Address,
         policy: LogPolicy,
         bytes_max: u64,
+        behaviour: Option<&Behaviour>,
         blobs: &Arc<BlobMemory>,
     ) -> Result<Self> {
         let sql = Sqlite::writer(path, bytes_max)?.remembering(blobs);
-        Self::on(sql, address, policy)
+        let engine = Engine::open_as(&sql, address, policy, behaviour)?;
+        Ok(Self { sql, engine })
     }
 
     /// Opens an object on a connection, whatever is under it.
@@ -91,6 +94,11 @@ impl OpenObject {
                 }
             }
         }
+    }
+
+    /// True when the object holds nothing.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.engine.head().0 == 0 && self.engine.view().is_blank(&self.sql).unwrap_or(false)
     }
 
     /// The engine, to read what it knows.

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::serve::ListenerExt as _;
 use serde::{Deserialize, Serialize};
 use tidelog_api::{ApiSettings, Meter, ObjectList};
-use tidelog_core::Address;
+use tidelog_core::{Actors, Address};
 use tidelog_log::{Error, Result};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -21,6 +21,7 @@ use crate::clock;
 use crate::folder::{Folder, failed};
 use crate::host::Embedded;
 use crate::http;
+use crate::post::Post;
 use crate::pump::Pump;
 use crate::readers::Readers;
 use crate::registry::Registry;
@@ -53,7 +54,16 @@ impl Server {
     /// `data_folder_in_use`, `token_required`, `invalid_settings`, `address_in_use`,
     /// `sqlite_too_old`, `unsupported_format`, `corrupt`, or what the file system says.
     pub fn start(settings: Settings) -> Result<Self> {
+        Self::start_with(settings, Actors::new())
+    }
+
+    /// Opens the data folder and starts to serve, with actors in the objects of some types.
+    ///
+    /// # Errors
+    /// Those of [`Server::start`]; `invalid_name` or `duplicate_name` of an actor or a message.
+    pub fn start_with(settings: Settings, actors: Actors) -> Result<Self> {
         settings.check()?;
+        actors.check()?;
         check_version()?;
         let requests = runtime("requests", 2)?;
         let lake = runtime("lake", 2)?;
@@ -66,7 +76,7 @@ impl Server {
         let credentials = credentials(folder.root())?;
         let (stop, stopped) = watch::channel(false);
         let host = assemble(
-            settings,
+            (settings, actors),
             folder,
             buckets,
             credentials,
@@ -104,6 +114,8 @@ impl Server {
         }
         let pump = Arc::clone(&host.pump);
         self.lake.spawn(async move { pump.run().await });
+        let post = Arc::clone(&host.post);
+        self.lake.spawn(async move { post.run().await });
         self.lake.spawn(sweep(Arc::clone(host)));
     }
 
@@ -213,7 +225,7 @@ async fn listen(listener: TcpListener, router: Router, mut stop: watch::Receiver
 }
 
 fn assemble(
-    settings: Settings,
+    (settings, actors): (Settings, Actors),
     folder: Arc<Folder>,
     buckets: Buckets,
     credentials: S3Credentials,
@@ -230,6 +242,8 @@ fn assemble(
         folder: Arc::clone(&folder),
         signals: Arc::default(),
         dirty: Arc::default(),
+        posted: Arc::default(),
+        actors,
         metrics: Arc::default(),
         meters: Arc::default(),
         touches: Touches::default(),
@@ -252,6 +266,11 @@ fn assemble(
         tables: Arc::clone(&tables),
         errors: std::sync::Mutex::default(),
     });
+    let post = Arc::new(Post {
+        shared: Arc::clone(&shared),
+        shards: Arc::clone(&shards),
+        readers: Arc::clone(&readers),
+    });
     tables.resume()?;
     let host = Embedded {
         shared,
@@ -260,6 +279,7 @@ fn assemble(
         tables,
         pump,
         warm,
+        post,
         api,
         credentials,
         s3_address,
@@ -287,12 +307,18 @@ async fn sweep(host: Arc<Embedded>) {
                 continue;
             };
             host.shared.dirty.mark(&object);
-            let wake = host
-                .readers
-                .read_own(&object, |view, sql| view.wake_at(sql))
-                .await;
-            if let Ok(Some(at)) = wake {
+            let left = host.readers.read_own(&object, |view, sql| {
+                let posted = !view.letters_due(sql, clock::now(), 1)?.is_empty();
+                Ok((view.wake_at(sql)?, posted))
+            });
+            let Ok((wake, posted)) = left.await else {
+                continue;
+            };
+            if let Some(at) = wake {
                 drop(host.shards.wake_at(&object, at));
+            }
+            if posted {
+                host.shared.posted.mark(&object);
             }
         }
         after = page.next;

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tidelog_core::{Address, Command, Effect, Reply};
+use tidelog_core::{Actors, Address, Command, Effect, Reply};
 use tidelog_log::{Error, Result};
 use tokio::sync::oneshot;
 
@@ -16,6 +16,7 @@ use crate::folder::Folder;
 use crate::meters::{GroupMeter, Meters};
 use crate::metrics::Metrics;
 use crate::object::{OpenObject, reply_of};
+use crate::post::Posted;
 use crate::pump::Dirty;
 use crate::readers::{stopping, unknown_object};
 use crate::registry::Registry;
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) signals: Arc<Signals>,
     pub(crate) dirty: Arc<Dirty>,
+    pub(crate) posted: Arc<Posted>,
+    pub(crate) actors: Actors,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) touches: Touches,
@@ -238,7 +241,7 @@ impl Shard {
     /// Runs a group and its effects; what it returns may leave the process.
     fn take_group(&mut self, object: &Address, commands: Vec<Command>) -> Vec<Result<Reply>> {
         let count = commands.len();
-        let writes = commands.iter().any(|c| matches!(c, Command::Write { .. }));
+        let writes = commands.iter().any(Command::makes_object);
         let opened = match self.opened(object, writes) {
             Ok(opened) => opened,
             Err(error) => return vec![Err(error); count],
@@ -251,8 +254,8 @@ impl Shard {
         let (status, head) = (engine.status(), engine.head());
         let noted = std::mem::replace(&mut opened.noted, status);
         let unborn = opened.unborn;
-        opened.unborn &= head.0 == 0;
-        if unborn && head.0 == 0 {
+        opened.unborn &= opened.object.is_blank();
+        if unborn && opened.unborn {
             self.unmake(object);
         } else if !outcome.usable {
             self.open.remove(object);
@@ -276,6 +279,8 @@ impl Shard {
                 for effect in effects {
                     if let Effect::WakeAt(at) = effect {
                         self.wakes.insert(object.clone(), *at);
+                    } else if matches!(effect, Effect::Posted) {
+                        self.shared.posted.mark(object);
                     }
                 }
             });
@@ -324,8 +329,9 @@ impl Shard {
             shared.settings.log_policy(),
             shared.settings.object_bytes_max,
         );
+        let behaviour = shared.actors.of(&object.type_name);
         let blobs = shared.folder.blobs();
-        let opened = OpenObject::remembering(&path, object, policy, bytes_max, blobs)?;
+        let opened = OpenObject::open_as(&path, object, policy, bytes_max, behaviour, blobs)?;
         let noted = opened.engine().status();
         Ok(Opened {
             object: opened,

@@ -1,5 +1,6 @@
 //! The one error of Tidelog: what the caller should do next, and a code that never changes.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// A result of this crate and of those built on it.
@@ -39,7 +40,7 @@ pub struct Error(Box<Inner>);
 #[derive(Clone, Debug, PartialEq)]
 struct Inner {
     kind: Kind,
-    code: &'static str,
+    code: Cow<'static, str>,
     message: String,
     field: Option<String>,
     details: serde_json::Map<String, serde_json::Value>,
@@ -48,10 +49,19 @@ struct Inner {
 impl Error {
     /// Makes an error of `kind` with the stable `code`.
     pub fn new(kind: Kind, code: &'static str, message: impl Into<String>) -> Self {
+        Self::with_code(kind, Cow::Borrowed(code), message.into())
+    }
+
+    /// Makes an error with a code that the engine does not know: an actor's own, `type.word`.
+    pub fn own(kind: Kind, code: String, message: impl Into<String>) -> Self {
+        Self::with_code(kind, Cow::Owned(code), message.into())
+    }
+
+    fn with_code(kind: Kind, code: Cow<'static, str>, message: String) -> Self {
         Self(Box::new(Inner {
             kind,
             code,
-            message: message.into(),
+            message,
             field: None,
             details: serde_json::Map::new(),
         }))
@@ -122,8 +132,8 @@ impl Error {
     }
 
     /// The stable code, such as `unknown_field`.
-    pub fn code(&self) -> &'static str {
-        self.0.code
+    pub fn code(&self) -> &str {
+        &self.0.code
     }
 
     /// The sentence for people.

@@ -26,8 +26,14 @@ mod schemas;
 mod crossing;
 pub use crossing::LiveBody;
 
+mod actors;
+pub use actors::register;
+#[doc(hidden)]
+pub use wasm_bindgen;
+
 mod object;
 mod object_host;
+mod post;
 mod push;
 mod sockets;
 mod warm;

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use tidelog_api::{Meter, ObjectList, problem, read_problem};
-use tidelog_core::{TypeSchema, TypeSpec};
+use tidelog_core::{Letter, TypeSchema, TypeSpec};
 use tidelog_log::{Error, Result, Sequence};
 
 /// Asked of an object.
@@ -16,6 +16,8 @@ pub(crate) enum ObjectAsk {
         destination: String,
         sequence: Sequence,
     },
+    /// Take a message of another object.
+    Deliver { letter: Box<Letter> },
 }
 
 /// Asked of a table.

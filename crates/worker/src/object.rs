@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use futures_channel::oneshot;
 use tidelog_api::WarmFigures;
 use tidelog_core::{
-    Address, Command, Effect, Engine, Input, Reply, Sql, SqlExt, View, stored_address,
+    Address, Behaviour, Command, Effect, Engine, Input, Reply, Sql, SqlExt, View, stored_address,
 };
 use tidelog_log::{Error, Kind, Result, Sequence};
 use wasm_bindgen::JsValue;
@@ -18,7 +18,7 @@ use crate::peers::{Peers, address_of, shard_of};
 use crate::settings::Settings;
 use crate::sql::DurableSql;
 use crate::warm::EdgeCache;
-use crate::{js, kept};
+use crate::{actors, js, kept};
 
 mod actor;
 pub use actor::ObjectActor;
@@ -43,6 +43,9 @@ pub(crate) struct Object {
     pub(crate) push_at: Cell<Option<i64>>,
     pub(crate) failures: Cell<u32>,
     pub(crate) error: RefCell<Option<String>>,
+    /// Letters are on their way: only one round of deliveries at a time.
+    pub(crate) delivering: Cell<bool>,
+    behaviour: Option<Behaviour>,
     pub(crate) counts: Counts,
     pub(crate) cache: EdgeCache,
     /// How far changes were pushed to the cache since this instance was made.
@@ -60,9 +63,11 @@ impl Object {
             Some(name) => name,
             None => stored_address(&sql)?.unwrap_or_default(),
         };
+        let address = address_of(&name)?;
+        let behaviour = actors::of(&address.type_name)?;
         let settings = Settings::read(env)?;
         Ok(Self {
-            address: address_of(&name)?,
+            address,
             cache: EdgeCache::of(&settings.cache_host),
             pushed: Cell::default(),
             figures: Cell::default(),
@@ -77,6 +82,8 @@ impl Object {
             push_at: Cell::default(),
             failures: Cell::default(),
             error: RefCell::default(),
+            delivering: Cell::default(),
+            behaviour,
             counts: Counts::default(),
             metered: Cell::default(),
         })
@@ -119,25 +126,39 @@ impl Object {
     }
 
     fn first_turn(&self, slot: &mut Option<Engine>, input: Input) -> Result<Vec<Effect>> {
-        let writes = matches!(input.command, Command::Write { .. });
+        let writes = input.command.makes_object();
         if !writes && !self.exists()? {
             return Err(self.unknown());
         }
         let mut input = Some(input);
         let mut opened = None;
-        let mut effects = Vec::new();
-        self.sql.savepoint(&mut || {
-            let mut engine = Engine::open(&self.sql, &self.address, self.settings.log)?;
+        let (mut effects, mut blank) = (Vec::new(), false);
+        let done = self.sql.savepoint(&mut || {
+            let mut engine = self.open_engine()?;
             kept::create(&self.sql)?;
             let input = input
                 .take()
                 .ok_or_else(|| Error::internal("a turn ran twice"))?;
             effects = engine.turn(&self.sql, input)?;
+            if engine.head().0 == 0 && engine.view().is_blank(&self.sql)? {
+                // A message that left nothing: there is no object, as before. The error is seen here
+                // only, and undoes the tables.
+                blank = true;
+                return Err(self.unknown());
+            }
             opened = Some(engine);
             Ok(())
-        })?;
+        });
+        if !blank {
+            done?;
+        }
         *slot = opened;
         Ok(effects)
+    }
+
+    fn open_engine(&self) -> Result<Engine> {
+        let behaviour = self.behaviour.as_ref();
+        Engine::open_as(&self.sql, &self.address, self.settings.log, behaviour)
     }
 
     fn run(&self, effects: Vec<Effect>) -> Result<Reply> {
@@ -147,6 +168,8 @@ impl Object {
                 Effect::Reply(reply) => answer = Some(reply),
                 Effect::Changed(_) => self.grown(),
                 Effect::WakeAt(at) => self.alarm.arm(at),
+                // Delivery is an alarm's work, so that it outlives this instance.
+                Effect::Posted => self.alarm.arm(js::now()),
             }
         }
         answer.ok_or_else(|| Error::internal("a turn gave no reply"))
@@ -209,7 +232,7 @@ impl Object {
                 return Err(self.unknown());
             }
             kept::create(&self.sql)?;
-            *slot = Some(Engine::open(&self.sql, &self.address, self.settings.log)?);
+            *slot = Some(self.open_engine()?);
         }
         match slot.as_ref() {
             Some(engine) => read(engine, &self.sql),

@@ -9,8 +9,8 @@ use tidelog_api::{
     ApiSettings, Costs, Host, LakeStatus, ObjectHost, QueryAnswer, StateAnswer, Tier, found,
 };
 use tidelog_core::{
-    Address, Caller, ChangesPage, ChangesRequest, Command, Found, Mutation, ObjectState, Query,
-    Reply, Stamp, TurnReply, TypeSchema,
+    ActorCommand, Address, Caller, ChangesPage, ChangesRequest, Command, Found, MessageReply,
+    Mutation, ObjectState, Query, Reply, Stamp, TurnReply, TypeSchema,
 };
 use tidelog_log::{Error, Offset, Result, Sequence};
 use worker::Delay;
@@ -59,6 +59,28 @@ impl ObjectHost for Object {
         match reply {
             Reply::Turn(reply) => Ok(reply),
             other => Err(Error::internal(format!("a write answered {other:?}"))),
+        }
+    }
+
+    async fn message(
+        &self,
+        _: &Address,
+        caller: Caller,
+        name: &str,
+        body: Json,
+    ) -> Result<MessageReply> {
+        let (schema, name) = (self.schema().await?, name.to_owned());
+        let command = ActorCommand::Message {
+            schema,
+            caller,
+            name,
+            body,
+        };
+        let reply = self.turn(Command::Actor(Box::new(command)))?;
+        self.settled().await?;
+        match reply {
+            Reply::Message(reply) => Ok(reply),
+            other => Err(Error::internal(format!("a message answered {other:?}"))),
         }
     }
 
@@ -173,7 +195,7 @@ impl Object {
 
     /// After a turn: known to its readers once it is durable, and listed. The answer itself is held
     /// back by the platform until the turn is durable.
-    async fn settled(&self) -> Result<()> {
+    pub(crate) async fn settled(&self) -> Result<()> {
         if self.has_readers() {
             self.gate.pass().await?;
             self.wake_readers();

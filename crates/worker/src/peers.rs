@@ -117,24 +117,3 @@ impl Peers {
 pub(crate) fn shard_of(object: &Address) -> usize {
     usize::from(blake3::hash(object.to_string().as_bytes()).as_bytes()[0]) % SHARDS
 }
-
-/// The address in an actor's name.
-///
-/// # Errors
-/// `wrong_address` when it is none.
-pub(crate) fn address_of(name: &str) -> Result<Address> {
-    let wrong = || Error::conflict("wrong_address", format!("{name:?} is no actor's address"));
-    let rest = name
-        .strip_prefix(NAMESPACE)
-        .and_then(|rest| rest.strip_prefix('/'));
-    let (kind, rest) = rest
-        .and_then(|rest| rest.split_once('/'))
-        .ok_or_else(wrong)?;
-    let (type_name, rest) = rest.split_once('/').ok_or_else(wrong)?;
-    let id = rest.strip_suffix("/0").ok_or_else(wrong)?;
-    match kind {
-        kind if kind == ActorKind::Object.name() => Address::object(type_name, id),
-        kind if kind == ActorKind::Table.name() => Address::table(type_name, id),
-        _ => Err(wrong()),
-    }
-}

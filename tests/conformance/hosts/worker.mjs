@@ -13,6 +13,9 @@ import { FLUSH_MILLIS, PUSH_MILLIS } from "./pace.mjs";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const ENTRY = join(ROOT, "tests/worker/entry.mjs");
+/** The production Worker, and the same with the actors of examples/rooms. */
+const MODULE = join(ROOT, "crates/worker/build");
+export const ROOMS_MODULE = join(ROOT, ".cache/worker-rooms/build");
 const CLASSES = { OBJECT: "TidelogObject", TABLE: "TidelogTable", CATALOG: "TidelogCatalog", REGISTRY: "TidelogRegistry" };
 const CATALOG = "default/catalog/tables/0/0";
 const LONG_POLL_MILLIS = 3_000;
@@ -27,12 +30,12 @@ export class WorkerHost {
   #url;
 
   /** `folder` outlives the host when it is given; `bindings` are added to those of the suite. */
-  static async start({ entry = ENTRY, folder, bindings = {} } = {}) {
+  static async start({ entry = ENTRY, folder, bindings = {}, module = MODULE } = {}) {
     const { Miniflare, Log } = await import("miniflare");
     const host = new WorkerHost();
     host.#kept = folder !== undefined;
     host.#folder = folder ?? (await mkdtemp(join(tmpdir(), "tidelog-conformance-")));
-    host.#options = await options(entry, host.#folder, host.#log(Log));
+    host.#options = await options({ entry, folder: host.#folder, module }, host.#log(Log));
     Object.assign(host.#options.bindings, bindings);
     host.#miniflare = new Miniflare(host.#options);
     host.#url = (await host.#miniflare.ready).origin;
@@ -106,7 +109,7 @@ export class WorkerHost {
   }
 }
 
-async function options(entry, folder, log) {
+async function options({ entry, folder, module }, log) {
   if (!existsSync(entry)) throw new Error(`there is no ${entry}`);
   const { date, flags } = await compatibility();
   const durableObjects = Object.entries(CLASSES).map(([binding, className]) => [binding, { className, useSQLite: true }]);
@@ -116,7 +119,7 @@ async function options(entry, folder, log) {
     log,
     cf: false,
     handleRuntimeStdio: (out, err) => [out, err].forEach((pipe) => pipe.on("data", (data) => log.log(String(data)))),
-    modules: await bundled(entry, folder),
+    modules: await bundled(entry, folder, module),
     modulesRoot: folder,
     compatibilityDate: date,
     compatibilityFlags: flags,
@@ -144,21 +147,30 @@ async function compatibility() {
 }
 
 /** One script, and the wasm modules it imports beside it, as wrangler would deploy them. */
-async function bundled(entry, folder) {
+async function bundled(entry, folder, module) {
   const { build } = await import(esbuild());
   const wasm = [];
   await build({
     entryPoints: [entry], outfile: join(folder, "worker.mjs"), bundle: true, format: "esm", target: "es2022",
     external: ["cloudflare:*", "node:*"], conditions: ["workerd", "worker", "browser"], logLevel: "error",
-    plugins: [{ name: "wasm", setup: (setup) => keepWasm(setup, folder, wasm) }],
+    plugins: [
+      { name: "module", setup: (setup) => takeModule(setup, module) },
+      { name: "wasm", setup: (setup) => keepWasm(setup, folder, module, wasm) },
+    ],
   });
   const script = await readFile(join(folder, "worker.mjs"), "utf8");
   return [{ type: "ESModule", path: join(folder, "worker.mjs"), contents: script }, ...wasm];
 }
 
-function keepWasm(setup, folder, wasm) {
+/** Takes the built module from this folder. */
+function takeModule(setup, module) {
+  const filter = /^\.\/build\/tidelog\.js$/;
+  setup.onResolve({ filter }, ({ path }) => ({ path: join(module, path.slice("./build/".length)) }));
+}
+
+function keepWasm(setup, folder, module, wasm) {
   setup.onResolve({ filter: /\.wasm(\?module)?$/ }, async ({ path, resolveDir }) => {
-    const file = join(resolveDir, path.replace("?module", ""));
+    const file = path.startsWith("./build/") ? join(module, path.slice("./build/".length)) : join(resolveDir, path.replace("?module", ""));
     const name = `${wasm.length}.wasm`;
     wasm.push({ type: "CompiledWasm", path: join(folder, name), contents: await readFile(file) });
     return { path: `./${name}`, external: true };

@@ -11,6 +11,7 @@ pub(super) fn path_parameter(name: &str) -> &'static str {
         "type" => "A type's name",
         "id" => "An object's id, percent-encoded; it holds no /",
         "collection" => "A collection's name",
+        "message" => "The name of a message that the type's actor takes",
         "key" => "A document's key, percent-encoded; / is %2F",
         "entry" => "A cache entry's key, percent-encoded; with DELETE also a prefix and *",
         "prefix" => "default",
@@ -125,9 +126,6 @@ fn stored() -> Json {
     let (text, whole) = (json!({"type": "string"}), json!({"type": "integer"}));
     let collections = json!({"type": "object", "additionalProperties": {"type": "object"}});
     let tier = json!({"type": "object"});
-    let maybe = json!({"type": ["integer", "null"]});
-    let lag = json!({"type": ["object", "null"], "required": ["events", "millis"],
-                     "properties": {"events": whole, "millis": whole}});
     json!({
         "TypeSpec": object(&["collections"], &json!({
             "type": text, "description": text, "collections": collections,
@@ -147,38 +145,85 @@ fn stored() -> Json {
                 &json!({"type": text, "id": text, "status": text}))),
             "next": text,
         })),
-        "ObjectState": object(&["type", "id", "status", "epoch", "head", "headOffset"], &json!({
-            "type": text, "id": text,
-            "status": {"type": "string", "enum": ["active", "deleting", "deleted"]},
-            "epoch": whole, "head": whole, "headOffset": text, "headHash": text,
-            "headTimestamp": {"type": "string", "format": "date-time"},
-            "earliest": whole, "schemaVersion": whole,
-            "documents": {"type": "object", "additionalProperties": whole},
-            "folded": list(&object(&["collection", "documents", "blobs", "bytes", "rawBytes", "masked"],
-                &json!({"collection": text, "documents": whole, "blobs": whole, "bytes": whole,
-                        "rawBytes": whole, "masked": whole}))),
-            "blobs": object(&["count", "bytes"], &json!({"count": whole, "bytes": whole})),
-            "log": object(&["records", "bytes"], &json!({"records": whole, "bytes": whole})),
-            "cursors": list(&object(&["destination", "committed", "updated"], &json!({
-                "destination": text, "committed": whole, "updated": whole,
-            }))),
-            "lake": list(&object(&["collection", "committed", "lagEvents"], &json!({
-                "collection": text, "accepted": whole, "committed": whole,
-                "lagEvents": whole, "lagMillis": whole, "error": text,
-            }))),
-            "lastHotSequence": whole, "lastWarmSequence": maybe, "lastColdSequence": maybe,
-            "lag": object(&["warm", "cold"], &json!({"warm": lag, "cold": lag})),
-            "database": object(&["bytes", "maxBytes"], &json!({"bytes": whole, "maxBytes": whole})),
-            "warnings": list(&object(&["code", "message"], &json!({
-                "code": text, "message": text,
-            }))),
-            "wakes": list(&json!({"type": "object"})),
-            "warm": object(&["lagEvents", "hits", "misses", "stale"], &json!({
-                "lagEvents": whole, "lagMillis": whole, "hits": whole, "misses": whole, "stale": whole,
-                "ageMillisTotal": whole, "ageMillisMax": whole,
-            })),
-            "costs": reference("Costs"),
+        "ObjectState": object(
+            &["type", "id", "status", "epoch", "head", "headOffset"],
+            &merged([state_of_object(), state_of_tiers(), state_of_actor()]),
+        ),
+    })
+}
+
+fn merged(parts: [Json; 3]) -> Json {
+    let members = parts.into_iter().filter_map(|part| match part {
+        Json::Object(members) => Some(members),
+        _ => None,
+    });
+    Json::Object(members.flatten().collect())
+}
+
+fn state_of_object() -> Json {
+    let (text, whole) = (json!({"type": "string"}), json!({"type": "integer"}));
+    let folded = [
+        "collection",
+        "documents",
+        "blobs",
+        "bytes",
+        "rawBytes",
+        "masked",
+    ];
+    json!({
+        "type": text, "id": text,
+        "status": {"type": "string", "enum": ["active", "deleting", "deleted"]},
+        "epoch": whole, "head": whole, "headOffset": text, "headHash": text,
+        "headTimestamp": {"type": "string", "format": "date-time"},
+        "earliest": whole, "schemaVersion": whole,
+        "documents": {"type": "object", "additionalProperties": whole},
+        "folded": list(&object(&folded, &json!({
+            "collection": text, "documents": whole, "blobs": whole, "bytes": whole,
+            "rawBytes": whole, "masked": whole,
+        }))),
+        "blobs": object(&["count", "bytes"], &json!({"count": whole, "bytes": whole})),
+        "log": object(&["records", "bytes"], &json!({"records": whole, "bytes": whole})),
+        "database": object(&["bytes", "maxBytes"], &json!({"bytes": whole, "maxBytes": whole})),
+        "warnings": list(&object(&["code", "message"], &json!({"code": text, "message": text}))),
+        "wakes": list(&json!({"type": "object"})),
+        "costs": reference("Costs"),
+    })
+}
+
+/// How far the cache and the tables are.
+fn state_of_tiers() -> Json {
+    let (text, whole) = (json!({"type": "string"}), json!({"type": "integer"}));
+    let maybe = json!({"type": ["integer", "null"]});
+    let lag = json!({"type": ["object", "null"], "required": ["events", "millis"],
+                     "properties": {"events": whole, "millis": whole}});
+    json!({
+        "cursors": list(&object(&["destination", "committed", "updated"], &json!({
+            "destination": text, "committed": whole, "updated": whole,
+        }))),
+        "lake": list(&object(&["collection", "committed", "lagEvents"], &json!({
+            "collection": text, "accepted": whole, "committed": whole,
+            "lagEvents": whole, "lagMillis": whole, "error": text,
+        }))),
+        "lastHotSequence": whole, "lastWarmSequence": maybe, "lastColdSequence": maybe,
+        "lag": object(&["warm", "cold"], &json!({"warm": lag, "cold": lag})),
+        "warm": object(&["lagEvents", "hits", "misses", "stale"], &json!({
+            "lagEvents": whole, "lagMillis": whole, "hits": whole, "misses": whole,
+            "stale": whole, "ageMillisTotal": whole, "ageMillisMax": whole,
         })),
+    })
+}
+
+/// Of an object with an actor.
+fn state_of_actor() -> Json {
+    let (text, whole) = (json!({"type": "string"}), json!({"type": "integer"}));
+    let failed = ["number", "to", "message", "code", "detail", "at"];
+    json!({
+        "outbox": object(&["waiting"], &json!({"waiting": whole})),
+        "followed": whole,
+        "failedMessages": list(&object(&failed, &json!({
+            "number": whole, "to": text, "message": text, "code": text, "detail": text,
+            "at": {"type": "string", "format": "date-time"}, "body": {},
+        }))),
     })
 }
 
@@ -239,6 +284,8 @@ fn written() -> Json {
                 "operation": {"type": "string", "enum": ["INSERT", "UPDATE", "DELETE", "NONE"]},
             }))),
         })),
+        "Message": {"description": "What the actor takes; no body is null"},
+        "MessageReply": {"description": "What the actor answers"},
         "Sync": object(&[], &json!({"tier": {"type": "string", "enum": ["warm", "cold"]}})),
     })
 }
@@ -281,7 +328,10 @@ fn shared(codes: Vec<&str>) -> Json {
     json!({
         "Problem": object(&["type", "title", "status", "code", "detail"], &json!({
             "type": text, "title": text, "status": whole, "detail": text, "field": text,
-            "code": {"type": "string", "enum": codes},
+            "code": {"type": "string", "anyOf": [
+                {"enum": codes},
+                {"pattern": "^[a-z][a-z0-9_]*\\.", "description": "An actor's own: type.word"},
+            ]},
         })),
         "IcebergError": object(&["error"], &json!({"error": object(
             &["message", "type", "code"],

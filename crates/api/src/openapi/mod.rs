@@ -67,6 +67,7 @@ fn tag(route: &Route) -> &'static str {
         () if starts("/v1/types") => "types",
         () if path.contains("/changes") => "changes",
         () if path.contains("{collection}") || path.ends_with("/batch") => "documents",
+        () if path.contains("/messages/") => "messages",
         () if starts("/v1/objects") => "objects",
         () => "host",
     }

@@ -8,8 +8,8 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Value as Json, json};
 use tidelog_core::{
-    Address, Caller, ChangesPage, ChangesRequest, Found, Mutation, ObjectState, Stamp, TurnReply,
-    TypeSchema, TypeSpec, Warning, Written, WrittenOperation,
+    Address, Caller, ChangesPage, ChangesRequest, Found, MessageReply, Mutation, ObjectState,
+    Stamp, TurnReply, TypeSchema, TypeSpec, Warning, Written, WrittenOperation,
 };
 use tidelog_log::{Epoch, Error, Hash, Kind, Offset, Result, Sequence, StartAt};
 
@@ -79,6 +79,24 @@ impl ObjectHost for Fake {
             offset: offset(turns.len() as u64),
             written,
             replayed: false,
+        })
+    }
+
+    async fn message(
+        &self,
+        object: &Address,
+        caller: Caller,
+        name: &str,
+        body: Json,
+    ) -> Result<MessageReply> {
+        if name == "refuse" {
+            let code = format!("{}.taken", object.type_name);
+            return Err(Error::own(Kind::Conflict, code, "it is taken").at("from"));
+        }
+        Ok(MessageReply {
+            reply: json!({ "name": name, "body": body, "source": caller.source }),
+            offset: offset(7),
+            replayed: caller.idempotency_key == "again",
         })
     }
 
@@ -180,6 +198,7 @@ impl ObjectHost for Fake {
                 }],
                 cursors: Vec::new(),
                 wakes: Vec::new(),
+                actor: None,
             },
             lake: vec![LakeStatus {
                 collection: "flights".to_owned(),

@@ -1,5 +1,6 @@
 //! Routing, parsing and protocol edges over a host that keeps one list of events.
 
+mod actors;
 mod changes;
 mod costs;
 mod documents;

@@ -112,7 +112,8 @@ impl<'c> Unique<'c> {
         let hash = blake3::hash(definition.as_bytes());
         let mut id = [0; 4];
         id.copy_from_slice(&hash.as_bytes()[..4]);
-        u32::from_le_bytes(id)
+        // Ids from 2^31 on are the format's own.
+        u32::from_le_bytes(id) >> 1
     }
 }
 

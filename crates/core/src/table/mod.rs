@@ -2,15 +2,19 @@
 //!
 //! Names that start with `_` are the engine's; a collection's table has the collection's name.
 
+pub(crate) mod actor;
 pub(crate) mod blobs;
 pub(crate) mod cursors;
+pub(crate) mod failed_letters;
 pub(crate) mod idempotency;
 pub(crate) mod lineage;
 pub(crate) mod log;
 pub(crate) mod masks;
 pub(crate) mod meta;
+pub(crate) mod outbox;
 pub(crate) mod rows;
 pub(crate) mod schema;
+pub(crate) mod senders;
 pub(crate) mod wakes;
 
 use tidelog_log::Result;

@@ -22,12 +22,26 @@ pub(crate) fn set(sql: &dyn Sql, name: &str, at: i64) -> Result<()> {
     )
 }
 
+/// Sets a timer to this time, whatever it was set to.
+pub(crate) fn reset(sql: &dyn Sql, name: &str, at: i64) -> Result<()> {
+    sql.run(
+        "INSERT INTO _wakes (name, at, attempts) VALUES (?1, ?2, 0) \
+         ON CONFLICT (name) DO UPDATE SET at = excluded.at, attempts = 0",
+        &[SqlValue::Text(name), SqlValue::Integer(at)],
+        &mut |_| Ok(()),
+    )
+}
+
+/// When a timer is due.
+pub(crate) fn at(sql: &dyn Sql, name: &str) -> Result<Option<i64>> {
+    let text = "SELECT at FROM _wakes WHERE name = ?1";
+    one(sql, text, &[SqlValue::Text(name)], |row| row[0].integer())
+}
+
 /// Puts a failing timer off.
 pub(crate) fn back_off(sql: &dyn Sql, name: &str, now: i64) -> Result<()> {
     let attempts = attempts(sql, name)?;
-    let wait = BACKOFF_MILLIS
-        .saturating_mul(1 << attempts.min(20))
-        .min(BACKOFF_MILLIS_MAX);
+    let wait = backoff(attempts);
     sql.run(
         "UPDATE _wakes SET at = ?2, attempts = ?3 WHERE name = ?1",
         &[
@@ -37,6 +51,13 @@ pub(crate) fn back_off(sql: &dyn Sql, name: &str, now: i64) -> Result<()> {
         ],
         &mut |_| Ok(()),
     )
+}
+
+/// How long to wait after so many failed attempts.
+pub(crate) fn backoff(attempts: u32) -> i64 {
+    BACKOFF_MILLIS
+        .saturating_mul(1 << attempts.min(20))
+        .min(BACKOFF_MILLIS_MAX)
 }
 
 fn attempts(sql: &dyn Sql, name: &str) -> Result<u32> {
@@ -86,4 +107,28 @@ pub(crate) fn list(sql: &dyn Sql) -> Result<Vec<(String, i64, u32)>> {
             Ok((row[0].text()?.to_owned(), row[1].integer()?, attempts))
         },
     )
+}
+
+/// How many timers have a name that starts with `prefix`, which is ASCII.
+pub(crate) fn count(sql: &dyn Sql, prefix: &str) -> Result<u64> {
+    let text = "SELECT count(*) FROM _wakes WHERE name >= ?1 AND name < ?2";
+    let (from, to) = bounds(prefix);
+    let args = [SqlValue::Text(&from), SqlValue::Text(&to)];
+    Ok(one(sql, text, &args, |row| row[0].unsigned())?.unwrap_or(0))
+}
+
+/// Clears the timers whose names start with `prefix`, which is ASCII.
+pub(crate) fn clear_all(sql: &dyn Sql, prefix: &str) -> Result<()> {
+    let text = "DELETE FROM _wakes WHERE name >= ?1 AND name < ?2";
+    let (from, to) = bounds(prefix);
+    sql.run(
+        text,
+        &[SqlValue::Text(&from), SqlValue::Text(&to)],
+        &mut |_| Ok(()),
+    )
+}
+
+/// Every name that starts with `prefix` is from the first on and before the second.
+fn bounds(prefix: &str) -> (String, String) {
+    (prefix.to_owned(), format!("{prefix}\u{10ffff}"))
 }

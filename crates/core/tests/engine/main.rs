@@ -9,6 +9,7 @@
 mod lab;
 mod sqlite;
 
+mod actors;
 mod batches;
 mod deletion;
 mod documents;

@@ -58,7 +58,7 @@ impl ObjectActor {
     pub async fn ask(&self, message: String) -> String {
         let object = &self.0;
         object.counts.request();
-        messages::reply(object.asked(&message).and_then(messages::value))
+        messages::reply(object.asked(&message).await.and_then(messages::value))
     }
 
     /// The alarm's handler.
@@ -88,15 +88,19 @@ impl ObjectActor {
 }
 
 impl Object {
-    fn asked(&self, message: &str) -> Result<()> {
-        let ObjectAsk::Committed {
-            destination,
-            sequence,
-        } = messages::read(message)?;
-        let command = Command::Committed {
-            destination,
-            sequence,
-        };
-        self.turn(command).map(drop)
+    async fn asked(&self, message: &str) -> Result<()> {
+        match messages::read(message)? {
+            ObjectAsk::Committed {
+                destination,
+                sequence,
+            } => {
+                let command = Command::Committed {
+                    destination,
+                    sequence,
+                };
+                self.turn(command).map(drop)
+            }
+            ObjectAsk::Deliver { letter } => self.take_letter(*letter).await,
+        }
     }
 }

@@ -3,16 +3,18 @@
 use std::rc::Rc;
 
 use tidelog_api::Meter;
-use tidelog_core::{Command, Sql as _};
+use tidelog_core::{ActorCommand, Command, Sql as _};
 use tidelog_log::Result;
 
 use super::Object;
-use crate::js;
 use crate::messages::RegistryAsk;
 use crate::peers::shard_of;
+use crate::{js, kept};
 
 /// When an alarm's handler that died is called again.
 const ALARM_AGAIN_MILLIS: i64 = 30_000;
+/// The row of `_host` that holds the actor's timer that runs.
+const RUNNING: &str = "running";
 /// Longest wait between two attempts at what an alarm has to do.
 const BACKOFF_MILLIS_MAX: i64 = 300_000;
 /// Most often that the registry is told an object's counts, milliseconds.
@@ -25,7 +27,7 @@ impl Object {
         self.alarm.rung(now + ALARM_AGAIN_MILLIS);
         self.counts.alarm();
         match self.read(|view, sql| view.wake_at(sql)) {
-            Ok(Some(at)) if at <= now => drop(self.turn(Command::Wake)?),
+            Ok(Some(at)) if at <= now => self.run_timers(now)?,
             Ok(_) => {}
             // Nothing was ever written: a first write that was undone had set this alarm.
             Err(error) if error.code() == "unknown_object" => {
@@ -40,6 +42,10 @@ impl Object {
             Ok(()) => self.push().await,
             failed => failed,
         };
+        let posted = self.deliver_all().await;
+        if let Err(error) = &posted {
+            self.error.replace(Some(error.to_string()));
+        }
         let retry = self.after_push(&done);
         self.tell_meter(now).await?;
         let wake = self.read(|view, sql| view.wake_at(sql))?;
@@ -47,12 +53,45 @@ impl Object {
             // The pause before the next attempt is for what came meanwhile, too.
             self.push_at.set(None);
         }
-        let next = [wake, retry, self.push_at.get()]
+        // After a failure the outbox's timer asks again.
+        let again = if posted.is_ok() {
+            self.letters_at()?
+        } else {
+            None
+        };
+        let next = [wake, retry, self.push_at.get(), again]
             .into_iter()
             .flatten()
             .min();
         self.alarm.settle(next);
         Ok(())
+    }
+
+    /// Runs the timers that are due. The actor's own go one by one, each noted before it runs: a panic
+    /// ends this instance, and the next one finds which of them it was.
+    fn run_timers(&self, now: i64) -> Result<()> {
+        let lost = kept::get(&self.sql, RUNNING)?.unwrap_or_default();
+        if !lost.is_empty() {
+            self.actor(ActorCommand::TimerLost(lost))?;
+            kept::put(&self.sql, RUNNING, "")?;
+        }
+        for name in self.read(|view, sql| view.actor_timers_due(sql, now))? {
+            kept::put(&self.sql, RUNNING, &name)?;
+            self.actor(ActorCommand::Timer(name))?;
+            kept::put(&self.sql, RUNNING, "")?;
+        }
+        // What is due still is the engine's.
+        if self
+            .read(|view, sql| view.wake_at(sql))?
+            .is_some_and(|at| at <= now)
+        {
+            self.turn(Command::Wake)?;
+        }
+        Ok(())
+    }
+
+    fn actor(&self, command: ActorCommand) -> Result<()> {
+        self.turn(Command::Actor(Box::new(command))).map(drop)
     }
 
     /// What the object has done so far.

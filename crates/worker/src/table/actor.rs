@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use js_sys::Uint8Array;
+use tidelog_core::Address;
 use tidelog_lake::TableActor as Table;
 use tidelog_log::{Error, Result};
 use wasm_bindgen::prelude::*;
@@ -14,7 +15,7 @@ use crate::alarm::Alarm;
 use crate::blobs::R2Blobs;
 use crate::counts::Counts;
 use crate::gate::Gate;
-use crate::peers::{Peers, address_of};
+use crate::peers::Peers;
 use crate::settings::Settings;
 use crate::sql::DurableSql;
 use crate::{js, messages};
@@ -66,7 +67,7 @@ fn open(storage: &JsValue, env: &JsValue, name: Option<String>) -> Result<Inner>
     let bucket = js_sys::Reflect::get(env, &JsValue::from_str("LAKE"));
     let bucket = bucket.map_err(|e| Error::internal(js::text_of(&e)))?;
     Ok(Inner {
-        address: address_of(&name)?,
+        address: Address::parse(&name)?,
         settings: Settings::read(env)?,
         sql,
         gate: Gate::of(storage.clone()),

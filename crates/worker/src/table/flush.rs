@@ -1,12 +1,12 @@
 //! A flush from its intent to the news of it: the files go to R2 between two turns.
 
 use futures_channel::oneshot;
+use tidelog_core::Address;
 use tidelog_lake::{BlobStore, Committed, TableActor as Table};
 use tidelog_log::{Error, Result};
 
 use super::Inner;
 use crate::messages::{CatalogAsk, ObjectAsk};
-use crate::peers::address_of;
 use crate::{js, kept, schemas};
 
 /// Longest wait between two attempts of a failing flush, milliseconds.
@@ -132,7 +132,7 @@ impl Inner {
     /// next push: the marks here are what counts.
     async fn tell(&self, committed: Vec<Committed>) {
         for Committed { source, sequence } in committed.into_iter().take(TOLD_MAX) {
-            let Ok(object) = address_of(&source) else {
+            let Ok(object) = Address::parse(&source) else {
                 continue;
             };
             let ask = ObjectAsk::Committed {

@@ -1,0 +1,9 @@
+//! Actors: messages, alarms, `on_change`, and messages between objects.
+
+mod changes;
+mod letters;
+mod lost;
+mod messages;
+mod teller;
+mod timers;
+mod world;
