@@ -132,7 +132,7 @@ fn meters_read_as_prometheus_text() {
         assert!(text.lines().any(|l| l == line), "{line} in\n{text}");
     }
     let heads = text.lines().filter(|line| line.starts_with("# TYPE"));
-    assert_eq!(heads.count(), 11, "{text}");
+    assert_eq!(heads.count(), 12, "{text}");
 }
 
 #[test]
