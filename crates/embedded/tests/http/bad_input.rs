@@ -234,7 +234,7 @@ fn wrong_requests_are_refused_and_change_nothing() {
         (
             "POST",
             "/v1/objects/shop/one/sync",
-            r#"{"tier":"warm"}"#,
+            r#"{"tier":"tepid"}"#,
             501,
             "tier_unsupported",
         ),
