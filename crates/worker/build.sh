@@ -43,13 +43,18 @@ grep -q "wasm-bindgen-cli-support = \"=$wanted\"" crates/worker/bindgen/Cargo.to
 say "building the tool that writes the JavaScript side"
 cargo build --quiet --locked --manifest-path crates/worker/bindgen/Cargo.toml --target-dir "$target_dir/bindgen"
 
-# Another workspace is built with this one's profile.
+# Another workspace is built with this one's profiles: `profile.worker.panic = "abort"` and the like.
+profiles() {
+    awk '/^\[/ { section = "" }
+         /^\[profile\.(release|worker)/ { section = substr($0, 2, index($0, "]") - 2); next }
+         section && /^[a-z-]+ *=/ { sub(/ *#.*/, ""); print section "." $0 }' Cargo.toml
+}
 profile=(--locked)
 if [ "$manifest" != "$repository/Cargo.toml" ]; then
     profile=()
-    while read -r key value; do
-        profile+=(--config "profile.worker.$key=$value")
-    done < <(sed -n '/^\[profile.worker\]$/,/^$/s/^\([a-z-]*\) = \([^ ]*\).*/\1 \2/p' Cargo.toml)
+    while IFS= read -r setting; do
+        profile+=(--config "$setting")
+    done < <(profiles)
 fi
 
 environment=$(tests/wasm-toolchain env)
