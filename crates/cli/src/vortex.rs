@@ -98,7 +98,11 @@ fn of_object(args: &InspectArgs, data: &Path) -> Result<Vec<Found>> {
     let view = View::open(&sql, &address)?;
     let mut found = Vec::new();
     for (collection, _) in view.state(&sql)?.documents {
-        if args.collection.as_ref().is_some_and(|only| *only != collection) {
+        if args
+            .collection
+            .as_ref()
+            .is_some_and(|only| *only != collection)
+        {
             continue;
         }
         for blob in view.blobs(&sql, &collection)? {
@@ -126,7 +130,9 @@ fn show(args: &InspectArgs, found: &Found) -> Result<()> {
     if args.json {
         return print::line(described(found, &blob, args.pages));
     }
-    lines(found, &blob, args.pages).into_iter().try_for_each(print::line)
+    lines(found, &blob, args.pages)
+        .into_iter()
+        .try_for_each(print::line)
 }
 
 fn described(found: &Found, blob: &VortexDecoder, pages: bool) -> Json {
@@ -154,7 +160,9 @@ fn described(found: &Found, blob: &VortexDecoder, pages: bool) -> Json {
             json
         })
         .collect();
-    let sections = blob.sections().map(|(id, bytes)| json!({"id": id, "bytes": bytes}));
+    let sections = blob
+        .sections()
+        .map(|(id, bytes)| json!({"id": id, "bytes": bytes}));
     json!({
         "blob": found.title,
         "bytes": found.body.len(),

@@ -279,8 +279,12 @@ pub struct ObjectState {
     pub blobs: (u64, u64),
     /// Records and bytes in the log.
     pub log_records: u64,
-    /// Bytes of the log's records.
+    /// Bytes of the log's records, as they are stored.
     pub log_bytes: u64,
+    /// Segments that hold the old ones of them.
+    pub log_segments: u64,
+    /// Bytes of the segments, of those above.
+    pub log_segment_bytes: u64,
     /// One per table actor.
     pub cursors: Vec<Cursor>,
     /// Failing timers: name, next attempt (ms), attempts.

@@ -24,10 +24,12 @@ pub use table::rows::{Document, RowTable, blob_form, from_sql, to_sql};
 mod folded;
 pub use folded::{BlobCache, CacheKey, Cached, RecentBlobs};
 
+mod segment;
+
 mod input;
 pub use input::{
-    BlobState, Caller, ChangesPage, ChangesRequest, Cursor, FoldedState, Found, Images, JsonObject, Mutation, NewDocument,
-    ObjectState, TurnReply, Written, WrittenOperation,
+    BlobState, Caller, ChangesPage, ChangesRequest, Cursor, FoldedState, Found, Images, JsonObject,
+    Mutation, NewDocument, ObjectState, TurnReply, Written, WrittenOperation,
 };
 
 mod document;

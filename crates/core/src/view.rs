@@ -136,7 +136,7 @@ impl View {
             documents.push((name.clone(), count + main.documents));
             folded.extend((main.blobs > 0).then_some(main));
         }
-        let (log_records, log_bytes) = log::size(sql)?;
+        let log = log::size(sql)?;
         Ok(ObjectState {
             status: meta::status(sql)?.name(),
             epoch: head.epoch,
@@ -148,8 +148,10 @@ impl View {
             documents,
             folded,
             blobs: blobs::size(sql)?,
-            log_records,
-            log_bytes,
+            log_records: log.records,
+            log_bytes: log.bytes,
+            log_segments: log.segments,
+            log_segment_bytes: log.segment_bytes,
             cursors: cursors::list(sql)?,
             wakes: wakes::list(sql)?,
         })

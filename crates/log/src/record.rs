@@ -9,8 +9,8 @@ mod image;
 mod raw;
 mod reference;
 pub use image::RawImage;
-pub use raw::{RawChange, RawRecord};
 pub(crate) use raw::take_image;
+pub use raw::{RawChange, RawRecord};
 pub use reference::BlobReference;
 
 use crate::limits::{PART_BYTES_MAX, RECORD_PARTS_MAX};

@@ -153,6 +153,8 @@ impl ObjectHost for Fake {
                 documents: vec![("flights".to_owned(), 2)],
                 log_records: 1,
                 log_bytes: 100,
+                log_segments: 0,
+                log_segment_bytes: 0,
                 cursors: Vec::new(),
                 wakes: Vec::new(),
             },

@@ -7,10 +7,10 @@ use tidelog_log::Result;
 
 use super::blob::Blob;
 use super::manifest::{Entry, Manifest};
-use crate::{BlobState, Document, FoldedState};
 use crate::sql::Sql;
 use crate::table::blobs::BlobId;
 use crate::table::masks::{self, Mask};
+use crate::{BlobState, Document, FoldedState};
 
 /// Where a document lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

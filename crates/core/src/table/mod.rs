@@ -11,6 +11,7 @@ pub(crate) mod masks;
 pub(crate) mod meta;
 pub(crate) mod rows;
 pub(crate) mod schema;
+pub(crate) mod segments;
 pub(crate) mod wakes;
 
 use tidelog_log::Result;
@@ -23,6 +24,7 @@ pub(crate) fn create(sql: &dyn Sql) -> Result<()> {
         meta::CREATE,
         schema::CREATE,
         log::CREATE,
+        segments::CREATE,
         lineage::CREATE,
         idempotency::CREATE,
         wakes::CREATE,

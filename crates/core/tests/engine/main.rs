@@ -19,6 +19,7 @@ mod log;
 mod model;
 mod references;
 mod refusals;
+mod segments;
 mod timers;
 mod trimming;
 mod upgrade;

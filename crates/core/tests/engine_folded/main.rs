@@ -22,6 +22,8 @@ mod model;
 mod references;
 #[path = "../engine/refusals.rs"]
 mod refusals;
+#[path = "../engine/segments.rs"]
+mod segments;
 #[path = "../engine/sqlite.rs"]
 mod sqlite;
 #[path = "../engine/timers.rs"]

@@ -28,7 +28,10 @@ impl<'a> RawImage<'a> {
             read.fields.push(field);
         }
         let count = reader.count(2)?;
-        read.extra = (count, taken(&mut reader, |reader| skip_extra(reader, count))?);
+        read.extra = (
+            count,
+            taken(&mut reader, |reader| skip_extra(reader, count))?,
+        );
         if operation == Operation::Update {
             read.read_old(&mut reader)?;
         }
