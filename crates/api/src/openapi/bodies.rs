@@ -143,7 +143,10 @@ fn stored() -> Json {
                 &json!({"collection": text, "documents": whole, "blobs": whole, "bytes": whole,
                         "rawBytes": whole, "masked": whole}))),
             "blobs": object(&["count", "bytes"], &json!({"count": whole, "bytes": whole})),
-            "log": object(&["records", "bytes"], &json!({"records": whole, "bytes": whole})),
+            "log": object(
+                &["records", "bytes", "segments", "segmentBytes"],
+                &json!({"records": whole, "bytes": whole, "segments": whole, "segmentBytes": whole}),
+            ),
             "cursors": list(&object(&["destination", "committed", "updated"], &json!({
                 "destination": text, "committed": whole, "updated": whole,
             }))),

@@ -24,6 +24,10 @@ pub(crate) fn same_log(one: &Lab, two: &Lab, collection: &str) {
         let times = both.map(|lab| lab.engine.view().time_of(&lab.sql, sequence).unwrap());
         assert_eq!(times[0], times[1], "the time of {sequence}");
         for bytes_max in [1, 700, 1_000_000] {
+            // Far reads take long without a memory for blobs.
+            if bytes_max > 700 && sequence.0 % 16 != 0 {
+                continue;
+            }
             let batches = both.map(|lab| {
                 let view = lab.engine.view();
                 let batch = view.batch(&lab.sql, collection, sequence, bytes_max);
