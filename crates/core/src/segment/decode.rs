@@ -4,9 +4,7 @@ use arrow_array::builder::BinaryBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{UInt8Type, UInt16Type};
 use arrow_array::{Array, ArrayRef, BinaryArray};
-use tidelog_log::{
-    BlobReference, Error, Operation, Reader, Record, RecordWriter, Result, Sequence,
-};
+use tidelog_log::{Error, Operation, Reader, Record, RecordWriter, Result, Sequence};
 use tidelog_vortex::VortexDecoder;
 
 use super::images::Decoded;

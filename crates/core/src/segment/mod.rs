@@ -12,7 +12,6 @@ mod records;
 mod images;
 
 mod encode;
-pub(crate) use encode::{Outcome, encode};
 
 mod decode;
 pub(crate) use decode::{place_of, records, references, span};
