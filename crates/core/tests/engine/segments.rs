@@ -378,7 +378,7 @@ fn a_step_that_fails_leaves_the_old_state_and_is_tried_again() {
         assert_eq!(without_timers(&lab), before);
         let wakes = lab.state().wakes;
         let failed = wakes.iter().find(|(name, ..)| name == "segment").unwrap();
-        assert_eq!(failed.2, 1, "{wakes:?}");
+        assert!(failed.2 > 0, "{wakes:?}");
         inserts(&mut lab, 1);
         lab.sql.batch("DROP TRIGGER fault");
         let segments = lab.state().log_segments;
