@@ -148,7 +148,10 @@ fn state_json(object: &Address, state: &ObjectState, lake: &[LakeStatus]) -> Jso
         "documents": documents,
         "folded": state.folded,
         "blobs": {"count": state.blobs.0, "bytes": state.blobs.1},
-        "log": {"records": state.log_records, "bytes": state.log_bytes},
+        "log": {
+            "records": state.log_records, "bytes": state.log_bytes,
+            "segments": state.log_segments, "segmentBytes": state.log_segment_bytes,
+        },
         "database": {"bytes": state.used_bytes, "maxBytes": state.used_bytes_max},
         "warnings": state.warnings,
         "cursors": state.cursors,

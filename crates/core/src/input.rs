@@ -289,8 +289,12 @@ pub struct ObjectState {
     pub blobs: (u64, u64),
     /// Records and bytes in the log.
     pub log_records: u64,
-    /// Bytes of the log's records.
+    /// Bytes of the log's records, as they are stored.
     pub log_bytes: u64,
+    /// Segments that hold the old ones of them.
+    pub log_segments: u64,
+    /// Bytes of the segments, of those above.
+    pub log_segment_bytes: u64,
     /// Bytes of the database that are in use.
     pub used_bytes: u64,
     /// Bytes at which only deletes are taken.

@@ -24,6 +24,8 @@ pub use table::rows::{Document, RowTable, blob_form, from_sql, to_sql};
 mod folded;
 pub use folded::{BlobCache, CacheKey, Cached, OpenedBlob, RecentBlobs};
 
+mod segment;
+
 mod input;
 pub use input::{
     BlobState, Caller, ChangesPage, ChangesRequest, Cursor, FoldedState, Found, Images, JsonObject,

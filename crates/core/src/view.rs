@@ -146,7 +146,7 @@ impl View {
             documents.push((name.clone(), count + main.documents));
             folded.extend((main.blobs > 0).then_some(main));
         }
-        let (log_records, log_bytes) = log::size(sql)?;
+        let log = log::size(sql)?;
         let used_bytes = sql.used_bytes()?;
         Ok(ObjectState {
             status: meta::status(sql)?.name(),
@@ -159,8 +159,10 @@ impl View {
             documents,
             folded,
             blobs: blobs::size(sql)?,
-            log_records,
-            log_bytes,
+            log_records: log.records,
+            log_bytes: log.bytes,
+            log_segments: log.segments,
+            log_segment_bytes: log.segment_bytes,
             used_bytes,
             used_bytes_max: self.hot.max_bytes,
             warnings: self.warnings(used_bytes),

@@ -256,6 +256,7 @@ impl Engine {
         log::append(sql, header.first_sequence, &record)?;
         self.follow_from(sql, header.first_sequence, header.timestamp)?;
         self.log_bytes += record.len() as u64;
+        self.plan_segment(sql, header.timestamp, record.len() as u64)?;
         if opens {
             let opened = lineage::Opened {
                 epoch: header.epoch,

@@ -186,6 +186,7 @@ impl Settings {
         LogPolicy {
             keep_millis: keep_millis.unwrap_or(i64::MAX / 2).min(i64::MAX / 2),
             bytes_max: self.object_bytes_max / 10 * 8,
+            ..LogPolicy::default()
         }
     }
 

@@ -5,10 +5,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+mod image;
 mod raw;
 mod reference;
-pub use raw::RawRecord;
+pub use image::RawImage;
 pub(crate) use raw::take_image;
+pub use raw::{RawChange, RawRecord};
 pub use reference::BlobReference;
 
 use crate::limits::{PART_BYTES_MAX, RECORD_PARTS_MAX};
@@ -142,23 +144,12 @@ impl RecordWriter {
 
     /// Appends one change of the document `key` in the collection with this id and name.
     pub fn push(&mut self, collection: (u32, &str), key: &str, change: ChangeRef<'_>) {
-        let (id, name) = collection;
         let operation = match change {
             ChangeRef::Insert { .. } => Operation::Insert,
             ChangeRef::Update { .. } => Operation::Update,
             ChangeRef::Delete { .. } => Operation::Delete,
         };
-        self.out.push(operation.to_byte());
-        match self.collections.iter().position(|known| *known == id) {
-            Some(at) => put_varint(&mut self.out, at as u64 + 1),
-            None => {
-                self.collections.push(id);
-                put_varint(&mut self.out, 0);
-                put_varint(&mut self.out, u64::from(id));
-                put_bytes(&mut self.out, name.as_bytes());
-            }
-        }
-        put_bytes(&mut self.out, key.as_bytes());
+        self.start(operation, collection, key);
         match change {
             ChangeRef::Insert { after: row } | ChangeRef::Delete { before: row } => {
                 row.encode(&mut self.out);
@@ -177,6 +168,35 @@ impl RecordWriter {
     /// The ids of the collections that the changes are of.
     pub fn collections(&self) -> &[u32] {
         &self.collections
+    }
+
+    /// Appends one change whose image `put_image` appends as bytes: the row, and for an UPDATE the old
+    /// values after it.
+    pub fn push_image(
+        &mut self,
+        operation: Operation,
+        collection: (u32, &str),
+        key: &str,
+        put_image: impl FnOnce(&mut Vec<u8>) -> Result<()>,
+    ) -> Result<()> {
+        self.start(operation, collection, key);
+        put_image(&mut self.out)?;
+        self.count += 1;
+        Ok(())
+    }
+
+    fn start(&mut self, operation: Operation, (id, name): (u32, &str), key: &str) {
+        self.out.push(operation.to_byte());
+        match self.collections.iter().position(|known| *known == id) {
+            Some(at) => put_varint(&mut self.out, at as u64 + 1),
+            None => {
+                self.collections.push(id);
+                put_varint(&mut self.out, 0);
+                put_varint(&mut self.out, u64::from(id));
+                put_bytes(&mut self.out, name.as_bytes());
+            }
+        }
+        put_bytes(&mut self.out, key.as_bytes());
     }
 
     /// How many changes were appended.
@@ -375,7 +395,7 @@ fn decode_change(
     collections: &mut Vec<(u32, Arc<str>)>,
 ) -> Result<Change> {
     let operation = Operation::from_byte(reader.byte()?)?;
-    let collection = Arc::clone(decode_collection(reader, collections)?);
+    let collection = Arc::clone(&decode_collection(reader, collections)?.1);
     let key = reader.text()?.to_owned();
     let row = Row::decode(reader)?;
     let old = match operation {
@@ -395,7 +415,7 @@ fn decode_change(
 fn decode_collection<'c, 'a, N: From<&'a str>>(
     reader: &mut Reader<'a>,
     collections: &'c mut Vec<(u32, N)>,
-) -> Result<&'c N> {
+) -> Result<&'c (u32, N)> {
     let ordinal = reader.varint()?;
     if ordinal == 0 {
         let id = u32::try_from(reader.varint()?)
@@ -407,8 +427,7 @@ fn decode_collection<'c, 'a, N: From<&'a str>>(
         n => usize::try_from(n - 1).unwrap_or(usize::MAX),
     };
     let found = collections.get(at);
-    let (_, name) = found.ok_or_else(|| Error::corrupt("a change of an unnamed collection"))?;
-    Ok(name)
+    found.ok_or_else(|| Error::corrupt("a change of an unnamed collection"))
 }
 
 /// Cuts a record into parts of at most [`PART_BYTES_MAX`] bytes.

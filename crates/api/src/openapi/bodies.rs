@@ -182,7 +182,10 @@ fn state_of_object() -> Json {
             "rawBytes": whole, "masked": whole,
         }))),
         "blobs": object(&["count", "bytes"], &json!({"count": whole, "bytes": whole})),
-        "log": object(&["records", "bytes"], &json!({"records": whole, "bytes": whole})),
+        "log": object(
+            &["records", "bytes", "segments", "segmentBytes"],
+            &json!({"records": whole, "bytes": whole, "segments": whole, "segmentBytes": whole}),
+        ),
         "database": object(&["bytes", "maxBytes"], &json!({"bytes": whole, "maxBytes": whole})),
         "warnings": list(&object(&["code", "message"], &json!({"code": text, "message": text}))),
         "wakes": list(&json!({"type": "object"})),

@@ -190,6 +190,8 @@ impl ObjectHost for Fake {
                 blobs: (0, 0),
                 log_records: 1,
                 log_bytes: 100,
+                log_segments: 0,
+                log_segment_bytes: 0,
                 used_bytes: 900,
                 used_bytes_max: 1_000,
                 warnings: vec![Warning {
@@ -215,7 +217,6 @@ impl ObjectHost for Fake {
                 events: 2,
                 ..Meter::default()
             })),
-            warm: None,
             memory_bytes: None,
         })
     }

@@ -18,6 +18,16 @@ pub struct CacheKey {
     pub(crate) page: Option<(usize, usize)>,
 }
 
+impl CacheKey {
+    /// Names the records that a segment of the log stands for.
+    pub(crate) fn records(tag: Tag) -> Self {
+        Self {
+            tag,
+            page: Some((usize::MAX, 0)),
+        }
+    }
+}
+
 /// What is cached; cheap to clone.
 #[derive(Clone, Debug)]
 pub enum Cached {

@@ -98,7 +98,7 @@ fn spec(id: u32, name: &str, field_type: FieldType) -> ColumnSpec {
 }
 
 /// One declared field's values as they come.
-struct Column {
+pub(crate) struct Column {
     values: Values,
     any: bool,
 }
@@ -115,7 +115,7 @@ enum Values {
 }
 
 impl Column {
-    fn new(field_type: FieldType, rows: usize) -> Self {
+    pub(crate) fn new(field_type: FieldType, rows: usize) -> Self {
         let values = match field_type {
             FieldType::String | FieldType::Json => Values::Text(StringBuilder::new()),
             FieldType::Int | FieldType::BigInt => Values::Whole(Int64Builder::with_capacity(rows)),
@@ -134,7 +134,7 @@ impl Column {
         Self { values, any: false }
     }
 
-    fn push(&mut self, value: Option<&Value>) -> Result<()> {
+    pub(crate) fn push(&mut self, value: Option<&Value>) -> Result<()> {
         self.any |= value.is_some();
         match (&mut self.values, value) {
             (Values::Text(b), Some(Value::Text(text) | Value::Json(text))) => b.append_value(text),
@@ -169,7 +169,7 @@ impl Column {
     }
 
     /// The array; none without a value.
-    fn finish(self) -> Option<ArrayRef> {
+    pub(crate) fn finish(self) -> Option<ArrayRef> {
         self.any.then(|| match self.values {
             Values::Text(mut b) => Arc::new(b.finish()) as ArrayRef,
             Values::Whole(mut b) => Arc::new(b.finish()),
@@ -304,7 +304,7 @@ impl Origin {
 const ORIGIN_VERSION: u64 = 1;
 
 /// The persisted byte of a field type: the tag of its values in the log. Never renumber.
-fn type_byte(field_type: FieldType) -> u8 {
+pub(crate) fn type_byte(field_type: FieldType) -> u8 {
     match field_type {
         FieldType::Bool => 1,
         FieldType::Int => 3,
@@ -320,7 +320,7 @@ fn type_byte(field_type: FieldType) -> u8 {
     }
 }
 
-fn type_of_byte(byte: u8) -> Result<FieldType> {
+pub(crate) fn type_of_byte(byte: u8) -> Result<FieldType> {
     let known = FieldType::ALL.into_iter().find(|t| type_byte(*t) == byte);
     known.ok_or_else(|| Error::corrupt(format!("unknown field type {byte}")))
 }

@@ -8,13 +8,13 @@ mod cache;
 pub use cache::{BlobCache, CacheKey, Cached, RecentBlobs};
 
 mod columns;
-pub(crate) use columns::value_at;
+pub(crate) use columns::{Column, bytes_at, type_byte, type_of_byte, value_at, wrong_column};
 
 mod manifest;
 
 mod blob;
-pub(crate) use blob::Blob;
 pub use blob::OpenedBlob;
+pub(crate) use blob::{Blob, foreign, tag_of};
 
 mod unique;
 pub(crate) use unique::{Unique, no_duplicates};
@@ -28,6 +28,7 @@ mod state;
 pub(crate) use state::MainState;
 
 mod plan;
+pub(crate) use plan::threshold;
 
 mod fold;
 pub(crate) use fold::FOLD;

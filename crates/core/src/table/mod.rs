@@ -14,6 +14,7 @@ pub(crate) mod meta;
 pub(crate) mod outbox;
 pub(crate) mod rows;
 pub(crate) mod schema;
+pub(crate) mod segments;
 pub(crate) mod senders;
 pub(crate) mod wakes;
 
@@ -27,6 +28,7 @@ pub(crate) fn create(sql: &dyn Sql) -> Result<()> {
         meta::CREATE,
         schema::CREATE,
         log::CREATE,
+        segments::CREATE,
         lineage::CREATE,
         idempotency::CREATE,
         wakes::CREATE,

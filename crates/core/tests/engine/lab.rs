@@ -86,9 +86,23 @@ pub(crate) fn town() -> Json {
     })
 }
 
+/// Old records become segments early: of 4 records or 100 kB, after 3 newer ones.
+pub(crate) fn small_segments() -> LogPolicy {
+    LogPolicy {
+        segment_records: 4,
+        segment_bytes: 100_000,
+        segment_tail: 3,
+        ..LogPolicy::default()
+    }
+}
+
 impl Lab {
     pub(crate) fn new(collections: Json) -> Self {
-        let (sql, policy) = (Sqlite::new(), LogPolicy::default());
+        Self::with_policy(collections, LogPolicy::default())
+    }
+
+    pub(crate) fn with_policy(collections: Json, policy: LogPolicy) -> Self {
+        let sql = Sqlite::new();
         Self {
             engine: Engine::open(&sql, &address(), policy).unwrap(),
             schema: schema(None, collections).unwrap(),
@@ -124,6 +138,13 @@ impl Lab {
         )
     }
 
+    /// Runs timers until none is due.
+    pub(crate) fn settle(&mut self) {
+        while self.wake_is_due() {
+            self.turn(Command::Wake).unwrap();
+        }
+    }
+
     /// True when a timer should run.
     pub(crate) fn wake_is_due(&self) -> bool {
         let at = self.engine.view().wake_at(&self.sql).unwrap();
@@ -146,9 +167,7 @@ impl Lab {
             mutations,
         })?;
         if crate::THRESHOLD.is_some() {
-            while self.wake_is_due() {
-                self.turn(Command::Wake)?;
-            }
+            self.settle();
         }
         match effects.into_iter().next() {
             Some(Effect::Reply(Reply::Turn(reply))) => Ok(reply),

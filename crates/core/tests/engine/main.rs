@@ -21,6 +21,7 @@ mod log;
 mod model;
 mod references;
 mod refusals;
+mod segments;
 mod size;
 mod stamps;
 mod timers;

@@ -6,7 +6,10 @@ use serde_json::{Map, Value as Json, json};
 use tidelog_core::{Command, Mutation, Query, WrittenOperation};
 use tidelog_log::{Sequence, StartAt};
 
-use crate::lab::{Lab, as_text, delete, folding, insert, notes, of_version, put, update, upsert};
+use crate::lab::{
+    Lab, as_text, delete, folding, insert, notes, of_version, put, small_segments, update, upsert,
+};
+use crate::segments::same_log;
 
 /// Documents by key, with their versions.
 type Documents = BTreeMap<String, (u64, Map<String, Json>)>;
@@ -199,6 +202,11 @@ const LABS: usize = 5;
 /// Rows past which each folds; 0: never.
 const THRESHOLDS: [u64; LABS] = [0, 1, 1_000, 3, 3];
 
+/// The labs: all but the first make segments of few records where they fold.
+fn labs() -> [Lab; LABS] {
+    THRESHOLDS.map(|rows| Lab::with_policy(folding(notes(), rows), small_segments()))
+}
+
 /// One step of the labs and of the model.
 fn step(chance: &mut Chance, labs: &mut [Lab; LABS], model: &mut Model) {
     for lab in labs.iter_mut() {
@@ -208,9 +216,7 @@ fn step(chance: &mut Chance, labs: &mut [Lab; LABS], model: &mut Model) {
         20.. if chance.below(3) == 0 => {
             // Whatever folding is due, until none is.
             for lab in labs.iter_mut() {
-                while lab.wake_is_due() {
-                    lab.turn(Command::Wake).unwrap();
-                }
+                lab.settle();
             }
         }
         0 => labs.iter_mut().for_each(Lab::reopen),
@@ -304,9 +310,10 @@ fn replayed(lab: &Lab) -> Documents {
 fn documents_log_and_model_agree_and_equal_inputs_give_equal_bytes() {
     let first = number("TIDELOG_SEED").unwrap_or(1);
     let seeds = number("TIDELOG_SEEDS").unwrap_or(20);
+    let mut made = 0;
     for seed in first..first + seeds {
         let (mut chance, mut model) = (Chance(seed), Model::default());
-        let mut labs = THRESHOLDS.map(|rows| Lab::new(folding(notes(), rows)));
+        let mut labs = labs();
         for _ in 0..150 {
             step(&mut chance, &mut labs, &mut model);
         }
@@ -314,7 +321,13 @@ fn documents_log_and_model_agree_and_equal_inputs_give_equal_bytes() {
             continue;
         }
         let head = labs[0].state().head_hash;
+        let segments = labs.each_ref().map(|lab| lab.state().log_segments);
+        assert_eq!(segments[0], 0);
+        made += segments.iter().sum::<u64>();
         for lab in &labs {
+            if seed % 5 == 1 {
+                same_log(&labs[0], lab, "notes");
+            }
             assert_eq!(lab.check_log(), model.head, "seed {seed}");
             assert_eq!(replayed(lab), model.documents, "seed {seed}");
             if lab.state().status == "active" {
@@ -325,6 +338,7 @@ fn documents_log_and_model_agree_and_equal_inputs_give_equal_bytes() {
         let [.., one, two] = labs;
         assert_eq!(one.dump(), two.dump(), "seed {seed}");
     }
+    assert!(made > seeds, "{made} segments");
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test runner's own variables")]

@@ -1,11 +1,11 @@
 //! The port over SQLite in memory, held to a Durable Object's limits, with real savepoints.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use rusqlite::limits::Limit;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, ToSql};
-use tidelog_core::{Sql, SqlValue};
+use tidelog_core::{BlobCache, CacheKey, Cached, RecentBlobs, Sql, SqlValue};
 use tidelog_log::{Error, Result};
 
 /// A database, and the statement that fails on demand.
@@ -14,6 +14,29 @@ pub(crate) struct Sqlite {
     depth: Cell<u32>,
     /// The next statement that starts with this undoes everything, as a full disk does.
     pub(crate) full_at: Cell<Option<&'static str>>,
+    /// A host's memory for blobs; none: everything is read from the database.
+    pub(crate) memory: Option<Memory>,
+}
+
+/// Blobs and pages that were read.
+#[derive(Debug)]
+pub(crate) struct Memory(RefCell<RecentBlobs>);
+
+impl Memory {
+    /// Of 100 MB.
+    pub(crate) fn new() -> Self {
+        Self(RefCell::new(RecentBlobs::new(100_000_000)))
+    }
+}
+
+impl BlobCache for Memory {
+    fn get(&self, key: &CacheKey) -> Option<Cached> {
+        self.0.borrow_mut().get(key)
+    }
+
+    fn put(&self, key: CacheKey, value: Cached) {
+        self.0.borrow_mut().put(key, value);
+    }
 }
 
 impl Sqlite {
@@ -31,6 +54,7 @@ impl Sqlite {
             connection,
             depth: Cell::new(0),
             full_at: Cell::new(None),
+            memory: None,
         }
     }
 
@@ -118,5 +142,9 @@ impl Sql for Sqlite {
             self.batch(&format!("ROLLBACK TO {name}; RELEASE {name}"));
         }
         done
+    }
+
+    fn blob_cache(&self) -> Option<&dyn BlobCache> {
+        self.memory.as_ref().map(|memory| memory as &dyn BlobCache)
     }
 }

@@ -86,7 +86,7 @@ fn a_reader_of_another_history_is_told_so() {
             sequence: Sequence(sequence),
         };
         let checked = lab.engine.view().check_at_least(&lab.sql, wanted);
-        checked.map_or_else(|e| e.code(), |()| "")
+        checked.map_or_else(|e| e.code().to_owned(), |()| String::new())
     };
     let first = name(&lab, "people").0;
     assert_eq!(code(&lab, first, 1), "");

@@ -24,6 +24,8 @@ mod model;
 mod references;
 #[path = "../engine/refusals.rs"]
 mod refusals;
+#[path = "../engine/segments.rs"]
+mod segments;
 #[path = "../engine/size.rs"]
 mod size;
 #[path = "../engine/sqlite.rs"]

@@ -8,9 +8,9 @@ fn bytes(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
 }
 
-fn outcome<T: fmt::Debug>(result: Result<T>) -> (Kind, &'static str) {
+fn outcome<T: fmt::Debug>(result: Result<T>) -> (Kind, String) {
     let error = result.unwrap_err();
-    (error.kind(), error.code())
+    (error.kind(), error.code().to_owned())
 }
 
 async fn put(blobs: &impl BlobStore, key: &str, body: &str) {
@@ -42,11 +42,11 @@ async fn what_is_not_there_is_not_found(blobs: &impl BlobStore) {
     for key in ["nothing", "dir", "dir/other", "dir/file/under"] {
         assert_eq!(
             outcome(blobs.get(key, None).await),
-            (Kind::NotFound, "blob_not_found")
+            (Kind::NotFound, "blob_not_found".to_owned())
         );
         assert_eq!(
             outcome(blobs.get(key, Some(0..1)).await),
-            (Kind::NotFound, "blob_not_found")
+            (Kind::NotFound, "blob_not_found".to_owned())
         );
     }
 }
@@ -54,7 +54,10 @@ async fn what_is_not_there_is_not_found(blobs: &impl BlobStore) {
 async fn a_taken_key_is_refused_or_replaced(blobs: &impl BlobStore) {
     put(blobs, "a/taken", "first").await;
     let second = blobs.put("a/taken", bytes("second"), PutMode::Absent);
-    assert_eq!(outcome(second.await), (Kind::Conflict, "blob_exists"));
+    assert_eq!(
+        outcome(second.await),
+        (Kind::Conflict, "blob_exists".to_owned())
+    );
     assert_eq!(blobs.get("a/taken", None).await.unwrap(), bytes("first"));
     let second = blobs.put("a/taken", bytes("second"), PutMode::Overwrite);
     second.await.unwrap();
@@ -73,7 +76,7 @@ async fn ranges_are_exact(blobs: &impl BlobStore) {
         let got = blobs.get("digits", Some(start..end)).await;
         assert_eq!(
             outcome(got),
-            (Kind::Invalid, "blob_range"),
+            (Kind::Invalid, "blob_range".to_owned()),
             "{start}..{end}"
         );
     }
@@ -204,11 +207,15 @@ async fn a_folder_refuses_a_blob_under_another() {
     for mode in [PutMode::Absent, PutMode::Overwrite] {
         for key in ["a/b/c", "a/b/c/d"] {
             let under = blobs.put(key, bytes("y"), mode).await;
-            assert_eq!(outcome(under), (Kind::Invalid, "blob_key"), "{key}");
+            assert_eq!(
+                outcome(under),
+                (Kind::Invalid, "blob_key".to_owned()),
+                "{key}"
+            );
         }
     }
     let over = blobs.put("a", bytes("y"), PutMode::Overwrite).await;
-    assert_eq!(outcome(over), (Kind::Invalid, "blob_key"));
+    assert_eq!(outcome(over), (Kind::Invalid, "blob_key".to_owned()));
     assert_eq!(keys(&blobs, "", None, 9).await, ["a/b"]);
 }
 

@@ -183,7 +183,7 @@ fn batches_that_make_no_sense_are_refused() {
         let taken = batch
             .pack()
             .and_then(|batch| table.actor.accept(&table.sql, 0, &batch));
-        taken.unwrap_err().code()
+        taken.unwrap_err().code().to_owned()
     };
     assert_eq!(
         refused(&|b| b.source = "default/object/car/1/0".to_owned()),

@@ -60,7 +60,7 @@ fn a_schedule_takes_the_place_of_the_hosts_wait() {
     table.flush();
     assert_eq!(table.actor.next_due(&table.sql).unwrap(), None);
     // Without one the host's wait holds.
-    let mut table = declared(|_| {});
+    let table = declared(|_| {});
     source = Source::new("LGA");
     source.write(1);
     table.accept(&source.next());
@@ -162,7 +162,7 @@ fn a_bucket_and_a_prefix_of_its_own_are_in_every_location_and_key() {
 
 #[test]
 fn a_new_version_of_the_type_changes_the_settings() {
-    let mut table = declared(|_| {});
+    let table = declared(|_| {});
     let mut source = Source::new("JFK");
     source.write(2);
     table.accept(&source.next());

@@ -16,12 +16,17 @@ pub struct RawRecord<'a> {
 
 /// One change of a [`RawRecord`].
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct RawChange<'a> {
-    pub(crate) operation: Operation,
-    pub(crate) collection: &'a str,
-    pub(crate) key: &'a [u8],
+pub struct RawChange<'a> {
+    /// What happened to the document.
+    pub operation: Operation,
+    /// The collection's id.
+    pub collection_id: u32,
+    /// The collection's name.
+    pub collection: &'a str,
+    /// The document's key.
+    pub key: &'a [u8],
     /// The row, and for an UPDATE the old values after it.
-    pub(crate) image: &'a [u8],
+    pub image: &'a [u8],
 }
 
 impl<'a> RawRecord<'a> {
@@ -52,14 +57,18 @@ impl<'a> RawRecord<'a> {
     }
 
     /// Hands every change to `each`, in order.
-    pub(crate) fn for_each(&self, mut each: impl FnMut(RawChange<'a>)) -> Result<()> {
+    ///
+    /// # Errors
+    /// `corrupt` where the bytes are no changes.
+    pub fn for_each(&self, mut each: impl FnMut(RawChange<'a>)) -> Result<()> {
         let (mut reader, mut collections) = (self.changes, Vec::<(u32, &'a str)>::new());
         for _ in 0..self.count {
             let operation = Operation::from_byte(reader.byte()?)?;
-            let collection = decode_collection(&mut reader, &mut collections)?;
+            let (collection_id, collection) = *decode_collection(&mut reader, &mut collections)?;
             let key = reader.bytes()?;
             each(RawChange {
                 operation,
+                collection_id,
                 collection,
                 key,
                 image: take_image(&mut reader, operation)?,

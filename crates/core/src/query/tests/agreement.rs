@@ -302,13 +302,13 @@ fn pages(
     collection: &Collection,
     body: &Json,
     answer: impl Fn(&Query) -> tidelog_log::Result<QueryPage>,
-) -> Result<Pages, &'static str> {
+) -> Result<Pages, String> {
     let (mut body, mut pages) = (body.clone(), Vec::new());
     loop {
         let query = Query::parse(collection, &body).unwrap_or_else(|e| panic!("{e}: {body}"));
         let page = answer(&query).map_err(|e| {
             assert_eq!(e.code(), "sum_overflow", "{e}: {body}");
-            e.code()
+            e.code().to_owned()
         })?;
         assert!(page.rows.len() as u64 <= body["limit"].as_u64().unwrap());
         assert!(page.next.is_none() || !page.rows.is_empty());
