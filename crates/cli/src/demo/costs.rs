@@ -70,6 +70,7 @@ mod tests {
             stored_bytes: 2_000_000_000,
             lake_bytes: 1_000_000_000,
             events: 2_000,
+            ..Meter::default()
         });
         let text = lines(&costs).join("\n");
         // $0.002250 + $0.000005 + $0.0000048 + $0.00045 + $0.00000108 for 2,000 events; 2 GB at

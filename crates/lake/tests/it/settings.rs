@@ -162,7 +162,7 @@ fn a_bucket_and_a_prefix_of_its_own_are_in_every_location_and_key() {
 
 #[test]
 fn a_new_version_of_the_type_changes_the_settings() {
-    let table = declared(|_| {});
+    let mut table = declared(|_| {});
     let mut source = Source::new("JFK");
     source.write(2);
     table.accept(&source.next());
