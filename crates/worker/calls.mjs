@@ -106,7 +106,7 @@ const requests = {
     reads: true,
   }),
   state: () => ({ method: "GET", path: "state", reads: true }),
-  sync: (tier = "cold") => ({ method: "POST", path: "sync", body: { tier }, reads: true }),
+  sync: (tier) => ({ method: "POST", path: "sync", body: tier === undefined ? {} : { tier }, reads: true }),
   deleteObject: (options) => ({ method: "DELETE", path: "", options }),
 };
 

@@ -190,9 +190,14 @@ export interface Costs {
   pricesOf: string;
 }
 
-/** The cache's part in an object, since the object and the isolates in front of it were loaded. */
-export interface WarmState {
-  lagEvents: number;
+/** How far a tier is behind an object's head: events, and the age of the oldest in milliseconds. */
+export interface TierLag {
+  events: number;
+  millis: number;
+}
+
+/** What became of warm reads, since the object and the isolates in front of it were loaded. */
+export interface WarmFigures {
   hits: number;
   misses: number;
   /** Found, but too old or before `atLeast`. */
@@ -215,12 +220,20 @@ export interface ObjectState {
   schemaVersion: number;
   documents: { [collection: string]: number };
   log: { records: number; bytes: number };
+  /** Bytes in use, and `hot.max_size`. */
+  database: { bytes: number; maxBytes: number };
+  /** What to see to before it is an error: `object_nearly_full`. */
+  warnings: { code: string; message: string }[];
+  /** How far each tier is, and how far behind the head; null where a tier is off. Not in the answer of `deleteObject`. */
+  lastHotSequence?: number;
+  lastWarmSequence?: number | null;
+  lastColdSequence?: number | null;
+  lag?: { warm: TierLag | null; cold: TierLag | null };
   cursors: { destination: string; committed: number; updated: number }[];
   lake: LakeState[];
   wakes: { name: string; next: string; attempts: number }[];
-  /** How far changes were pushed to the cache, where the type has one. */
-  lastWarmSequence?: number;
-  warm?: WarmState;
+  /** Where the type has a cache. */
+  cache?: WarmFigures;
   /** Not in the answer of `deleteObject`. */
   costs?: Costs;
   memory?: { wasmBytes: number };
@@ -266,7 +279,7 @@ export interface ObjectCalls {
   /** Forgets an entry, or with `prefix*` all below a prefix that is empty or ends with `:` or `/`. */
   cacheDelete(key: string): Promise<void>;
   state(): Promise<ObjectState>;
-  /** Answers once the cache knows, or the lake has, everything up to the present head. */
+  /** Answers once everything up to the present head is in a tier; without one, in all of them. */
   sync(tier?: "warm" | "cold"): Promise<ObjectState>;
   deleteObject(options?: CallOptions): Promise<ObjectState>;
 }

@@ -6,7 +6,7 @@ const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 
 /** Members whose values are the host's own; they are left out wholly, as the other host may lack them. */
-export const OWN_MEMBERS = new Set(["costs", "memory"]);
+export const OWN_MEMBERS = new Set(["costs", "database", "memory"]);
 
 export class Mask {
   #from = Date.now() - MINUTE;
@@ -31,7 +31,7 @@ export class Mask {
       .replace(/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, (all) => this.#made("U", all))
       .replace(/("(?:current-|parent-)?snapshot-id":\s*)(\d+)/g, (_, name, id) => name + this.#name("S", id))
       .replace(/("[a-z-]+-files-size":\s*)"\d+"/g, "$1<bytes>")
-      .replace(/("lagMillis":\s*)\d+/g, "$1<millis>")
+      .replace(/("(?:lagMillis|millis)":\s*)\d+/g, "$1<millis>")
       .replace(/("streamCursor":\s*)"\d+"/g, "$1<cursor>")
       .replace(/\b(127\.0\.0\.1|localhost):\d+\b/g, "<host>");
   }

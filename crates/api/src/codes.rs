@@ -145,9 +145,11 @@ pub const CODES: &[Code] = &[
     code(Unavailable, "not_ready", "The host is starting or stopping."),
     code(Unavailable, "storage_busy", "The database is locked by another process."),
     code(Unavailable, "storage_failed", "The disk or the operating system failed."),
+    code(Unavailable, "object_full", "The object is at `hot.max_size` and takes deletes only."),
     code(Unavailable, "storage_full", "The disk is full."),
     // Unsupported: understood, but not by this version.
     code(Unsupported, "as_of_unsupported", "A query reads the present only."),
+    code(Unsupported, "bucket_unreachable", "`cold.bucket` names a bucket that this host has no way to."),
     code(Unsupported, "consistency_unsupported", "A read knows the consistencies `strong` and `warm`."),
     code(Unsupported, "log_exhausted", "The log has no sequence left."),
     code(Unsupported, "sqlite_too_old", "At start: this SQLite can corrupt databases."),

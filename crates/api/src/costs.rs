@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 mod text;
 pub use text::{MeterKey, meters_text};
 
-/// What one actor, or several together, has done. Counters only grow; the two gauges
-/// ([`stored_bytes`](Self::stored_bytes), [`lake_bytes`](Self::lake_bytes)) stand for now.
+/// What one actor, or several together, has done. Counters only grow; the gauges
+/// ([`stored_bytes`](Self::stored_bytes), [`lake_bytes`](Self::lake_bytes),
+/// [`nearly_full`](Self::nearly_full)) stand for now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Meter {
@@ -33,17 +34,30 @@ pub struct Meter {
     pub lake_bytes: u64,
     /// Events appended to logs.
     pub events: u64,
+    /// 1 while the object is at 80 % of its `hot.max_size` or more; of several, how many are. A
+    /// gauge that is read together with the stored bytes.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub nearly_full: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape serde calls")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 impl Meter {
     /// Adds what the same actor did since: counters add up, a gauge that was read (is not 0)
     /// takes the place of the old one.
     pub fn add(&mut self, since: &Self) {
-        let (stored, lake) = (self.stored_bytes, self.lake_bytes);
+        let (stored, lake, full) = (self.stored_bytes, self.lake_bytes, self.nearly_full);
         self.add_actor(since);
         let newer = |new: u64, old: u64| if new == 0 { old } else { new };
         self.stored_bytes = newer(since.stored_bytes, stored);
         self.lake_bytes = newer(since.lake_bytes, lake);
+        self.nearly_full = match since.stored_bytes {
+            0 => full,
+            _ => since.nearly_full,
+        };
     }
 
     /// Adds another actor: counters and gauges add up.
@@ -58,6 +72,7 @@ impl Meter {
             stored_bytes,
             lake_bytes,
             events,
+            nearly_full,
         } = self;
         for (mine, more) in [
             (rows_read, other.rows_read),
@@ -69,6 +84,7 @@ impl Meter {
             (stored_bytes, other.stored_bytes),
             (lake_bytes, other.lake_bytes),
             (events, other.events),
+            (nearly_full, other.nearly_full),
         ] {
             *mine = mine.saturating_add(more);
         }

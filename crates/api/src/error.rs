@@ -18,7 +18,7 @@ fn status(kind: Kind, code: &str) -> StatusCode {
     match code {
         "method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
         "object_deleted" => StatusCode::NOT_FOUND,
-        "storage_full" => StatusCode::INSUFFICIENT_STORAGE,
+        "object_full" | "storage_full" => StatusCode::INSUFFICIENT_STORAGE,
         "unsupported_media_type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "version_mismatch" => StatusCode::PRECONDITION_FAILED,
         _ => match kind {

@@ -10,7 +10,7 @@ use tidelog_core::{
 };
 use tidelog_log::{Offset, Result, Sequence};
 
-use crate::{Costs, Push, WarmFigures};
+use crate::{Costs, WarmFigures};
 
 /// What every route needs of the host it runs in: a clock and settings.
 ///
@@ -73,7 +73,7 @@ pub trait ObjectHost: Host {
     /// Where an object and its lake tables stand.
     async fn state(&self, object: &Address) -> Result<StateAnswer>;
 
-    /// Returns once everything up to the present head is committed in `tier`.
+    /// Returns once everything up to the present head is in `tier`.
     async fn sync(&self, object: &Address, tier: Tier) -> Result<StateAnswer>;
 }
 
@@ -273,44 +273,41 @@ pub struct StateAnswer {
     pub object: ObjectState,
     /// One per collection with cold sync.
     pub lake: Vec<LakeStatus>,
+    /// How far the cache is; `None` where no collection is pushed to it.
+    pub warm: Option<TierMark>,
     /// What the object itself has done and what that costs, where the host meters it. The
     /// lake's share is its table actors' and stands in `/metrics`.
     pub costs: Option<Costs>,
-    /// The cache's part, where the type has one.
-    pub warm: Option<WarmStatus>,
+    /// What became of warm reads, where the type has a cache.
+    pub cache: Option<WarmFigures>,
     /// High-water mark of the WebAssembly memory that the object shares, bytes; where there is one.
     pub memory_bytes: Option<u64>,
 }
 
-/// How far the cache has followed an object, and what became of reads.
+/// How far a tier has taken an object's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct WarmStatus {
-    /// Pushed up to here; 0 until the first push since the object was loaded.
-    #[serde(skip)]
-    pub last_sequence: Sequence,
-    /// Events of the log not pushed yet; 0 where no collection is pushed.
-    pub lag_events: u64,
-    /// What became of its warm reads.
-    #[serde(flatten)]
-    pub figures: WarmFigures,
+pub struct TierMark {
+    /// Everything up to here is in the tier.
+    pub sequence: Sequence,
+    /// Age of the oldest event that is not, milliseconds; 0 when there is none.
+    pub lag_millis: i64,
 }
 
-impl WarmStatus {
-    /// The cache's part in an object of this type; `None` where the type has none.
-    pub fn of(
-        schema: &TypeSchema,
-        head: Sequence,
-        pushed: Option<Sequence>,
-        figures: WarmFigures,
-    ) -> Option<Self> {
-        let warm = schema.warm.enabled || schema.collections.iter().any(|c| c.warm.enabled);
-        let last_sequence = pushed.unwrap_or_default();
-        let lag = if Push::wanted(schema) { head.0 } else { 0 };
-        warm.then_some(Self {
-            last_sequence,
-            lag_events: lag.saturating_sub(last_sequence.0),
-            figures,
+impl StateAnswer {
+    /// The figures of an object, where its type has a cache.
+    pub fn cache(schema: &TypeSchema, figures: WarmFigures) -> Option<WarmFigures> {
+        let kept = schema.warm.enabled || schema.collections.iter().any(|c| c.warm.enabled);
+        kept.then_some(figures)
+    }
+
+    /// How far the tables are, all of them: the mark of the one furthest behind; `None` without any.
+    pub fn cold(&self) -> Option<TierMark> {
+        let sequence = self.lake.iter().map(|table| table.committed).min()?;
+        let lag_millis = self.lake.iter().map(|table| table.lag_millis).max()?;
+        Some(TierMark {
+            sequence,
+            lag_millis,
         })
     }
 }
@@ -337,10 +334,24 @@ pub struct LakeStatus {
 /// Where changes can be brought up to date on request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tier {
-    /// The cache: the changes of the collections that are pushed.
+    /// Every tier there is.
+    All,
+    /// The cache.
     Warm,
     /// The Iceberg tables.
     Cold,
+}
+
+impl Tier {
+    /// True when the cache is to be brought up to date.
+    pub fn is_warm(self) -> bool {
+        matches!(self, Self::All | Self::Warm)
+    }
+
+    /// True when the tables are to be brought up to date.
+    pub fn is_cold(self) -> bool {
+        matches!(self, Self::All | Self::Cold)
+    }
 }
 
 /// The name of an Iceberg table.

@@ -13,7 +13,7 @@ pub mod registry;
 mod host;
 pub use host::{
     ApiSettings, Directory, Host, LakeStatus, LoadedTable, ObjectEntry, ObjectHost, ObjectList,
-    ObjectPage, QueryAnswer, StateAnswer, TableName, Tier, TypeSummary, WarmStatus, found,
+    ObjectPage, QueryAnswer, StateAnswer, TableName, Tier, TierMark, TypeSummary, found,
 };
 
 mod costs;

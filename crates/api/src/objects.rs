@@ -12,7 +12,8 @@ use crate::handle::Routed;
 use crate::limits::{BODY_DEPTH_MAX, OBJECTS_DEFAULT, OBJECTS_MAX, SMALL_BODY_BYTES_MAX};
 use crate::parameters::invalid;
 use crate::{
-    BodySource, Directory, LakeStatus, ObjectHost, ObjectList, Response, StateAnswer, Tier, reply,
+    BodySource, Directory, LakeStatus, ObjectHost, ObjectList, Response, StateAnswer, Tier,
+    TierMark, reply,
 };
 
 pub(crate) async fn list<H: Directory, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
@@ -68,15 +69,11 @@ pub(crate) async fn sync<H: ObjectHost, B: BodySource>(
         let message = format!("sync takes no member {other:?}");
         return Err(Error::invalid("invalid_body", message).at(other.as_str()));
     }
-    let tier = match body.get("tier").and_then(Json::as_str) {
-        Some("warm") => Tier::Warm,
-        Some("cold") => Tier::Cold,
+    let tier = match body.get("tier") {
+        None => Tier::All,
+        Some(Json::String(name)) => tier(name)?,
         Some(_) => {
-            let message = "sync knows the tiers \"warm\" and \"cold\"";
-            return Err(Error::new(Kind::Unsupported, "tier_unsupported", message).at("tier"));
-        }
-        None => {
-            let message = "the body is {\"tier\": \"warm\"} or {\"tier\": \"cold\"}";
+            let message = "tier is \"warm\" or \"cold\", or absent for both";
             return Err(Error::invalid("invalid_body", message).at("tier"));
         }
     };
@@ -84,14 +81,38 @@ pub(crate) async fn sync<H: ObjectHost, B: BodySource>(
     Ok(reply::json(StatusCode::OK, &answer_json(&address, &answer)))
 }
 
+fn tier(name: &str) -> Result<Tier> {
+    match name {
+        "warm" => Ok(Tier::Warm),
+        "cold" => Ok(Tier::Cold),
+        _ => {
+            let shown: String = name.chars().take(40).collect();
+            let message = format!("sync knows the tiers \"warm\" and \"cold\", not {shown:?}");
+            Err(Error::new(Kind::Unsupported, "tier_unsupported", message).at("tier"))
+        }
+    }
+}
+
 fn answer_json(object: &Address, answer: &StateAnswer) -> Json {
     let mut state = state_json(object, &answer.object, &answer.lake);
+    let (head, cold) = (answer.object.head, answer.cold());
+    let sequence = |mark: Option<TierMark>| json!(mark.map(|mark| mark.sequence));
+    let lag = |mark: Option<TierMark>| match mark {
+        Some(mark) => json!({
+            "events": head.0.saturating_sub(mark.sequence.0),
+            "millis": mark.lag_millis,
+        }),
+        None => Json::Null,
+    };
+    state["lastHotSequence"] = json!(head);
+    state["lastWarmSequence"] = sequence(answer.warm);
+    state["lastColdSequence"] = sequence(cold);
+    state["lag"] = json!({ "warm": lag(answer.warm), "cold": lag(cold) });
     if let Some(costs) = &answer.costs {
         state["costs"] = json!(costs);
     }
-    if let Some(warm) = &answer.warm {
-        state["lastWarmSequence"] = json!(warm.last_sequence);
-        state["warm"] = json!(warm);
+    if let Some(figures) = &answer.cache {
+        state["cache"] = json!(figures);
     }
     if let Some(bytes) = answer.memory_bytes {
         state["memory"] = json!({ "wasmBytes": bytes });
@@ -129,6 +150,8 @@ fn state_json(object: &Address, state: &ObjectState, lake: &[LakeStatus]) -> Jso
         "schemaVersion": state.schema_version,
         "documents": documents,
         "log": {"records": state.log_records, "bytes": state.log_bytes},
+        "database": {"bytes": state.used_bytes, "maxBytes": state.used_bytes_max},
+        "warnings": state.warnings,
         "cursors": state.cursors,
         "lake": lake,
         "wakes": wakes,

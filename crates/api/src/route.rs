@@ -198,7 +198,7 @@ pub const ROUTES: &[Route] = &[
         .answers(&[(200, "", "")]),
     route("GET", "/v1/objects/{type}/{id}/state", Operation::State, "Says where the object and its lake tables stand")
         .answers(&[(200, JSON, "ObjectState")]),
-    route("POST", "/v1/objects/{type}/{id}/sync", Operation::Sync, "Answers once everything up to the present head is committed in a tier")
+    route("POST", "/v1/objects/{type}/{id}/sync", Operation::Sync, "Answers once everything up to the present head is in a tier, or in all of them")
         .body(&[(JSON, "Sync")]).answers(&[(200, JSON, "ObjectState")]),
     route("GET", "/v1/objects/{type}/{id}/cache/{entry}", Operation::GetCacheEntry, "Reads an entry of the cache beside an object")
         .answers(&[(200, ANY, "Bytes")]),

@@ -134,7 +134,7 @@ impl View {
     }
 
     /// The contiguous range after `from` for the table of one collection: whole turns, about
-    /// `bytes_max` of log. Empty ranges move the marks of idle collections.
+    /// `bytes_max` of log and at most `sync.batch_size` events, but at least one turn. Empty ranges move the marks of idle collections.
     ///
     /// # Errors
     /// `not_a_turn_boundary` when no turn ends at `from`, `offset_trimmed` when it is gone.
@@ -155,12 +155,16 @@ impl View {
         };
         let (source, start) = (self.address.to_string(), (from, from_hash));
         let mut batch = BatchWriter::new(source, head.epoch, start, collection);
-        for bytes in log::read_bytes(sql, from.next(), bytes_max, u64::MAX)? {
+        let events_max = self.sync.batch_size.unwrap_or(u64::MAX);
+        for bytes in log::read_bytes(sql, from.next(), bytes_max, events_max)? {
             let record = RawRecord::read(&bytes)?;
             if record.last_sequence() <= from {
                 continue;
             }
             let at = batch.range();
+            if at.to > from && record.last_sequence().0 - from.0 > events_max {
+                break;
+            }
             if record.header.first_sequence != at.to.next() {
                 return Err(range_trimmed());
             }

@@ -264,6 +264,7 @@ impl Engine {
             match name {
                 DELETE => self.delete_step(sql, now, &Caller::default()),
                 TRIM => self.trim(sql, now),
+                EXPIRE => self.expire(sql, now),
                 PRUNE => {
                     idempotency::prune(sql, now)?;
                     self.remembered = idempotency::count(sql)?;
@@ -338,6 +339,8 @@ fn undoes(error: &Error) -> bool {
 pub(crate) const DELETE: &str = "delete";
 /// Timer: trim the log.
 pub(crate) const TRIM: &str = "trim";
+/// Timer: delete documents for their age.
+pub(crate) const EXPIRE: &str = "expire";
 /// Timer: forget old idempotency keys.
 pub(crate) const PRUNE: &str = "prune";
 /// How often idempotency keys are pruned.

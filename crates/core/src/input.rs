@@ -223,6 +223,15 @@ pub struct Cursor {
     pub updated: i64,
 }
 
+/// Something an operator should see to before it becomes an error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// Stable, for programs.
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+}
+
 /// Where an object stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ObjectState {
@@ -246,6 +255,12 @@ pub struct ObjectState {
     pub log_records: u64,
     /// Bytes of the log's records.
     pub log_bytes: u64,
+    /// Bytes of the database that are in use.
+    pub used_bytes: u64,
+    /// Bytes at which only deletes are taken.
+    pub used_bytes_max: u64,
+    /// What an operator should see to.
+    pub warnings: Vec<Warning>,
     /// One per table actor.
     pub cursors: Vec<Cursor>,
     /// Failing timers: name, next attempt (ms), attempts.

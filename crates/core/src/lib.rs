@@ -24,7 +24,7 @@ pub use table::rows::{Document, RowTable, blob_form, from_sql, to_sql};
 mod input;
 pub use input::{
     Caller, ChangesPage, ChangesRequest, Cursor, Found, Images, JsonObject, Mutation, NewDocument,
-    ObjectState, TurnReply, Written, WrittenOperation,
+    ObjectState, TurnReply, Warning, Written, WrittenOperation,
 };
 
 mod document;
@@ -42,6 +42,7 @@ mod engine;
 pub use engine::{Command, Effect, Engine, Input, LogPolicy, Reply};
 
 mod delete_object;
+mod expire;
 mod mutate;
 mod upgrade;
 mod write;

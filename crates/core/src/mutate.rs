@@ -107,6 +107,24 @@ impl OpenTurn {
         }
     }
 
+    /// Removes a document; false when another one refers to it, which keeps it.
+    pub(crate) fn delete_unreferenced(
+        &mut self,
+        sql: &dyn Sql,
+        view: &View,
+        prepared: &Prepared,
+        key: &str,
+    ) -> Result<bool> {
+        match check_unreferenced(sql, view, &prepared.collection.name, key) {
+            Err(error) if error.code() == "document_referenced" => return Ok(false),
+            other => other?,
+        }
+        if let Some(before) = stored(sql, prepared, key)? {
+            self.delete(sql, prepared, &before)?;
+        }
+        Ok(true)
+    }
+
     fn next_version(&self) -> Sequence {
         Sequence(self.header.first_sequence.0 + u64::from(self.writer.count()))
     }

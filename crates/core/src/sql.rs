@@ -35,6 +35,14 @@ pub trait Sql {
 
     /// Runs `body` atomically: an error undoes every statement it ran. Calls may nest.
     fn savepoint(&self, body: &mut dyn FnMut() -> Result<()>) -> Result<()>;
+
+    /// Bytes of the database that are in use: what deleting freed does not count.
+    fn used_bytes(&self) -> Result<u64> {
+        let text = "SELECT (page_count - freelist_count) * page_size \
+                    FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
+        let used = one(self, text, &[], |row| row[0].unsigned())?;
+        used.ok_or_else(|| Error::internal("the database does not say its size"))
+    }
 }
 
 /// Conveniences for users of the port.

@@ -7,7 +7,7 @@ use tidelog_log::{Error, Offset, Result, Sequence};
 use crate::document::Prepared;
 use crate::sql::{Sql, SqlValue, one, quoted};
 use crate::table::{cursors, log, meta, schema, wakes};
-use crate::{Address, Cursor, Found, ObjectState, TypeSchema};
+use crate::{Address, Cursor, Found, HotPolicy, ObjectState, SyncPolicy, TypeSchema, Warning};
 
 /// The schema in force, compiled. Cheap to keep beside a connection; [`View::refresh`] follows.
 #[derive(Clone, Debug)]
@@ -15,7 +15,12 @@ pub struct View {
     pub(crate) address: Address,
     pub(crate) version: u32,
     pub(crate) collections: Arc<Vec<Arc<Prepared>>>,
+    pub(crate) hot: HotPolicy,
+    pub(crate) sync: SyncPolicy,
 }
+
+/// Share of an object's size limit at which `state` warns, percent.
+const WARN_PERCENT: u64 = 80;
 
 impl View {
     /// Reads the schema of an object's database.
@@ -24,6 +29,8 @@ impl View {
             address: address.clone(),
             version: 0,
             collections: Arc::new(Vec::new()),
+            hot: HotPolicy::default(),
+            sync: SyncPolicy::default(),
         };
         view.refresh(sql)?;
         Ok(view)
@@ -41,6 +48,7 @@ impl View {
 
     pub(crate) fn adopt(&mut self, schema: TypeSchema) -> Result<()> {
         self.version = schema.version;
+        (self.hot, self.sync) = (schema.hot, schema.sync);
         let prepared = schema
             .collections
             .into_iter()
@@ -130,6 +138,7 @@ impl View {
             documents.push((name.clone(), count));
         }
         let (log_records, log_bytes) = log::size(sql)?;
+        let used_bytes = sql.used_bytes()?;
         Ok(ObjectState {
             status: meta::status(sql)?.name(),
             epoch: head.epoch,
@@ -141,9 +150,36 @@ impl View {
             documents,
             log_records,
             log_bytes,
+            used_bytes,
+            used_bytes_max: self.hot.max_bytes,
+            warnings: self.warnings(used_bytes),
             cursors: cursors::list(sql)?,
             wakes: wakes::list(sql)?,
         })
+    }
+
+    /// True when a database of this size is close to the object's limit, or over it.
+    pub fn is_nearly_full(&self, used_bytes: u64) -> bool {
+        used_bytes >= self.hot.max_bytes / 100 * WARN_PERCENT
+    }
+
+    /// What an operator should see to before writes are refused.
+    fn warnings(&self, used_bytes: u64) -> Vec<Warning> {
+        if !self.is_nearly_full(used_bytes) {
+            return Vec::new();
+        }
+        let max = self.hot.max_bytes;
+        let message = format!(
+            "the object's database holds {used_bytes} of {max} bytes (hot.max_size); at the limit \
+             it takes deletes only"
+        );
+        let code = "object_nearly_full";
+        vec![Warning { code, message }]
+    }
+
+    /// How the object's log goes to its tables.
+    pub fn sync_policy(&self) -> SyncPolicy {
+        self.sync
     }
 
     /// Where a reader stands who has seen everything.

@@ -40,6 +40,7 @@ impl Engine {
             return Err(Error::unavailable("log_full", message));
         }
         self.upgrade(sql, schema)?;
+        self.check_room(sql, &mutations)?;
         let mut turn = self.begin(now, caller, "")?;
         let view = self.view.clone();
         let mut ids = IdMaker {
@@ -54,6 +55,7 @@ impl Engine {
             written.push(done.map_err(|e| if many { e.within(format!("[{at}]")) } else { e })?);
         }
         self.finish(sql, turn)?;
+        self.arm_expire(sql, now)?;
         let reply = TurnReply {
             offset: self.offset(),
             written,
@@ -68,6 +70,20 @@ impl Engine {
             epoch: self.head.epoch,
             sequence: self.head.sequence,
         }
+    }
+
+    /// Refuses what makes a full object larger; deletes are taken, though the log grows with them.
+    fn check_room(&self, sql: &dyn Sql, mutations: &[Mutation]) -> Result<()> {
+        let grows = |mutation: &Mutation| !matches!(mutation, Mutation::Delete { .. });
+        if !mutations.iter().any(grows) {
+            return Ok(());
+        }
+        let (used, max) = (sql.used_bytes()?, self.view.hot.max_bytes);
+        if used < max {
+            return Ok(());
+        }
+        let message = format!("the object holds {used} bytes of at most {max}; delete documents");
+        Err(Error::unavailable("object_full", message).at("hot.max_size"))
     }
 
     fn answered(

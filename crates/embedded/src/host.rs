@@ -10,8 +10,8 @@ use serde_json::Value as Json;
 use tidelog_api::metrics::TableGauges;
 use tidelog_api::{
     ApiSettings, Costs, Directory, Figures, Host, LakeStatus, LoadedTable, Meter, ObjectHost,
-    ObjectList, ObjectPage, QueryAnswer, StateAnswer, TableName, Tier, TypeSummary, WarmHost,
-    WarmStatus, figures_text, found, meters_text, metrics,
+    ObjectList, ObjectPage, Push, QueryAnswer, StateAnswer, TableName, Tier, TierMark, TypeSummary,
+    WarmHost, figures_text, found, meters_text, metrics,
 };
 use tidelog_core::{
     Address, Caller, ChangesPage, ChangesRequest, Command, Found, Mutation, ObjectState, Query,
@@ -189,8 +189,10 @@ impl ObjectHost for Embedded {
             stored_bytes,
             ..self.shared.meters.of(object)
         };
-        let (pushed, figures) = (self.warm.cursor(object), self.warm.figures.of(object));
-        let warm = WarmStatus::of(&schema, state.head, pushed, figures);
+        let warm = match Push::wanted(&schema) {
+            true => Some(self.warm_mark(object, state.head).await?),
+            false => None,
+        };
         let mut lake = Vec::new();
         for collection in schema.collections.iter().filter(|c| c.cold.enabled) {
             let table = Address::table(&object.type_name, &collection.name)?;
@@ -199,16 +201,19 @@ impl ObjectHost for Embedded {
         Ok(StateAnswer {
             object: state,
             lake,
-            costs: Some(Costs::of(meter)),
             warm,
+            cache: StateAnswer::cache(&schema, self.warm.figures.of(object)),
+            costs: Some(Costs::of(meter)),
             memory_bytes: None,
         })
     }
 
     async fn sync(&self, object: &Address, tier: Tier) -> Result<StateAnswer> {
         let schema = self.shared.registry.newest(&object.type_name)?;
-        if tier == Tier::Warm {
+        if tier.is_warm() {
             self.warm.push(object, &schema).await?;
+        }
+        if !tier.is_cold() {
             return self.state(object).await;
         }
         let head = self
@@ -360,7 +365,7 @@ impl Directory for Embedded {
             tables.push(TableGauges {
                 type_name: table.type_name,
                 collection: table.id,
-                gauges: state.status.gauges().to_vec(),
+                gauges: state.status.gauges(clock::now()).to_vec(),
                 failing: state.error.is_some(),
             });
         }
@@ -384,6 +389,28 @@ impl Embedded {
         let schema = self.shared.registry.newest(&object.type_name)?;
         schema.collection(collection)?;
         Ok(schema)
+    }
+
+    /// How far changes were pushed to the cache.
+    async fn warm_mark(&self, object: &Address, head: Sequence) -> Result<TierMark> {
+        let sequence = self.warm.cursor(object).unwrap_or_default();
+        let lag_millis = match sequence < head {
+            true => self.age_of(object, sequence.next()).await?,
+            false => 0,
+        };
+        Ok(TierMark {
+            sequence,
+            lag_millis,
+        })
+    }
+
+    /// How long ago an event was written, milliseconds; 0 when it is not in the log.
+    async fn age_of(&self, object: &Address, event: Sequence) -> Result<i64> {
+        let read = self
+            .readers
+            .read_own(object, move |view, sql| view.time_of(sql, event));
+        let time = read.await?;
+        Ok(time.map_or(0, |time| (clock::now() - time).max(0)))
     }
 
     async fn lake_status(
@@ -410,12 +437,7 @@ impl Embedded {
             status.error = status.error.or(state.error);
         }
         if status.lag_events > 0 {
-            let oldest = status.committed.next();
-            let time = self
-                .readers
-                .read_own(object, move |view, sql| view.time_of(sql, oldest))
-                .await?;
-            status.lag_millis = time.map_or(0, |time| (clock::now() - time).max(0));
+            status.lag_millis = self.age_of(object, status.committed.next()).await?;
         }
         Ok(status)
     }

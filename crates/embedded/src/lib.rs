@@ -29,6 +29,7 @@ pub use object::{GroupOutcome, OpenObject};
 mod blobs;
 pub use blobs::{Blobs, S3Settings};
 
+mod buckets;
 mod counted_blobs;
 
 mod s3;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tidelog_api::{Meter, MeterKey};
-use tidelog_core::{Address, Command};
+use tidelog_core::{Address, Command, Sql as _};
 use tidelog_log::Sequence;
 
 use crate::object::OpenObject;
@@ -105,6 +105,7 @@ impl Known {
                 let counters = Meter {
                     stored_bytes: 0,
                     lake_bytes: 0,
+                    nearly_full: 0,
                     ..used.meter
                 };
                 self.folded
@@ -164,6 +165,9 @@ impl GroupMeter {
         }
         if did.rows_written > 0 {
             did.stored_bytes = object.sql().database_bytes();
+            let used = object.sql().used_bytes();
+            let full = used.is_ok_and(|used| object.engine().view().is_nearly_full(used));
+            did.nearly_full = u64::from(full);
         }
         did
     }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use tidelog_core::{Address, Command};
@@ -11,6 +11,7 @@ use tidelog_lake::PushReply;
 use tidelog_log::{Error, Kind, Result, Sequence};
 use tokio::sync::Notify;
 
+use crate::clock;
 use crate::readers::Readers;
 use crate::shards::{Shards, Shared};
 use crate::tables::Tables;
@@ -20,6 +21,8 @@ use crate::warm::Warm;
 const BATCH_BYTES: usize = 4_000_000;
 /// Objects pushed at once.
 const OBJECTS_AT_ONCE: usize = 4;
+/// Longest wait before a push that failed is tried again.
+const RETRY: Duration = Duration::from_secs(10);
 /// Objects whose newest failure is remembered.
 const ERRORS_MAX: usize = 1_000;
 
@@ -61,23 +64,49 @@ pub(crate) struct Pump {
 }
 
 impl Pump {
-    /// Pushes until the runtime ends.
+    /// Pushes until the runtime ends. An object that has grown waits for its type's interval: a
+    /// pause lets many small turns share one push.
     pub(crate) async fn run(&self) {
-        let linger = Duration::from_millis(self.shared.settings.lake.push_millis);
+        let mut waiting: BTreeMap<Address, Instant> = BTreeMap::new();
         loop {
-            self.shared.dirty.some.notified().await;
-            // A pause lets many small turns share one push.
-            tokio::time::sleep(linger).await;
-            let objects = self.shared.dirty.take();
-            let pushes = futures_util::stream::iter(objects);
-            pushes
-                .for_each_concurrent(OBJECTS_AT_ONCE, |object| async move {
-                    if self_push(self, &object).await.is_err() {
-                        self.shared.dirty.mark(&object);
-                    }
-                })
-                .await;
+            match waiting.values().min() {
+                Some(due) => tokio::select! {
+                    () = self.shared.dirty.some.notified() => {}
+                    () = tokio::time::sleep_until((*due).into()) => {}
+                },
+                None => self.shared.dirty.some.notified().await,
+            }
+            let now = clock::instant();
+            for object in self.shared.dirty.take() {
+                let due = now + self.interval(&object);
+                waiting.entry(object).or_insert(due);
+            }
+            let due = waiting.extract_if(.., |_, due| *due <= now);
+            let due: Vec<Address> = due.map(|(object, _)| object).collect();
+            for object in self.push_some(due).await {
+                let retry = now + self.interval(&object).min(RETRY);
+                waiting.entry(object).or_insert(retry);
+            }
         }
+    }
+
+    /// Pushes several objects; answers those to try again.
+    async fn push_some(&self, objects: Vec<Address>) -> Vec<Address> {
+        let push = |object| async move {
+            let done = self_push(self, &object).await;
+            done.is_err().then_some(object)
+        };
+        let pushes = futures_util::stream::iter(objects).map(push);
+        let failed = pushes.buffer_unordered(OBJECTS_AT_ONCE);
+        failed.filter_map(std::future::ready).collect().await
+    }
+
+    /// How long an object's new events wait for others: as its type says, or else the host.
+    fn interval(&self, object: &Address) -> Duration {
+        let schema = self.shared.registry.newest(&object.type_name).ok();
+        let declared = schema.and_then(|schema| schema.sync.interval_millis);
+        let millis = declared.and_then(|millis| u64::try_from(millis).ok());
+        Duration::from_millis(millis.unwrap_or(self.shared.settings.lake.push_millis))
     }
 
     /// Pushes everything one object has. The failure, if any, is kept for `state`.

@@ -15,7 +15,8 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
-use crate::blobs::{Blobs, S3Settings};
+use crate::blobs::Blobs;
+use crate::buckets::Buckets;
 use crate::clock;
 use crate::folder::{Folder, failed};
 use crate::host::Embedded;
@@ -60,13 +61,14 @@ impl Server {
         let s3_listener = requests.block_on(bind(settings.s3_listen, "s3_listen"))?;
         let (address, s3_address) = (local(&listener)?, local(&s3_listener)?);
         let folder = Arc::new(Folder::open(&settings.data)?);
-        let blobs = open_blobs(&settings, &folder)?;
+        let buckets = Buckets::open(&settings, &folder)?;
+        let blobs = buckets.warehouse().clone();
         let credentials = credentials(folder.root())?;
         let (stop, stopped) = watch::channel(false);
         let host = assemble(
             settings,
             folder,
-            &blobs,
+            buckets,
             credentials,
             s3_address,
             stopped,
@@ -210,28 +212,10 @@ async fn listen(listener: TcpListener, router: Router, mut stop: watch::Receiver
     }
 }
 
-fn open_blobs(settings: &Settings, folder: &Folder) -> Result<Blobs> {
-    let Some(s3) = &settings.lake.s3 else {
-        return Blobs::folder(folder.lake());
-    };
-    Blobs::s3(S3Settings {
-        endpoint: s3.endpoint.clone(),
-        bucket: s3.bucket.clone(),
-        region: s3.region.clone(),
-        access_key_id: s3.access_key_id.clone(),
-        secret_access_key: s3.secret_access_key.clone(),
-        allow_http: s3
-            .endpoint
-            .as_ref()
-            .is_some_and(|e| e.starts_with("http://")),
-        path_style: s3.path_style,
-    })
-}
-
 fn assemble(
     settings: Settings,
     folder: Arc<Folder>,
-    blobs: &Blobs,
+    buckets: Buckets,
     credentials: S3Credentials,
     s3_address: SocketAddr,
     stop: watch::Receiver<bool>,
@@ -256,7 +240,7 @@ fn assemble(
     let tables = Arc::new(Tables::new(
         &shared,
         &shards,
-        blobs.clone(),
+        buckets,
         lake.handle().clone(),
     ));
     let warm = Arc::new(Warm::new(&shared, &readers));

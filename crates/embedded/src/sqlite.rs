@@ -135,12 +135,15 @@ impl Sqlite {
 
     /// Size of the database, what is free in it included, bytes; 0 when SQLite does not say.
     pub(crate) fn database_bytes(&self) -> u64 {
-        let pragma = |text| {
-            let statement = self.connection.prepare_cached(text);
-            statement.and_then(|mut s| s.query_row([], |row| row.get::<_, i64>(0)))
-        };
-        let pages = pragma("PRAGMA page_count").map_or(0, i64::unsigned_abs);
-        pages * pragma("PRAGMA page_size").map_or(0, i64::unsigned_abs)
+        let pages = self.pragma("PRAGMA page_count").unwrap_or(0);
+        pages * self.pragma("PRAGMA page_size").unwrap_or(0)
+    }
+
+    /// A pragma that answers a count. It is no row read.
+    fn pragma(&self, text: &str) -> Result<u64> {
+        let statement = self.connection.prepare_cached(text);
+        let count = statement.and_then(|mut s| s.query_row([], |row| row.get::<_, i64>(0)));
+        count.map(i64::unsigned_abs).map_err(map)
     }
 
     /// Runs the body of the transaction's only savepoint.
@@ -167,6 +170,12 @@ impl Sqlite {
 }
 
 impl Sql for Sqlite {
+    fn used_bytes(&self) -> Result<u64> {
+        let pages = self.pragma("PRAGMA page_count")?;
+        let used = pages.saturating_sub(self.pragma("PRAGMA freelist_count")?);
+        Ok(used * self.pragma("PRAGMA page_size")?)
+    }
+
     fn run(
         &self,
         sql: &str,

@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::blobs::Blobs;
+use crate::buckets::Buckets;
 use crate::clock;
 use crate::counted_blobs::CountedBlobs;
 use crate::readers::stopping;
@@ -52,7 +52,7 @@ pub(crate) struct TableState {
 pub(crate) struct Tables {
     shared: Arc<Shared>,
     shards: Arc<Shards>,
-    blobs: Blobs,
+    buckets: Buckets,
     runtime: Handle,
     open: Mutex<BTreeMap<Address, mpsc::Sender<Message>>>,
 }
@@ -67,14 +67,14 @@ impl Tables {
     pub(crate) fn new(
         shared: &Arc<Shared>,
         shards: &Arc<Shards>,
-        blobs: Blobs,
+        buckets: Buckets,
         runtime: Handle,
     ) -> Self {
         let (shared, shards) = (Arc::clone(shared), Arc::clone(shards));
         Self {
             shared,
             shards,
-            blobs,
+            buckets,
             runtime,
             open: Mutex::default(),
         }
@@ -163,7 +163,9 @@ impl Tables {
         let task = Task {
             shared: Arc::clone(&self.shared),
             shards: Arc::clone(&self.shards),
-            blobs: CountedBlobs::new(self.blobs.clone()),
+            blobs: CountedBlobs::new(self.buckets.warehouse().clone()),
+            buckets: self.buckets.clone(),
+            bucket: String::new(),
             runtime: self.runtime.clone(),
             table: table.clone(),
             sql,
@@ -188,7 +190,11 @@ impl Tables {
 struct Task {
     shared: Arc<Shared>,
     shards: Arc<Shards>,
+    /// The bucket of the table's files.
     blobs: CountedBlobs,
+    /// Its name as the collection declares it.
+    bucket: String,
+    buckets: Buckets,
     runtime: Handle,
     table: Address,
     sql: Sqlite,
@@ -308,13 +314,35 @@ impl Task {
         if self.waiting.is_empty() && !self.actor.flush_due(&self.sql, now)? {
             return Ok(None);
         }
-        match self.actor.begin_flush(&self.sql, now, clock::entropy()) {
+        let begun = match self.begin_now(now) {
             Err(error) if matches!(error.code(), "schema_behind" | "schema_missing") => {
                 self.follow_schema(now)?;
-                self.actor.begin_flush(&self.sql, now, clock::entropy())
+                self.begin_now(now)
             }
             other => other,
+        };
+        self.open_bucket()?;
+        begun
+    }
+
+    /// Who waits for a flush waits for all of it; one that is due by itself leaves young events.
+    fn begin_now(&self, now: i64) -> Result<Option<tidelog_lake::FlushPlan>> {
+        match self.waiting.is_empty() {
+            true => self.actor.begin_flush(&self.sql, now, clock::entropy()),
+            false => self
+                .actor
+                .begin_flush_of_all(&self.sql, now, clock::entropy()),
         }
+    }
+
+    /// Opens the bucket that the collection names, if it is not open yet.
+    fn open_bucket(&mut self) -> Result<()> {
+        let bucket = self.actor.bucket(&self.sql)?;
+        if bucket != self.bucket {
+            self.blobs = CountedBlobs::new(self.buckets.of(&bucket)?);
+            self.bucket = bucket;
+        }
+        Ok(())
     }
 
     fn follow_schema(&self, now: i64) -> Result<()> {

@@ -45,7 +45,6 @@ const TABLES: [&str; 8] = [
 pub struct TableActor {
     pub(crate) address: Address,
     pub(crate) settings: TableSettings,
-    pub(crate) places: Places,
 }
 
 /// The one row of `lake_table`, as far as a flush needs it.
@@ -85,7 +84,6 @@ impl TableActor {
             return Err(wrong(format!("this database is {stored:?}, not {name}")));
         }
         Ok(Self {
-            places: Places::changes(&settings, address),
             address: address.clone(),
             settings,
         })
@@ -124,7 +122,7 @@ impl TableActor {
                 return Ok(());
             }
             let base = self.stored_metadata(sql)?;
-            let location = self.places.location();
+            let location = self.places(&schema).location();
             metadata::with_schema(base, &schema, uuid, &location, &self.address, now).map_err(
                 |error| Error::invalid("invalid_partition", error.message()).at("partition_by"),
             )?;
@@ -156,6 +154,14 @@ impl TableActor {
             return Ok(None);
         };
         Ok(Some((location, read_metadata(sql)?)))
+    }
+
+    /// The bucket of the table's files; empty for the host's warehouse, and while no schema is known.
+    pub fn bucket(&self, sql: &dyn Sql) -> Result<String> {
+        Ok(self
+            .schema(sql)?
+            .map(|schema| schema.bucket)
+            .unwrap_or_default())
     }
 
     /// At most `limit` keys of blobs that nothing references any more.
@@ -204,6 +210,18 @@ impl TableActor {
             },
         )?;
         row.ok_or_else(|| Error::corrupt("a table actor without its row"))
+    }
+
+    /// The newest schema the actor was given.
+    pub(crate) fn schema(&self, sql: &dyn Sql) -> Result<Option<TableSchema>> {
+        let schema = self.row(sql)?.schema;
+        let read = |text: String| serde_json::from_str(&text).map_err(foreign::json);
+        schema.map(read).transpose()
+    }
+
+    /// Where the table's blobs are under `schema`; no later schema moves them.
+    pub(crate) fn places(&self, schema: &TableSchema) -> Places {
+        Places::changes(&self.settings, &self.address, schema)
     }
 
     /// The metadata that is durable now, as JSON.

@@ -7,7 +7,7 @@ use arrow_schema::{DataType, Field as ArrowField, Schema as ArrowSchema, TimeUni
 use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
-use tidelog_core::{Collection, PartitionSpec};
+use tidelog_core::{Collection, CompressionCodec, PartitionSpec};
 use tidelog_log::{Error, FieldId, FieldType, Result};
 
 use crate::limits::{COMMENT_CHARS_MAX, SYSTEM_COLUMN_ID_MIN};
@@ -163,6 +163,21 @@ pub(crate) struct TableSchema {
     pub(crate) collection: String,
     pub(crate) columns: Vec<Column>,
     pub(crate) partition_by: Vec<PartitionSpec>,
+    /// The bucket; empty: the host's warehouse.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) bucket: String,
+    /// Put before the table's keys, after the host's own prefix.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) prefix: String,
+    /// How data files are compressed.
+    #[serde(default)]
+    pub(crate) compression_codec: CompressionCodec,
+    /// Age of the oldest waiting event at which a flush is due, milliseconds; `None`: the host's.
+    #[serde(default)]
+    pub(crate) schedule_millis: Option<i64>,
+    /// Age an event must have to be committed, milliseconds.
+    #[serde(default)]
+    pub(crate) min_age_millis: i64,
 }
 
 impl TableSchema {
@@ -177,6 +192,7 @@ impl TableSchema {
                 format!("field id {id} is not below {SYSTEM_COLUMN_ID_MIN}, so it has no column"),
             )
         };
+        let cold = &collection.cold;
         let mut columns = Vec::with_capacity(collection.fields.len());
         for field in &collection.fields {
             if field.id >= SYSTEM_COLUMN_ID_MIN {
@@ -193,7 +209,12 @@ impl TableSchema {
             version,
             collection: collection.name.clone(),
             columns,
-            partition_by: collection.cold.partition_by.clone(),
+            partition_by: cold.partition_by.clone(),
+            bucket: cold.bucket.clone(),
+            prefix: cold.prefix.clone(),
+            compression_codec: cold.compression_codec,
+            schedule_millis: cold.schedule_millis,
+            min_age_millis: cold.min_age_millis,
         })
     }
 

@@ -5,10 +5,10 @@ use tidelog_log::{Error, Result, Sequence};
 use uuid::Uuid;
 
 use crate::actor::{TableRow, narrow, write_metadata};
-use crate::columns::TableSchema;
 use crate::inbox::{BATCH_PARTS_MAX, move_committed};
+use crate::limits::WAITING_BYTES_MAX;
 use crate::plan::InboxBatch;
-use crate::{FlushOutcome, FlushPlan, TableActor, foreign};
+use crate::{FlushOutcome, FlushPlan, TableActor};
 
 /// A source whose events are in the table up to `sequence`, durably.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,9 +35,9 @@ impl TableActor {
     /// When a flush becomes due, milliseconds since 1970; in the past when it is due.
     pub fn next_due(&self, sql: &dyn Sql) -> Result<Option<i64>> {
         let row = self.row(sql)?;
-        if row.schema.is_none() {
+        let Some(schema) = self.schema(sql)? else {
             return Ok(None);
-        }
+        };
         if row.schema_version > row.written_version || read_intent(sql)?.is_some() {
             return Ok(Some(0));
         }
@@ -46,17 +46,27 @@ impl TableActor {
             Ok((row[0].unsigned()?, row[1].unsigned()?))
         })?;
         let (events, bytes) = sums.unwrap_or_default();
-        if events >= self.settings.flush_events.max(1) || bytes >= self.settings.flush_bytes.max(1)
-        {
-            return Ok(Some(0));
-        }
         let oldest = "SELECT received_at FROM lake_inbox ORDER BY id LIMIT 1";
         let oldest = one(sql, oldest, &[], |row| row[0].integer())?;
-        Ok(oldest.map(|at| at.saturating_add(self.settings.flush_millis)))
+        let Some(oldest) = oldest else {
+            return Ok(None);
+        };
+        let settings = &self.settings;
+        let full = events >= settings.flush_events.max(1) || bytes >= settings.flush_bytes.max(1);
+        let wait = schema.schedule_millis.unwrap_or(settings.flush_millis);
+        let due = if full { 0 } else { oldest.saturating_add(wait) };
+        Ok(Some(match bytes >= WAITING_BYTES_MAX {
+            true => due,
+            false if schema.min_age_millis > 0 => {
+                due.max(oldest.saturating_add(schema.min_age_millis))
+            }
+            false => due,
+        }))
     }
 
     /// Persists what the next flush will do and hands out the plan of its I/O; `None` when there
-    /// is nothing to do. An unfinished flush is taken up again, as its next attempt.
+    /// is nothing to do. An unfinished flush is taken up again, as its next attempt. Events younger
+    /// than the collection's `cold.min_age` stay in the inbox.
     ///
     /// # Errors
     /// `schema_missing` or `schema_behind`: call [`TableActor::set_schema`] with the version that
@@ -67,23 +77,49 @@ impl TableActor {
         now: i64,
         entropy: [u8; 16],
     ) -> Result<Option<FlushPlan>> {
+        let min_age = self.schema(sql)?.map_or(0, |schema| schema.min_age_millis);
+        let until = match min_age > 0 && inbox_bytes(sql)? < WAITING_BYTES_MAX {
+            true => now.saturating_sub(min_age),
+            false => i64::MAX,
+        };
+        self.begin(sql, now, entropy, until)
+    }
+
+    /// As [`TableActor::begin_flush`], with the events that `cold.min_age` would keep waiting: for
+    /// who asks for everything.
+    pub fn begin_flush_of_all(
+        &self,
+        sql: &dyn Sql,
+        now: i64,
+        entropy: [u8; 16],
+    ) -> Result<Option<FlushPlan>> {
+        self.begin(sql, now, entropy, i64::MAX)
+    }
+
+    /// Begins a flush of what came in by `until`, milliseconds since 1970.
+    fn begin(
+        &self,
+        sql: &dyn Sql,
+        now: i64,
+        entropy: [u8; 16],
+        until: i64,
+    ) -> Result<Option<FlushPlan>> {
         atomically(sql, || {
             let row = self.row(sql)?;
-            let Some(intent) = self.next_intent(sql, now, entropy, &row)? else {
+            let Some(intent) = self.next_intent(sql, now, entropy, until, &row)? else {
                 return Ok(None);
             };
             if let Some(wanted) = self.schema_wanted(sql)? {
                 let message = format!("an event needs schema version {wanted}");
                 return Err(Error::conflict("schema_behind", message).with("version", wanted));
             }
-            let Some(schema) = &row.schema else {
+            let Some(schema) = self.schema(sql)? else {
                 let message = "the table has no schema yet";
                 return Err(Error::conflict("schema_missing", message));
             };
-            let schema: TableSchema = serde_json::from_str(schema).map_err(foreign::json)?;
             Ok(Some(FlushPlan {
                 address: self.address.clone(),
-                places: self.places.clone(),
+                places: self.places(&schema),
                 target_file_bytes: self.settings.target_file_bytes.max(1),
                 now,
                 intent: intent.uuid,
@@ -103,6 +139,7 @@ impl TableActor {
         sql: &dyn Sql,
         now: i64,
         entropy: [u8; 16],
+        until: i64,
         row: &TableRow,
     ) -> Result<Option<Intent>> {
         if let Some(intent) = read_intent(sql)? {
@@ -110,7 +147,7 @@ impl TableActor {
             let attempt = intent.attempt + 1;
             return Ok(Some(Intent { attempt, ..intent }));
         }
-        let last_inbox = inbox_to_take(sql, self.settings.flush_bytes_max)?;
+        let last_inbox = inbox_to_take(sql, self.settings.flush_bytes_max, until)?;
         if last_inbox == 0 && row.schema_version == row.written_version {
             return Ok(None);
         }
@@ -169,15 +206,33 @@ fn read_intent(sql: &dyn Sql) -> Result<Option<Intent>> {
     })
 }
 
-/// The last inbox row that the next flush takes, from the oldest on; 0 when there is none.
-fn inbox_to_take(sql: &dyn Sql, bytes_max: u64) -> Result<u64> {
+/// The last inbox row that the next flush takes, from the oldest on; 0 when there is none. What came
+/// in after `until` stays, and what came after it too: ranges of a source are taken in order.
+fn inbox_to_take(sql: &dyn Sql, bytes_max: u64, until: i64) -> Result<u64> {
+    let text = "SELECT min(id) FROM lake_inbox WHERE received_at > ?";
+    let until = SqlValue::Integer(until.clamp(0, TIME_MAX));
+    let young = one(sql, text, &[until], |row| {
+        row[0].optional().map(SqlValue::unsigned).transpose()
+    })?;
+    let young = young.flatten().unwrap_or(TIME_MAX.unsigned_abs());
     let text = "SELECT id, total FROM (SELECT id, sum(bytes) OVER (ORDER BY id) AS total
-                FROM lake_inbox) WHERE total <= ?
-                UNION ALL SELECT id, 0 FROM (SELECT id FROM lake_inbox ORDER BY id LIMIT 1)
+                FROM lake_inbox) WHERE total <= ?1 AND id < ?2
+                UNION ALL SELECT id, 0 FROM (SELECT id FROM lake_inbox WHERE id < ?2
+                                             ORDER BY id LIMIT 1)
                 ORDER BY id DESC LIMIT 1";
-    let last = one(sql, text, &[int(bytes_max)], |row| row[0].unsigned())?;
+    let last = one(sql, text, &[int(bytes_max), int(young)], |row| {
+        row[0].unsigned()
+    })?;
     Ok(last.unwrap_or(0))
 }
+
+fn inbox_bytes(sql: &dyn Sql) -> Result<u64> {
+    let text = "SELECT inbox_bytes FROM lake_table";
+    Ok(one(sql, text, &[], |row| row[0].unsigned())?.unwrap_or(0))
+}
+
+/// Numbers beyond this do not cross into a Durable Object's database.
+const TIME_MAX: i64 = (1 << 53) - 1;
 
 fn read_inbox(sql: &dyn Sql, last: u64) -> Result<Vec<InboxBatch>> {
     let mut batches = all(

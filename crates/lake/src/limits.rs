@@ -4,6 +4,8 @@
 pub const FLUSH_BYTES_MAX: u64 = 32_000_000;
 /// Most inbox bytes kept; a push beyond it is refused until a flush made room.
 pub const INBOX_BYTES_MAX: u64 = 512_000_000;
+/// Inbox bytes at which `cold.min_age` waits no longer: a full inbox would stop its sources.
+pub const WAITING_BYTES_MAX: u64 = INBOX_BYTES_MAX / 2;
 /// Most events one batch may hold.
 pub const BATCH_EVENTS_MAX: usize = 1_000_000;
 /// Iceberg snapshots kept when older ones are expired.

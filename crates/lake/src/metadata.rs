@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use iceberg::spec::TableMetadata;
 use serde_json::{Map, Value as Json, json};
-use tidelog_core::Address;
+use tidelog_core::{Address, CompressionCodec};
 use tidelog_log::{Error, Result};
 use uuid::Uuid;
 
@@ -105,7 +105,6 @@ fn created(
         ],
         "properties": {
             "tidelog.address": address.to_string(),
-            "write.parquet.compression-codec": "zstd",
             "write.metadata.previous-versions-max": METADATA_LOG_MAX.to_string(),
         },
         "refs": {}, "snapshots": [], "snapshot-log": [], "metadata-log": [],
@@ -120,6 +119,12 @@ fn evolve(metadata: &mut Json, schema: &TableSchema, now: i64) -> Result<()> {
     properties.insert("tidelog.fields".to_owned(), Json::from(types));
     let version = Json::from(schema.version.to_string());
     properties.insert("tidelog.schema-version".to_owned(), version);
+    let codec = match schema.compression_codec {
+        CompressionCodec::Zstd => "zstd",
+        CompressionCodec::Snappy => "snappy",
+        CompressionCodec::None => "uncompressed",
+    };
+    properties.insert("write.parquet.compression-codec".to_owned(), codec.into());
     let last = metadata["last-updated-ms"].as_i64().unwrap_or(0);
     metadata["last-updated-ms"] = Json::from(now.max(last));
     Ok(())

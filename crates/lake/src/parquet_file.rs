@@ -14,6 +14,7 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
+use tidelog_core::CompressionCodec;
 use tidelog_log::{Error, Result};
 
 use crate::bounds::Bounds;
@@ -27,6 +28,7 @@ pub(crate) struct FilePlace {
     pub(crate) spec_id: i32,
     pub(crate) sort_order_id: i32,
     pub(crate) schema: SchemaRef,
+    pub(crate) codec: CompressionCodec,
 }
 
 #[derive(Default)]
@@ -40,7 +42,7 @@ struct Metrics {
 /// Encodes rows as one Parquet file. The same rows give the same bytes.
 pub(crate) fn encode(rows: &RecordBatch, place: FilePlace) -> Result<(Bytes, DataFile)> {
     let options = ArrowWriterOptions::new()
-        .with_properties(properties())
+        .with_properties(properties(place.codec))
         .with_skip_arrow_metadata(true);
     let mut body = Vec::with_capacity(1 << 20);
     let mut writer = ArrowWriter::try_new_with_options(&mut body, rows.schema(), options)
@@ -51,10 +53,14 @@ pub(crate) fn encode(rows: &RecordBatch, place: FilePlace) -> Result<(Bytes, Dat
     Ok((Bytes::from(body), file))
 }
 
-fn properties() -> WriterProperties {
+fn properties(codec: CompressionCodec) -> WriterProperties {
     let sequence = || ColumnPath::from("_sequence");
     let mut builder = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_compression(match codec {
+            CompressionCodec::Zstd => Compression::ZSTD(ZstdLevel::default()),
+            CompressionCodec::Snappy => Compression::SNAPPY,
+            CompressionCodec::None => Compression::UNCOMPRESSED,
+        })
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_column_encoding(sequence(), Encoding::DELTA_BINARY_PACKED);

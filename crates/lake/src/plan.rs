@@ -214,6 +214,7 @@ impl FlushPlan {
                     spec_id: spec.spec_id(),
                     sort_order_id: i32::try_from(table.default_sort_order_id()).unwrap_or(0),
                     schema: Arc::clone(schema),
+                    codec: self.schema.compression_codec,
                 };
                 if written.len() == FILES_AT_ONCE {
                     files.extend(written.try_next().await?);

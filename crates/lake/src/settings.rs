@@ -3,6 +3,7 @@
 use tidelog_core::Address;
 use tidelog_log::{Error, Result};
 
+use crate::columns::TableSchema;
 use crate::limits::FLUSH_BYTES_MAX;
 
 /// What a host chooses for a table actor.
@@ -47,10 +48,18 @@ pub(crate) struct Places {
 
 impl Places {
     /// The places of the changes table of `address`.
-    pub(crate) fn changes(settings: &TableSettings, address: &Address) -> Self {
+    pub(crate) fn changes(
+        settings: &TableSettings,
+        address: &Address,
+        schema: &TableSchema,
+    ) -> Self {
+        let bucket = match schema.bucket.as_str() {
+            "" => settings.warehouse.as_str(),
+            own => own,
+        };
         Self {
-            bucket: format!("s3://{}/", settings.warehouse),
-            root: format!("{}{address}/changes", settings.prefix),
+            bucket: format!("s3://{bucket}/"),
+            root: format!("{}{}{address}/changes", settings.prefix, schema.prefix),
         }
     }
 

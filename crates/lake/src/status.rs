@@ -113,8 +113,12 @@ impl TableActor {
 }
 
 impl TableStatus {
-    /// What operators watch of a table: a metric's name, what it says, its value.
-    pub fn gauges(&self) -> [(&'static str, &'static str, u64); 5] {
+    /// What operators watch of a table: a metric's name, what it says, its value. `now` is
+    /// milliseconds since 1970.
+    pub fn gauges(&self, now: i64) -> [(&'static str, &'static str, u64); 6] {
+        let age = self
+            .inbox_oldest
+            .map_or(0, |oldest| now.saturating_sub(oldest));
         [
             (
                 "lake_inbox_events",
@@ -125,6 +129,11 @@ impl TableStatus {
                 "lake_inbox_bytes",
                 "Bytes of those events.",
                 self.inbox_bytes,
+            ),
+            (
+                "lake_inbox_age_millis",
+                "Age of the oldest of those events.",
+                u64::try_from(age).unwrap_or(0),
             ),
             ("lake_rows", "Rows of the changes table.", self.rows),
             (

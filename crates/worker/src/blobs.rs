@@ -35,6 +35,15 @@ impl R2Blobs {
         }
     }
 
+    /// Another bucket, counted with this one.
+    pub(crate) fn beside(&self, bucket: Bucket) -> Self {
+        Self {
+            bucket: Rc::new(bucket),
+            class_a: Rc::clone(&self.class_a),
+            class_b: Rc::clone(&self.class_b),
+        }
+    }
+
     /// Operations of class A and B so far.
     pub(crate) fn operations(&self) -> (u64, u64) {
         (self.class_a.get(), self.class_b.get())

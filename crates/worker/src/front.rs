@@ -224,7 +224,7 @@ impl Directory for Front {
             states.push(TableGauges {
                 type_name,
                 collection,
-                gauges: state.status.gauges().to_vec(),
+                gauges: state.status.gauges(js::now()).to_vec(),
                 failing: state.error.is_some(),
             });
         }

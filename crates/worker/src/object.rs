@@ -154,10 +154,19 @@ impl Object {
 
     /// The log has grown: push soon, and wake those who follow once it is durable.
     fn grown(&self) {
-        let at = js::now() + self.settings.push_millis;
+        let slot = self.engine.borrow();
+        let pause = slot.as_ref().map(|engine| self.push_pause(engine.view()));
+        drop(slot);
+        let at = js::now() + pause.unwrap_or(self.settings.push_millis);
         let at = self.push_at.get().map_or(at, |set| set.min(at));
         self.push_at.set(Some(at));
         self.alarm.arm(at);
+    }
+
+    /// How long new events wait for others: as the type says, or else the operator.
+    fn push_pause(&self, view: &View) -> i64 {
+        let declared = view.sync_policy().interval_millis;
+        declared.unwrap_or(self.settings.push_millis)
     }
 
     /// Wakes the live readers; what they will read is durable.

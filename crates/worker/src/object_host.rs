@@ -125,7 +125,8 @@ impl ObjectHost for Object {
             lake.push(self.lake_status(&table, state.head).await?);
         }
         Ok(StateAnswer {
-            warm: self.warm_status(&schema, state.head),
+            warm: self.warm_mark(&schema, state.head)?,
+            cache: StateAnswer::cache(&schema, self.figures.get()),
             object: state,
             lake,
             costs: Some(Costs::of(self.meter()?)),
@@ -135,8 +136,10 @@ impl ObjectHost for Object {
 
     async fn sync(&self, object: &Address, tier: Tier) -> Result<StateAnswer> {
         let schema = self.schema().await?;
-        if tier == Tier::Warm {
+        if tier.is_warm() {
             self.push_warm(&schema).await?;
+        }
+        if !tier.is_cold() {
             return self.state(object).await;
         }
         let head = self.read(|view, sql| view.offset(sql))?.sequence;
@@ -190,16 +193,20 @@ impl Object {
             .await
     }
 
+    /// How long ago an event was written, milliseconds; 0 when it is not in the log.
+    pub(crate) fn age_of(&self, event: Sequence) -> Result<i64> {
+        let time = self.read(|view, sql| view.time_of(sql, event))?;
+        Ok(time.map_or(0, |time| (js::now() - time).max(0)))
+    }
+
     async fn lake_status(&self, table: &Address, newest: Sequence) -> Result<LakeStatus> {
         let TableAnswer { mark, error } = self.mark(table).await?;
         let mark = mark.unwrap_or_default();
         let lag_events = newest.0.saturating_sub(mark.committed.0);
-        let mut lag_millis = 0;
-        if lag_events > 0 {
-            let oldest = mark.committed.next();
-            let time = self.read(|view, sql| view.time_of(sql, oldest))?;
-            lag_millis = time.map_or(0, |time| (js::now() - time).max(0));
-        }
+        let lag_millis = match lag_events {
+            0 => 0,
+            _ => self.age_of(mark.committed.next())?,
+        };
         Ok(LakeStatus {
             collection: table.id.clone(),
             accepted: mark.accepted,

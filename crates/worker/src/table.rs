@@ -9,7 +9,8 @@ use serde_json::Value as Json;
 use tidelog_api::Meter;
 use tidelog_core::{Address, SqlExt};
 use tidelog_lake::{Mark, TableActor as Table, TableStatus};
-use tidelog_log::{PackedBatch, Result};
+use tidelog_log::{Error, Kind, PackedBatch, Result};
+use wasm_bindgen::{JsCast, JsValue};
 
 use crate::alarm::Alarm;
 use crate::blobs::R2Blobs;
@@ -55,6 +56,8 @@ struct Inner {
     gate: Gate,
     alarm: Alarm,
     peers: Peers,
+    env: JsValue,
+    /// The warehouse.
     blobs: R2Blobs,
     table: RefCell<Option<Table>>,
     flushing: Cell<bool>,
@@ -64,6 +67,12 @@ struct Inner {
     retry_at: Cell<i64>,
     error: RefCell<Option<String>>,
     counts: Counts,
+}
+
+/// The binding of a bucket that a collection names: `flights-eu` is `LAKE_FLIGHTS_EU`.
+fn bucket_binding(bucket: &str) -> String {
+    let name = bucket.to_ascii_uppercase().replace(['-', '.'], "_");
+    format!("LAKE_{name}")
 }
 
 impl Inner {
@@ -141,6 +150,27 @@ impl Inner {
             self.alarm.arm(due.max(self.retry_at.get()).max(js::now()));
         }
         Ok(())
+    }
+
+    /// The bucket of the table's files: the warehouse, or the one that the collection names.
+    ///
+    /// # Errors
+    /// `bucket_unreachable` where the Worker has no binding for it.
+    fn blobs(&self, table: &Table) -> Result<R2Blobs> {
+        let name = table.bucket(&self.sql)?;
+        if name.is_empty() || name == self.settings.table.warehouse {
+            return Ok(self.blobs.clone());
+        }
+        let binding = bucket_binding(&name);
+        let bucket = js_sys::Reflect::get(&self.env, &JsValue::from_str(&binding));
+        match bucket {
+            Ok(bucket) if bucket.is_object() => Ok(self.blobs.beside(bucket.unchecked_into())),
+            _ => {
+                let message = format!("the Worker has no R2 binding {binding} for bucket {name:?}");
+                let error = Error::new(Kind::Unsupported, "bucket_unreachable", message);
+                Err(error.at("cold.bucket"))
+            }
+        }
     }
 
     fn note_r2(&self) {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use js_sys::{Array, Promise, Uint8Array};
-use tidelog_api::{Cache, CacheKey, Entry, Keep, Push, WarmFigures, WarmStatus};
+use tidelog_api::{Cache, CacheKey, Entry, Keep, Push, TierMark, WarmFigures};
 use tidelog_core::TypeSchema;
 use tidelog_log::{Result, Sequence};
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -100,8 +100,23 @@ impl Object {
         }
     }
 
-    /// The cache's part in this object.
-    pub(crate) fn warm_status(&self, schema: &TypeSchema, head: Sequence) -> Option<WarmStatus> {
-        WarmStatus::of(schema, head, self.pushed.get(), self.figures.get())
+    /// How far changes were pushed to the cache; `None` where no collection is.
+    pub(crate) fn warm_mark(
+        &self,
+        schema: &TypeSchema,
+        head: Sequence,
+    ) -> Result<Option<TierMark>> {
+        if !Push::wanted(schema) {
+            return Ok(None);
+        }
+        let sequence = self.pushed.get().unwrap_or_default();
+        let lag_millis = match sequence < head {
+            true => self.age_of(sequence.next())?,
+            false => 0,
+        };
+        Ok(Some(TierMark {
+            sequence,
+            lag_millis,
+        }))
     }
 }

@@ -35,6 +35,8 @@ export async function run(t) {
   await writes(t, "one");
   await t.post(`${t.object()}/sync`, { tier: "cold" }, { expect: 200, shown: lag });
   await t.lake("items");
+  await t.post(`${t.object()}/sync`, {}, { expect: 200, shown: lag });
+  await t.post(`${t.object()}/sync`, { tier: "warm" }, { expect: 200, shown: lag });
   await byAge(t);
   await refusals(t);
 }
@@ -65,15 +67,15 @@ async function byAge(t) {
 }
 
 function lag(answer) {
-  const { head, lake, ...rest } = answer.json();
-  return lake ? { head, lake, headOffset: rest.headOffset, headHash: rest.headHash, documents: rest.documents } : rest;
+  const { head, lake, headOffset, headHash, documents, lastHotSequence, lastWarmSequence, lastColdSequence, ...rest } = answer.json();
+  const marks = { lastHotSequence, lastWarmSequence, lastColdSequence, lag: rest.lag };
+  return lake ? { head, lake, headOffset, headHash, documents, ...marks } : answer.json();
 }
 
 async function refusals(t) {
   const sync = `${t.object()}/sync`;
   await t.refused([
-    ["POST", sync, { json: { tier: "warm" } }, "501 tier_unsupported"],
-    ["POST", sync, { json: {} }, "400 invalid_body"],
+    ["POST", sync, { json: { tier: "tepid" } }, "501 tier_unsupported"],
     ["POST", sync, { json: { tier: 1 } }, "400 invalid_body"],
     ["POST", sync, { json: { tier: "cold", wait: true } }, "400 invalid_body"],
     ["POST", sync, { json: [] }, "400 invalid_body"],

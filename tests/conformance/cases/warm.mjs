@@ -69,7 +69,7 @@ async function queries(t) {
 }
 
 async function pushes(t) {
-  const sync = () => t.post(`${t.object("two")}/sync`, { tier: "warm" }, { expect: 200, own: ["warm", "lake", "cursors", "wakes"] });
+  const sync = () => t.post(`${t.object("two")}/sync`, { tier: "warm" }, { expect: 200, own: ["cache", "lake", "cursors", "wakes", "lag", "lastColdSequence", "database"] });
   await t.post(`${t.object("two")}/pushed`, [{ id: "a", n: 1 }, { id: "b", n: 2 }], { expect: 201 });
   await sync();
   await t.put(`${t.object("two")}/pushed/b`, { n: 3 }, { expect: 200 });

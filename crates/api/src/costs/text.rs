@@ -41,7 +41,7 @@ pub fn meters_text(meters: &BTreeMap<MeterKey, Meter>) -> String {
 
 type Value = fn(&Meter) -> u64;
 
-const METERS: [(&str, &str, Value); 8] = [
+const METERS: [(&str, &str, Value); 9] = [
     ("rows_read_total", "Rows read from SQLite.", |m| m.rows_read),
     (
         "rows_written_total",
@@ -58,6 +58,11 @@ const METERS: [(&str, &str, Value); 8] = [
     ("stored_bytes", "Bytes of SQLite databases.", |m| {
         m.stored_bytes
     }),
+    (
+        "nearly_full",
+        "Objects at 80 % of hot.max_size or more.",
+        |m| m.nearly_full,
+    ),
 ];
 
 /// What each type costs.

@@ -124,9 +124,14 @@ fn list(items: &Json) -> Json {
 fn stored() -> Json {
     let (text, whole) = (json!({"type": "string"}), json!({"type": "integer"}));
     let collections = json!({"type": "object", "additionalProperties": {"type": "object"}});
+    let tier = json!({"type": "object"});
+    let maybe = json!({"type": ["integer", "null"]});
+    let lag = json!({"type": ["object", "null"], "required": ["events", "millis"],
+                     "properties": {"events": whole, "millis": whole}});
     json!({
         "TypeSpec": object(&["collections"], &json!({
             "type": text, "description": text, "collections": collections,
+            "hot": tier, "warm": tier, "cold": tier, "sync": tier, "retention": tier,
         })),
         "TypeSchema": object(&["type", "version", "collections"], &json!({
             "type": text, "version": whole, "description": text,
@@ -157,10 +162,15 @@ fn stored() -> Json {
                 "collection": text, "accepted": whole, "committed": whole,
                 "lagEvents": whole, "lagMillis": whole, "error": text,
             }))),
+            "lastHotSequence": whole, "lastWarmSequence": maybe, "lastColdSequence": maybe,
+            "lag": object(&["warm", "cold"], &json!({"warm": lag, "cold": lag})),
+            "database": object(&["bytes", "maxBytes"], &json!({"bytes": whole, "maxBytes": whole})),
+            "warnings": list(&object(&["code", "message"], &json!({
+                "code": text, "message": text,
+            }))),
             "wakes": list(&json!({"type": "object"})),
-            "lastWarmSequence": whole,
-            "warm": object(&["lagEvents", "hits", "misses", "stale"], &json!({
-                "lagEvents": whole, "hits": whole, "misses": whole, "stale": whole,
+            "cache": object(&["hits", "misses", "stale"], &json!({
+                "hits": whole, "misses": whole, "stale": whole,
                 "ageMillisTotal": whole, "ageMillisMax": whole,
             })),
             "costs": reference("Costs"),
@@ -225,7 +235,7 @@ fn written() -> Json {
                 "operation": {"type": "string", "enum": ["INSERT", "UPDATE", "DELETE", "NONE"]},
             }))),
         })),
-        "Sync": object(&["tier"], &json!({"tier": {"type": "string", "enum": ["warm", "cold"]}})),
+        "Sync": object(&[], &json!({"tier": {"type": "string", "enum": ["warm", "cold"]}})),
     })
 }
 

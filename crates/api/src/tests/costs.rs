@@ -17,6 +17,7 @@ fn meter() -> Meter {
         stored_bytes: 3_000_000_000,
         lake_bytes: 2_000_000_000,
         events: 2_000_000,
+        nearly_full: 0,
     }
 }
 
@@ -53,6 +54,23 @@ fn the_smallest_work_costs_something_and_no_event_has_no_price() {
     let costs = Costs::of(one);
     assert_eq!(json!(costs.dollars.total), json!(1e-9));
     assert_eq!(json!(costs)["dollarsPerMillionEvents"], json!(null));
+}
+
+#[test]
+fn an_object_is_nearly_full_until_its_size_is_read_again() {
+    let read = |stored_bytes, nearly_full| Meter {
+        stored_bytes,
+        nearly_full,
+        ..Meter::default()
+    };
+    let mut meter = read(900, 1);
+    meter.add(&read(0, 0));
+    assert_eq!(meter.nearly_full, 1, "nothing was read");
+    let mut two = meter;
+    two.add_actor(&read(950, 1));
+    assert_eq!(two.nearly_full, 2);
+    meter.add(&read(700, 0));
+    assert_eq!(meter.nearly_full, 0);
 }
 
 #[test]

@@ -9,14 +9,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Value as Json, json};
 use tidelog_core::{
     Address, Caller, ChangesPage, ChangesRequest, Found, Mutation, ObjectState, Stamp, TurnReply,
-    TypeSchema, TypeSpec, Written, WrittenOperation,
+    TypeSchema, TypeSpec, Warning, Written, WrittenOperation,
 };
 use tidelog_log::{Epoch, Error, Hash, Kind, Offset, Result, Sequence, StartAt};
 
 use crate::{
     ApiSettings, Body, BodySource, Cache, CacheKey, Costs, Directory, Entry, Figures, Host, Keep,
-    LoadedTable, Meter, ObjectHost, ObjectList, ObjectPage, QueryAnswer, Request, Response,
-    StateAnswer, TableName, Tier, TypeSummary, WarmHost, handle,
+    LakeStatus, LoadedTable, Meter, ObjectHost, ObjectList, ObjectPage, QueryAnswer, Request,
+    Response, StateAnswer, TableName, Tier, TypeSummary, WarmHost, handle,
 };
 
 #[derive(Default)]
@@ -170,17 +170,31 @@ impl ObjectHost for Fake {
                 documents: vec![("flights".to_owned(), 2)],
                 log_records: 1,
                 log_bytes: 100,
+                used_bytes: 900,
+                used_bytes_max: 1_000,
+                warnings: vec![Warning {
+                    code: "object_nearly_full",
+                    message: "900 of 1000".to_owned(),
+                }],
                 cursors: Vec::new(),
                 wakes: Vec::new(),
             },
-            lake: Vec::new(),
+            lake: vec![LakeStatus {
+                collection: "flights".to_owned(),
+                accepted: Sequence(2),
+                committed: Sequence(1),
+                lag_events: 1,
+                lag_millis: 30,
+                error: None,
+            }],
+            warm: None,
             costs: Some(Costs::of(Meter {
                 rows_written: 3,
                 requests: 2,
                 events: 2,
                 ..Meter::default()
             })),
-            warm: None,
+            cache: None,
             memory_bytes: None,
         })
     }

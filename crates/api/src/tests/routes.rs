@@ -1,3 +1,5 @@
+use serde_json::{Value as Json, json};
+
 use super::fake::Fake;
 use crate::{ApiSettings, ROUTES, openapi};
 
@@ -175,17 +177,32 @@ fn declarations_come_as_json_or_toml() {
 }
 
 #[test]
-fn sync_knows_one_tier() {
+fn sync_knows_the_tiers_and_all_of_them() {
     let fake = Fake::default();
     let sync = |body| fake.post("POST /v1/objects/airport/JFK/sync", body);
+    for body in [r#"{"tier":"cold"}"#, r#"{"tier":"warm"}"#, "{}"] {
+        let head = super::fake::offset(2).to_string();
+        assert_eq!(sync(body).json()["headOffset"], head, "{body}");
+    }
+    let unknown = sync(r#"{"tier":"tepid"}"#).problem();
     assert_eq!(
-        sync(r#"{"tier":"cold"}"#).json()["headOffset"],
-        super::fake::offset(2).to_string()
-    );
-    let warm = sync(r#"{"tier":"warm"}"#).problem();
-    assert_eq!(
-        warm,
+        unknown,
         (501, "tier_unsupported".to_owned(), "tier".to_owned())
     );
-    assert_eq!(sync("{}").problem().1, "invalid_body");
+    assert_eq!(sync(r#"{"tier":1}"#).problem().1, "invalid_body");
+    assert_eq!(sync(r#"{"tiers":"cold"}"#).problem().1, "invalid_body");
+}
+
+#[test]
+fn state_says_how_far_each_tier_is_and_what_to_see_to() {
+    let state = Fake::default()
+        .ask("GET /v1/objects/airport/JFK/state")
+        .json();
+    assert_eq!(state["lastHotSequence"], 2);
+    assert_eq!(state["lastWarmSequence"], Json::Null);
+    assert_eq!(state["lastColdSequence"], 1);
+    let cold = json!({"events": 1, "millis": 30});
+    assert_eq!(state["lag"], json!({"warm": null, "cold": cold}));
+    assert_eq!(state["database"], json!({"bytes": 900, "maxBytes": 1_000}));
+    assert_eq!(state["warnings"][0]["code"], "object_nearly_full");
 }

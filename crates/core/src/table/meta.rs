@@ -1,5 +1,7 @@
 //! `_meta`: what the file is, and whether the object lives.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tidelog_log::{Error, Kind, Result};
 
 use crate::Address;
@@ -77,6 +79,30 @@ pub(crate) fn status(sql: &dyn Sql) -> Result<Status> {
 
 pub(crate) fn set_status(sql: &dyn Sql, status: Status) -> Result<()> {
     put(sql, "status", status.name())
+}
+
+/// Reads a fact that is kept as JSON.
+pub(crate) fn fact<T: DeserializeOwned>(sql: &dyn Sql, name: &str) -> Result<Option<T>> {
+    let read = |text: String| {
+        let odd = |e| Error::corrupt(format!("the fact {name:?} does not read: {e}"));
+        serde_json::from_str(&text).map_err(odd)
+    };
+    get(sql, name)?.map(read).transpose()
+}
+
+/// Keeps a fact as JSON, or forgets it.
+pub(crate) fn set_fact<T: Serialize>(sql: &dyn Sql, name: &str, fact: Option<&T>) -> Result<()> {
+    match fact {
+        Some(fact) => {
+            let text = serde_json::to_string(fact).map_err(|e| Error::internal(e.to_string()))?;
+            put(sql, name, &text)
+        }
+        None => sql.run(
+            "DELETE FROM _meta WHERE name = ?1",
+            &[SqlValue::Text(name)],
+            &mut |_| Ok(()),
+        ),
+    }
 }
 
 fn get(sql: &dyn Sql, name: &str) -> Result<Option<String>> {

@@ -6,4 +6,5 @@ mod costs;
 mod lake;
 mod life;
 mod live;
+mod settings;
 mod support;

@@ -12,3 +12,4 @@ mod exactly_once;
 mod growth;
 mod marks;
 mod schema;
+mod settings;

@@ -366,6 +366,18 @@ impl<B: BlobStore> Table<B> {
         self.actor.finish_flush(&self.sql, self.clock, &outcome)
     }
 
+    /// A flush of everything, whatever waits for its age.
+    pub(crate) fn flush_all(&mut self) -> Vec<Committed> {
+        let entropy = self.entropy();
+        self.clock += 10;
+        let plan = self
+            .actor
+            .begin_flush_of_all(&self.sql, self.clock, entropy);
+        let outcome = now(plan.unwrap().unwrap().write(&self.blobs)).unwrap();
+        let done = self.actor.finish_flush(&self.sql, self.clock, &outcome);
+        done.unwrap()
+    }
+
     pub(crate) fn flush(&mut self) -> Vec<Committed> {
         self.try_flush().unwrap()
     }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use tidelog_api::Meter;
-use tidelog_core::Command;
+use tidelog_core::{Command, Sql as _};
 use tidelog_log::Result;
 
 use super::Object;
@@ -60,7 +60,12 @@ impl Object {
         self.counts.note(self.alarm.sets(), (0, 0));
         let events = self.tip().map_or(0, |(head, _)| head.0);
         let total = self.counts.total(&self.sql)?;
-        Ok(Meter { events, ..total })
+        let full = self.read(|view, sql| Ok(view.is_nearly_full(sql.used_bytes()?)));
+        Ok(Meter {
+            events,
+            nearly_full: u64::from(full.unwrap_or(false)),
+            ..total
+        })
     }
 
     /// Keeps the counts, and tells the registry, which adds them up for `/metrics`.
@@ -118,7 +123,7 @@ impl Object {
                 known.is_none_or(|cursor| cursor.committed < head)
             });
             let wake = view.wake_at(sql)?;
-            let push = (behind && head.0 > 0).then_some(now + self.settings.push_millis);
+            let push = (behind && head.0 > 0).then_some(now + self.push_pause(view));
             Ok((push, wake))
         });
         let Ok((push, wake)) = left else { return };

@@ -72,6 +72,7 @@ fn open(storage: &JsValue, env: &JsValue, name: Option<String>) -> Result<Inner>
         gate: Gate::of(storage.clone()),
         alarm: Alarm::of(storage.clone()),
         peers: Peers::of(env),
+        env: env.clone(),
         blobs: R2Blobs::new(bucket.unchecked_into()),
         table: RefCell::default(),
         flushing: Cell::default(),

@@ -56,11 +56,16 @@ impl Inner {
             self.finish_up(&table).await?;
             return Ok(false);
         }
-        let begun = table.begin_flush(&self.sql, now, js::random());
+        let begin = |now| match wanted {
+            // Who asks for a flush asks for all of it; one that is due leaves young events.
+            true => table.begin_flush_of_all(&self.sql, now, js::random()),
+            false => table.begin_flush(&self.sql, now, js::random()),
+        };
+        let begun = begin(now);
         let plan = match begun {
             Err(error) if matches!(error.code(), "schema_behind" | "schema_missing") => {
                 self.follow_schema(&table).await?;
-                table.begin_flush(&self.sql, js::now(), js::random())?
+                begin(js::now())?
             }
             other => other?,
         };
@@ -70,7 +75,7 @@ impl Inner {
         };
         self.gate.wrote();
         self.gate.pass().await?;
-        let outcome = plan.write(&self.blobs).await?;
+        let outcome = plan.write(&self.blobs(&table)?).await?;
         drop(plan);
         let committed = table.finish_flush(&self.sql, js::now(), &outcome)?;
         self.gate.wrote();
@@ -144,7 +149,7 @@ impl Inner {
         if garbage.is_empty() {
             return Ok(());
         }
-        self.blobs.delete(&garbage).await?;
+        self.blobs(table)?.delete(&garbage).await?;
         table.garbage_deleted(&self.sql, &garbage)
     }
 }

@@ -65,10 +65,7 @@ fn a_version_without_settings_is_stored_as_before_they_existed() {
     assert_eq!(TypeSchema::from_json(stored.as_bytes()).unwrap(), schema);
 }
 
-#[test]
-fn a_collection_overrides_its_type_setting_by_setting() {
-    let schema = with(
-        r#"
+const EVERYTHING: &str = r#"
 [hot]
 max_size = "2GiB"
 vortex_threshold = 500
@@ -99,8 +96,11 @@ field = "at"
 enabled = false
 [collections.notes.retention]
 max_age = 0
-"#,
-    );
+"#;
+
+#[test]
+fn a_collection_overrides_its_type_setting_by_setting() {
+    let schema = with(EVERYTHING);
     // TOML tables of collections may stand before the collections themselves.
     let schema = schema.unwrap();
     let (readings, notes) = (
@@ -170,91 +170,94 @@ fn camel_case_says_the_same() {
     assert_eq!(snake.unwrap(), camel.unwrap());
 }
 
+/// A declaration, the field that is wrong in it, and what the refusal says.
+const OUT_OF_RANGE: &[(&str, &str, &str)] = &[
+    ("[hot]\nmax_size = 999999", "hot.max_size", "1000000"),
+    (
+        "[hot]\nmax_size = \"2000TB\"",
+        "hot.max_size",
+        "1000000000000",
+    ),
+    ("[hot]\nmax_size = \"much\"", "hot.max_size", "such as"),
+    ("[hot]\nmax_size = -1", "hot.max_size", "1000000"),
+    (
+        "[hot]\nvortex_threshold = -1",
+        "hot.vortex_threshold",
+        "0 to 10000000",
+    ),
+    (
+        "[hot]\nvortex_threshold = 10000001",
+        "hot.vortex_threshold",
+        "10000000",
+    ),
+    ("[hot]\nenabled = false", "hot.enabled", "cannot be off"),
+    ("[warm]\ndefault_ttl = \"59s\"", "warm.default_ttl", "60000"),
+    (
+        "[warm]\ndefault_ttl = \"53w\"",
+        "warm.default_ttl",
+        "31536000000",
+    ),
+    (
+        "[warm]\nmax_entries = 0",
+        "warm.max_entries",
+        "1 to 10000000",
+    ),
+    (
+        "[warm]\nmax_entries = 10000001",
+        "warm.max_entries",
+        "1 to 10000000",
+    ),
+    (
+        "[warm]\ncollections = [\"rooms\"]",
+        "warm.collections",
+        "rooms",
+    ),
+    ("[cold]\nbucket = \"Upper\"", "cold.bucket", "3 to 63"),
+    ("[cold]\nbucket = \"a\"", "cold.bucket", "3 to 63"),
+    (
+        "[cold]\nprefix = \"no-slash\"",
+        "cold.prefix",
+        "followed by /",
+    ),
+    (
+        "[cold]\nprefix = \"../up/\"",
+        "cold.prefix",
+        "followed by /",
+    ),
+    ("[cold]\nprefix = \"/\"", "cold.prefix", "followed by /"),
+    (
+        "[cold]\ncompression_codec = \"lzma\"",
+        "cold.compression_codec",
+        "zstd, snappy or none",
+    ),
+    ("[cold]\nschedule = \"999ms\"", "cold.schedule", "1000"),
+    ("[cold]\nschedule = \"8d\"", "cold.schedule", "604800000"),
+    ("[cold]\nmin_age = \"31d\"", "cold.min_age", "2592000000"),
+    ("[sync]\nbatch_size = 0", "sync.batch_size", "1 to 1000000"),
+    ("[sync]\ninterval = \"99ms\"", "sync.interval", "100"),
+    ("[sync]\ninterval = \"25h\"", "sync.interval", "86400000"),
+    (
+        "[retention]\nmax_age = \"10ms\"",
+        "retention.max_age",
+        "1000",
+    ),
+    (
+        "[retention]\nmax_age = \"9999w\"",
+        "retention.max_age",
+        "3153600000000",
+    ),
+];
+
 #[test]
 fn settings_out_of_range_are_refused_with_their_place_and_limit() {
-    for (head, field, says) in [
-        ("[hot]\nmax_size = 999999", "hot.max_size", "1000000"),
-        (
-            "[hot]\nmax_size = \"2000TB\"",
-            "hot.max_size",
-            "1000000000000",
-        ),
-        ("[hot]\nmax_size = \"much\"", "hot.max_size", "such as"),
-        ("[hot]\nmax_size = -1", "hot.max_size", "1000000"),
-        (
-            "[hot]\nvortex_threshold = -1",
-            "hot.vortex_threshold",
-            "0 to 10000000",
-        ),
-        (
-            "[hot]\nvortex_threshold = 10000001",
-            "hot.vortex_threshold",
-            "10000000",
-        ),
-        ("[hot]\nenabled = false", "hot.enabled", "cannot be off"),
-        ("[warm]\ndefault_ttl = \"59s\"", "warm.default_ttl", "60000"),
-        (
-            "[warm]\ndefault_ttl = \"53w\"",
-            "warm.default_ttl",
-            "31536000000",
-        ),
-        (
-            "[warm]\nmax_entries = 0",
-            "warm.max_entries",
-            "1 to 10000000",
-        ),
-        (
-            "[warm]\nmax_entries = 10000001",
-            "warm.max_entries",
-            "1 to 10000000",
-        ),
-        (
-            "[warm]\ncollections = [\"rooms\"]",
-            "warm.collections",
-            "rooms",
-        ),
-        ("[cold]\nbucket = \"Upper\"", "cold.bucket", "3 to 63"),
-        ("[cold]\nbucket = \"a\"", "cold.bucket", "3 to 63"),
-        (
-            "[cold]\nprefix = \"no-slash\"",
-            "cold.prefix",
-            "followed by /",
-        ),
-        (
-            "[cold]\nprefix = \"../up/\"",
-            "cold.prefix",
-            "followed by /",
-        ),
-        ("[cold]\nprefix = \"/\"", "cold.prefix", "followed by /"),
-        (
-            "[cold]\ncompression_codec = \"lzma\"",
-            "cold.compression_codec",
-            "zstd, snappy or none",
-        ),
-        ("[cold]\nschedule = \"999ms\"", "cold.schedule", "1000"),
-        ("[cold]\nschedule = \"8d\"", "cold.schedule", "604800000"),
-        ("[cold]\nmin_age = \"31d\"", "cold.min_age", "2592000000"),
-        ("[sync]\nbatch_size = 0", "sync.batch_size", "1 to 1000000"),
-        ("[sync]\ninterval = \"99ms\"", "sync.interval", "100"),
-        ("[sync]\ninterval = \"25h\"", "sync.interval", "86400000"),
-        (
-            "[retention]\nmax_age = \"10ms\"",
-            "retention.max_age",
-            "1000",
-        ),
-        (
-            "[retention]\nmax_age = \"9999w\"",
-            "retention.max_age",
-            "3153600000000",
-        ),
-    ] {
+    for (head, field, says) in OUT_OF_RANGE {
         let error = with(head).unwrap_err();
         assert_eq!(
             (error.code(), error.field()),
-            ("invalid_schema", Some(field)),
+            ("invalid_schema", Some(*field)),
             "{head}"
         );
-        assert!(error.message().contains(says), "{head}: {error}");
+        assert!(error.message().contains(*says), "{head}: {error}");
     }
 }
 
