@@ -127,6 +127,8 @@ pub struct Engine {
     pub(crate) behaviour: Option<Behaviour>,
     /// The turn sent messages, or found some to deliver.
     pub(crate) posted: bool,
+    /// A panic of the actor's went through.
+    pub(crate) panicked: bool,
 }
 
 impl Engine {
@@ -166,6 +168,7 @@ impl Engine {
                 log_bytes: log::size(sql)?.1,
                 behaviour: behaviour.cloned(),
                 posted: false,
+                panicked: false,
             })
         })
     }
@@ -230,6 +233,12 @@ impl Engine {
     /// What a reader of this connection sees, the turn just made included.
     pub fn view(&self) -> &View {
         &self.view
+    }
+
+    /// True once the actor has panicked. The turn was undone like any that fails; a host that wants to
+    /// be sure opens the object again.
+    pub fn panicked(&self) -> bool {
+        self.panicked
     }
 
     /// `active`, `deleting` or `deleted`.
