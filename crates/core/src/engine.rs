@@ -146,6 +146,8 @@ pub struct Engine {
     pub(crate) behaviour: Option<Behaviour>,
     /// The turn sent messages, or found some to deliver.
     pub(crate) posted: bool,
+    /// A panic of the actor's went through.
+    pub(crate) panicked: bool,
 }
 
 impl Engine {
@@ -189,6 +191,7 @@ impl Engine {
                 main: MainState::default(),
                 behaviour: behaviour.cloned(),
                 posted: false,
+                panicked: false,
             })
         })
     }
@@ -261,6 +264,12 @@ impl Engine {
     /// Which events last touched which collections, for [`View::stamp`].
     pub fn touched(&self) -> &Touched {
         &self.touched
+    }
+
+    /// True once the actor has panicked. The turn was undone like any that fails; a host that wants to
+    /// be sure opens the object again.
+    pub fn panicked(&self) -> bool {
+        self.panicked
     }
 
     /// `active`, `deleting` or `deleted`.

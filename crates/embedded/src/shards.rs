@@ -253,6 +253,8 @@ impl Shard {
         let engine = opened.object.engine();
         let (status, head) = (engine.status(), engine.head());
         let noted = std::mem::replace(&mut opened.noted, status);
+        // The turn was undone, but what a panic went through is not trusted again.
+        let panicked = engine.panicked();
         let unborn = opened.unborn;
         opened.unborn &= opened.object.is_blank();
         if unborn && opened.unborn {
@@ -263,6 +265,9 @@ impl Shard {
             && let Err(error) = self.shared.registry.note(object, status)
         {
             tracing_failure("the registry did not take an object's status", &error);
+        }
+        if panicked {
+            self.open.remove(object);
         }
         self.shared.meters.add(object, &did);
         let metrics = &self.shared.metrics;

@@ -20,9 +20,23 @@ export async function run(t) {
     const toml = await readFile(new URL(`${type}.toml`, EXAMPLE), "utf8");
     await t.quietly("PUT", `/v1/types/${type}`, { toml });
   }
+  await overRpc(t);
   await everyBoundary(t, "room");
   await everyBoundary(t, "person");
   await trappedAlarm(t);
+}
+
+/** The same messages as typed calls. */
+async function overRpc(t) {
+  const stub = await t.host.stub("default/object/room/called/0");
+  const hours = { day: DAY, from: 1, to: 2, by: "caller" };
+  const options = { idempotencyKey: "k", source: "rpc" };
+  const booked = await stub.message("book", hours, options);
+  t.check("a call books", typeof booked.id === "string");
+  t.check("a repeated call is answered", (await stub.message("book", hours, options)).id === booked.id);
+  const refused = await stub.message("book", hours).catch((error) => error);
+  t.check(`an overlap is refused: ${refused.message}`, refused.message?.startsWith("room.taken: "));
+  t.check("no reply is null", (await stub.message("cancel", booked)) === null);
 }
 
 /** Tears the sender or the receiver down at its first, second, third ... boundary, until the script has no more. */

@@ -49,7 +49,7 @@ async function warm(workers, checks, through) {
 
 const CODES = {
   duplicate: "duplicate_key", missingField: "missing_field", wrongType: "wrong_type", collection: "unknown_collection",
-  version: "version_mismatch", document: "unknown_document", field: "unknown_field", offset: "malformed_offset",
+  version: "version_mismatch", document: "unknown_document", message: "unknown_message", field: "unknown_field", offset: "malformed_offset",
   empty: "empty_turn", bigint: "invalid_json", surrogate: "invalid_path", label: "invalid_header",
   keyReused: "idempotency_key_reused", objectId: "invalid_object_id", typeName: "invalid_name",
   unknownObject: "unknown_object", unknownType: "unknown_type", noName: "wrong_address", stream: "malformed_offset",

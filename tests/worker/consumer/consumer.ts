@@ -126,6 +126,7 @@ const errors: Scenario = async ({ env, type, id, object }) => {
     collection: await refused(() => object.get("nothing", "a")),
     version: await refused(() => object.update("notes", "a", { text: "2" }, { ifVersion: 99 })),
     document: await refused(() => object.update("notes", "never", { text: "2" })),
+    message: await refused(() => object.message<{ total: number }, { by: number }>("add", { by: 1 }, { idempotencyKey: "m" })),
     field: await refused(() => object.query("notes", { where: { never: 1 } })),
     offset: await refused(() => object.changes({ offset: "rubbish" })),
     empty: await refused(() => object.insert("notes", [])),

@@ -29,6 +29,8 @@ export async function wrong(env: { TIDELOG: Tidelog; OBJECT: ObjectNamespace }):
   await object.batch([{ op: "replace", collection: "notes", document: {} }]);
   // @ts-expect-error an update has a patch, not a document
   await object.batch([{ op: "update", collection: "notes", key: "a", document: {} }]);
+  // @ts-expect-error the reply is what the caller says it is
+  (await object.message<{ total: number }>("add")).sum;
   // @ts-expect-error a query has no member `filter`
   await object.query("notes", { filter: {} });
   // @ts-expect-error there is no such operation to follow

@@ -226,7 +226,13 @@ impl Engine {
         };
         let done = catch_unwind(AssertUnwindSafe(|| run(&mut ctx)));
         let (sends, failed) = (std::mem::take(&mut ctx.sends), ctx.failed.take());
-        let done = done.unwrap_or_else(|panic| Err(panicked(&*panic)))?;
+        let done = match done {
+            Ok(done) => done?,
+            Err(panic) => {
+                self.panicked = true;
+                return Err(panicked(&*panic));
+            }
+        };
         if let Some(error) = failed {
             return Err(error);
         }
