@@ -174,7 +174,8 @@ export interface ObjectState {
   earliest: number;
   schemaVersion: number;
   documents: { [collection: string]: number };
-  log: { records: number; bytes: number };
+  /** Bytes as they are stored; `segments` hold the old records. */
+  log: { records: number; bytes: number; segments: number; segmentBytes: number };
   cursors: { destination: string; committed: number; updated: number }[];
   lake: LakeState[];
   wakes: { name: string; next: string; attempts: number }[];
