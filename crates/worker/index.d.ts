@@ -234,7 +234,12 @@ export interface ObjectState {
   earliest: number;
   schemaVersion: number;
   documents: { [collection: string]: number };
-  log: { records: number; bytes: number };
+  /** What is folded into blobs, of the collections that have folded. */
+  folded: { collection: string; documents: number; blobs: number; bytes: number; rawBytes: number; masked: number }[];
+  /** All blobs, those included that only the log needs. */
+  blobs: { count: number; bytes: number };
+  /** Bytes as they are stored; `segments` hold the old records. */
+  log: { records: number; bytes: number; segments: number; segmentBytes: number };
   /** Bytes in use, and `hot.max_size`. */
   database: { bytes: number; maxBytes: number };
   /** What to see to before it is an error: `object_nearly_full`. */

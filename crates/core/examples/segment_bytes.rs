@@ -6,7 +6,8 @@
 //! cargo run --release -p tidelog-core --example segment_bytes -- sensors 100000 1
 //! ```
 //!
-//! The last number is how many events a turn has. With `updates` after it every document is changed once.
+//! The last number is how many events a turn has. With the name of a field after it every document is
+//! changed once: that field becomes a number one higher.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -29,67 +30,32 @@ mod sqlite;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let (schema, collection, documents) = match args[0].as_str() {
+    let load = match args[0].as_str() {
         "sensors" => sensors(args[1].parse().unwrap()),
         toml => csv(toml, &args[1]),
     };
-    let per_turn: usize = args[2].parse().unwrap();
-    let updates = args.get(3).is_some_and(|word| word == "updates");
-    let sql = sqlite::Sqlite::new();
-    let policy = LogPolicy::default();
-    let address = Address::object(&schema.name, "one").unwrap();
-    let mut engine = Engine::open(&sql, &address, policy).unwrap();
+    let turns = turns(&load, args[2].parse().unwrap(), args.get(3));
+    let mut sql = sqlite::Sqlite::new();
+    sql.memory = Some(sqlite::Memory::new());
+    let address = Address::object(&load.0.name, "one").unwrap();
+    let mut engine = Engine::open(&sql, &address, LogPolicy::default()).unwrap();
     let mut now = 1_700_000_000_000_i64;
-    let turn = |engine: &mut Engine, now: i64, command| {
-        let entropy = [0; 16];
-        let input = Input {
-            now,
-            entropy,
-            command,
-        };
-        engine.turn(&sql, input).unwrap();
-    };
-    let insert = |document: &Map<String, Json>| Mutation::Insert {
-        collection: collection.clone(),
-        document: document.clone().into(),
-    };
-    let upsert = |document: &Map<String, Json>| Mutation::Upsert {
-        collection: collection.clone(),
-        document: {
-            let mut document = document.clone();
-            let number = document.values_mut().find(|json| json.is_i64());
-            if let Some(number) = number {
-                *number = json!(number.as_i64().unwrap() + 1);
-            }
-            document.into()
-        },
-        if_version: None,
-    };
-    let chunks = documents.chunks(per_turn);
-    let mut turns: Vec<Vec<Mutation>> = chunks.map(|c| c.iter().map(insert).collect()).collect();
-    if updates {
-        turns.extend(
-            documents
-                .chunks(per_turn)
-                .map(|c| c.iter().map(upsert).collect::<Vec<_>>()),
-        );
-    }
     for mutations in turns {
         now += 37;
         let command = Command::Write {
-            schema: Arc::clone(&schema),
+            schema: Arc::clone(&load.0),
             caller: Caller::default(),
             mutations,
         };
-        turn(&mut engine, now, command);
+        turn(&sql, &mut engine, now, command);
     }
-    let rows = "SELECT count(*), total(length(body)) FROM _log";
     let read = |text: &str| {
         let found = sql.first(text, &[], |row| {
             Ok((row[0].unsigned()?, row[1].unsigned()?))
         });
         found.unwrap().unwrap()
     };
+    let rows = "SELECT count(*), total(length(body)) FROM _log";
     let before = read(rows);
     let started = Instant::now();
     while engine
@@ -98,26 +64,61 @@ fn main() {
         .unwrap()
         .is_some_and(|at| at <= now)
     {
-        turn(&mut engine, now, Command::Wake);
+        turn(&sql, &mut engine, now, Command::Wake);
     }
     let took = started.elapsed().as_secs_f64();
-    let (after, segments) = (
-        read(rows),
-        read("SELECT count(*), total(length(body)) FROM _segments"),
-    );
+    let (after, segments) = (read(rows), read(&rows.replace("_log", "_segments")));
     let started = Instant::now();
     let events = engine.view().check_log(&sql).unwrap();
     let checked = started.elapsed().as_secs_f64();
-    let moved = before.1 - after.1;
+    let (moved, held) = (before.1 - after.1, segments.1.max(1));
     println!(
-        "{events} events in {} records, {} bytes; {moved} of them in {} segments of {} bytes: {:.2} to 1; \
-         folding took {took:.2} s, walking the log {checked:.2} s",
+        "{events} events in {} records, {} bytes; {moved} of them in {} segments of {} bytes: \
+         {}.{:02} to 1; folding took {took:.2} s, walking the log {checked:.2} s",
         before.0,
         before.1,
         segments.0,
         segments.1,
-        moved as f64 / segments.1.max(1) as f64,
+        moved / held,
+        moved % held * 100 / held,
     );
+}
+
+/// One turn, with as random ids as a host's: they do not compress.
+fn turn(sql: &sqlite::Sqlite, engine: &mut Engine, now: i64, command: Command) {
+    let hash = blake3::hash(&now.to_le_bytes());
+    let input = Input {
+        now,
+        entropy: hash.as_bytes()[..16].try_into().unwrap(),
+        command,
+    };
+    engine.turn(sql, input).unwrap();
+}
+
+/// The documents as inserts, then each once more with another number in the field `updated`.
+fn turns(load: &Load, per_turn: usize, updated: Option<&String>) -> Vec<Vec<Mutation>> {
+    let (_, collection, documents) = load;
+    let insert = |document: &Map<String, Json>| Mutation::Insert {
+        collection: collection.clone(),
+        document: document.clone().into(),
+    };
+    let chunks = documents.chunks(per_turn);
+    let mut turns: Vec<Vec<Mutation>> = chunks.map(|c| c.iter().map(insert).collect()).collect();
+    if let Some(field) = updated {
+        let upsert = |document: &Map<String, Json>| {
+            let mut document = document.clone();
+            let number = document.get(field).and_then(Json::as_i64).unwrap_or(0);
+            document.insert(field.clone(), json!(number + 1));
+            Mutation::Upsert {
+                collection: collection.clone(),
+                document: document.into(),
+                if_version: None,
+            }
+        };
+        let chunks = documents.chunks(per_turn);
+        turns.extend(chunks.map(|c| c.iter().map(upsert).collect::<Vec<_>>()));
+    }
+    turns
 }
 
 type Load = (Arc<TypeSchema>, String, Vec<Map<String, Json>>);

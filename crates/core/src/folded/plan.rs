@@ -13,7 +13,7 @@ const MERGED: usize = 4;
 const MERGED_MAX: usize = 64;
 /// Bytes of documents, before any encoding, that one step takes at most. In memory they take some six
 /// times as much, and an isolate has 128 MB in all.
-pub(crate) const STEP_BYTES_MAX: u64 = 6_000_000;
+pub(crate) const STEP_BYTES_MAX: u64 = 8_000_000;
 /// Bytes of a blob beyond which a merge is not likely to fit one.
 const FULL_BYTES: u64 = 1_700_000;
 

@@ -196,8 +196,9 @@ impl Events {
             };
             let row = *taken;
             *taken += 1;
-            let put = |out: &mut Vec<u8>| images.put(row, operation, out);
-            writer.push_image(operation, (*id, name), self.keys.value(at), put)?;
+            let key = self.keys.value(at);
+            let put = |out: &mut Vec<u8>| images.put(row, (operation, key), out);
+            writer.push_image(operation, (*id, name), key, put)?;
         }
         self.next = end;
         Ok(writer.finish()?.0)

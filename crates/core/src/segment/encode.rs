@@ -127,7 +127,9 @@ impl Columns {
         });
         let odd = |_| Error::corrupt("a key is not UTF-8");
         let key = std::str::from_utf8(change.key).map_err(odd)?;
-        self.images[at].1.push(change.operation, change.image)?;
+        self.images[at]
+            .1
+            .push(change.operation, key, change.image)?;
         let place = u16::try_from(at);
         self.collections
             .push(place.map_err(|_| Error::corrupt("too many collections"))?);

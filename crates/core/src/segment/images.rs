@@ -9,14 +9,15 @@ use std::collections::BTreeMap;
 use arrow_array::builder::BinaryBuilder;
 use arrow_array::{Array, ArrayRef};
 use tidelog_log::{
-    Error, FieldId, FieldType, Operation, RawImage, Reader, Result, ValueRef, put_varint,
+    Error, FieldId, FieldType, Operation, RawImage, Reader, Result, ValueRef, put_bytes, put_varint,
 };
 use tidelog_vortex::{ColumnKind, ColumnSpec, VortexDecoder};
 
 use super::records::column;
 use crate::folded::{Column, bytes_at, foreign, type_byte, type_of_byte, value_at, wrong_column};
 
-/// The column of undeclared fields: as they stand in the row, their count first.
+/// The column of undeclared fields: as they stand in the row, their count first; no JSON where `id` is
+/// the document's key.
 const EXTRA: u32 = 1;
 /// The column of what else was before: `varint` count of declared fields that were absent, their
 /// ids as `varint`s, `varint` count of undeclared ones, their old values as they stand in the record.
@@ -41,8 +42,8 @@ struct Filling {
 }
 
 impl Images {
-    /// Adds the image of the next event.
-    pub(super) fn push(&mut self, operation: Operation, image: &[u8]) -> Result<()> {
+    /// Adds the image of the next event, of the document `key`.
+    pub(super) fn push(&mut self, operation: Operation, key: &str, image: &[u8]) -> Result<()> {
         let image = RawImage::read(operation, image)?;
         for (id, value) in &image.fields {
             self.put(*id, 0, *value)?;
@@ -57,12 +58,8 @@ impl Images {
                 }
             }
         }
-        self.extra.push((image.extra.0 > 0).then(|| {
-            let mut extra = Vec::new();
-            put_varint(&mut extra, image.extra.0 as u64);
-            extra.extend_from_slice(image.extra.1);
-            extra
-        }));
+        let extra = (image.extra.0 > 0).then(|| extra_without_key(image.extra, key));
+        self.extra.push(extra.transpose()?);
         let any = absent_count > 0 || image.old_extra.0 > 0;
         self.old_rest.push(any.then(|| {
             let mut rest = Vec::new();
@@ -140,6 +137,45 @@ fn parts_of(id: u32) -> Result<(FieldId, bool, FieldType)> {
     Ok((field, rest >= OLD, type_of_byte(tag)?))
 }
 
+/// The undeclared field that repeats a document's key where the schema names no key.
+const ID: &[u8] = b"id";
+
+/// The undeclared fields of a row, count first, the key among them left out: random ids do not compress.
+fn extra_without_key((count, bytes): (usize, &[u8]), key: &str) -> Result<Vec<u8>> {
+    let (mut reader, mut out) = (Reader::new(bytes), Vec::with_capacity(bytes.len()));
+    put_varint(&mut out, count as u64);
+    for _ in 0..count {
+        let (name, json) = (reader.bytes()?, reader.bytes()?);
+        let is_key = name == ID && json == json_of(key)?.as_bytes();
+        put_bytes(&mut out, name);
+        put_bytes(&mut out, if is_key { &[] } else { json });
+    }
+    Ok(out)
+}
+
+/// Appends what [`extra_without_key`] took, as it was.
+fn put_extra(extra: &[u8], key: &str, out: &mut Vec<u8>) -> Result<()> {
+    let mut reader = Reader::new(extra);
+    let count = reader.count(2)?;
+    put_varint(out, count as u64);
+    for _ in 0..count {
+        let (name, json) = (reader.bytes()?, reader.bytes()?);
+        put_bytes(out, name);
+        match name == ID && json.is_empty() {
+            true => put_bytes(out, json_of(key)?.as_bytes()),
+            false => put_bytes(out, json),
+        }
+    }
+    match reader.is_empty() {
+        true => Ok(()),
+        false => Err(Error::corrupt("bytes after the undeclared fields of a row")),
+    }
+}
+
+fn json_of(key: &str) -> Result<String> {
+    serde_json::to_string(key).map_err(|e| Error::internal(e.to_string()))
+}
+
 /// The decoded images of one collection.
 pub(super) struct Decoded {
     rows: usize,
@@ -192,7 +228,12 @@ impl Decoded {
     }
 
     /// Appends the image in a row as it stands in a record.
-    pub(super) fn put(&self, row: usize, operation: Operation, out: &mut Vec<u8>) -> Result<()> {
+    pub(super) fn put(
+        &self,
+        row: usize,
+        (operation, key): (Operation, &str),
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
         if row >= self.rows {
             return Err(Error::corrupt("a segment has fewer images than events"));
         }
@@ -203,7 +244,7 @@ impl Decoded {
             field.put(row, out)?;
         }
         match binary(self.extra.as_ref(), row)? {
-            Some(extra) => out.extend_from_slice(extra),
+            Some(extra) => put_extra(extra, key, out)?,
             None => out.push(0),
         }
         if operation == Operation::Update {

@@ -24,7 +24,7 @@ pub(crate) fn same_log(one: &Lab, two: &Lab, collection: &str) {
         assert_eq!(times[0], times[1], "the time of {sequence}");
         for bytes_max in [1, 700, 1_000_000] {
             // Far reads take long without a memory for blobs.
-            if bytes_max > 700 && sequence.0 % 16 != 0 {
+            if bytes_max > 700 && !sequence.0.is_multiple_of(16) {
                 continue;
             }
             let batches = both.map(|lab| {
@@ -90,7 +90,7 @@ fn every_type() -> Json {
 fn full_document(n: u64) -> Json {
     json!({
         "string": format!("text {} é\u{0}", n % 3), "int": n, "bigint": (n * 1_000_000_007).to_string(),
-        "float": 0.1 * n as f64, "bool": n % 2 == 0, "date": "2013-01-05",
+        "float": 0.1 * f64::from(u32::try_from(n).unwrap()), "bool": n.is_multiple_of(2), "date": "2013-01-05",
         "timestamp": format!("2013-01-05T00:00:{:02}.000001Z", n % 60),
         "json": {"a": [n, 1.50, "x"]}, "binary": "AAEC", "uuid": "00112233-4455-6677-8899-aabbccddeeff",
         "vector": [n, 0.5], "free": {"b": [null, n]}, "other": null
@@ -103,13 +103,13 @@ fn history(lab: &mut Lab) {
     let write = |lab: &mut Lab, n: u64, mutations: Vec<Mutation>| {
         lab.now += 11;
         let caller = Caller {
-            source: ["", "tests"][usize::from(n % 5 == 0)].to_owned(),
-            correlation_id: if n % 7 == 0 {
+            source: ["", "tests"][usize::from(n.is_multiple_of(5))].to_owned(),
+            correlation_id: if n.is_multiple_of(7) {
                 format!("c{n}")
             } else {
                 String::new()
             },
-            idempotency_key: if n % 9 == 0 {
+            idempotency_key: if n.is_multiple_of(9) {
                 format!("k{n}")
             } else {
                 String::new()
@@ -145,7 +145,7 @@ fn history(lab: &mut Lab) {
             });
         }
         write(lab, n, turn);
-        if n % 20 == 0 {
+        if n.is_multiple_of(20) {
             lab.turn(Command::Fenced).unwrap();
         }
         if n == 30 {

@@ -1,5 +1,11 @@
 //! The tests of `engine` once more, with every document folded right after it was written.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed step ends the test"
+)]
+
 #[path = "../engine/batches.rs"]
 mod batches;
 #[path = "../engine/deletion.rs"]
