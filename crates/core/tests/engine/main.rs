@@ -12,6 +12,7 @@ mod sqlite;
 mod batches;
 mod deletion;
 mod documents;
+mod faults;
 mod idempotency;
 mod indexes;
 mod keys;

@@ -6,6 +6,8 @@ mod batches;
 mod deletion;
 #[path = "../engine/documents.rs"]
 mod documents;
+#[path = "../engine/faults.rs"]
+mod faults;
 #[path = "../engine/idempotency.rs"]
 mod idempotency;
 #[path = "../engine/indexes.rs"]

@@ -4,16 +4,21 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value as Json, json};
-use tidelog_core::{ChangesRequest, Images, LogPolicy, SqlExt};
+use tidelog_core::{ChangesRequest, Command, Images, LogPolicy, Query, SqlExt};
 use tidelog_embedded::OpenObject;
-use tidelog_log::{EventFilter, StartAt};
+use tidelog_log::{Error, EventFilter, StartAt};
 
 use crate::recording::Image;
-use crate::script::{BYTES_MAX, address, schema, upsert, write};
+use crate::script::{BYTES_MAX, Folding, address, schema, upsert, write};
 
 /// Writes a disk into `folder`, opens the object with SQLite's own VFS and checks it; an error says what is
 /// wrong.
-pub(crate) fn check(image: &Image, acknowledged: u64, folder: &Path) -> Result<(), String> {
+pub(crate) fn check(
+    image: &Image,
+    folding: Folding,
+    acknowledged: u64,
+    folder: &Path,
+) -> Result<(), String> {
     for old in std::fs::read_dir(folder).unwrap() {
         std::fs::remove_file(old.unwrap().path()).unwrap();
     }
@@ -37,7 +42,7 @@ pub(crate) fn check(image: &Image, acknowledged: u64, folder: &Path) -> Result<(
         .exec("PRAGMA synchronous = OFF", &[])
         .map_err(said)?;
     let next = vec![write(
-        &schema(),
+        &schema(folding),
         vec![upsert(json!({"id": "next", "n": head}))],
     )];
     let outcome = object.group(next);
@@ -48,6 +53,15 @@ pub(crate) fn check(image: &Image, acknowledged: u64, folder: &Path) -> Result<(
         .map_err(said)?;
     if object.engine().head().0 != head + 1 {
         return Err(format!("the next turn came to {}", object.engine().head()));
+    }
+    check_whole(&object)?;
+    if folding == Folding::Off {
+        return Ok(());
+    }
+    // Folding goes on where the cut found it.
+    let outcome = object.group(vec![Command::Wake]);
+    if let Some(Err(error)) = outcome.answers.into_iter().next() {
+        return Err(said(error));
     }
     check_whole(&object)
 }
@@ -71,12 +85,12 @@ pub(crate) fn check_whole(object: &OpenObject) -> Result<(), String> {
     if head == 0 {
         return Ok(());
     }
-    let (replayed, stored) = (replay(object).map_err(said)?, rows(object).map_err(said)?);
+    let (replayed, stored) = (replay(object).map_err(said)?, documents(object).map_err(said)?);
     if replayed == stored {
         return Ok(());
     }
     Err(format!(
-        "the log gives {} documents, the table {}, and they differ",
+        "the log gives {} documents, reading them {}, and they differ",
         replayed.len(),
         stored.len()
     ))
@@ -84,16 +98,32 @@ pub(crate) fn check_whole(object: &OpenObject) -> Result<(), String> {
 
 type Documents = BTreeMap<String, (u64, Json)>;
 
-fn rows(object: &OpenObject) -> tidelog_log::Result<Documents> {
+/// Every document wherever it lies: its key by a query, the rest by key.
+fn documents(object: &OpenObject) -> tidelog_log::Result<Documents> {
     let (sql, view) = (object.sql(), object.engine().view());
-    let keys = sql.rows("SELECT _key FROM notes", &[], |row| {
-        Ok(row[0].text()?.to_owned())
-    })?;
-    let found = keys.into_iter().map(|key| {
-        let found = view.get(sql, "notes", &key)?;
-        Ok((key, (found.version.0, Json::Object(found.document))))
-    });
-    found.collect()
+    let collection = &view.prepared("notes")?.collection;
+    let mut body = json!({"select": ["_key"], "limit": 10_000});
+    let mut documents = Documents::new();
+    loop {
+        let page = Query::parse(collection, &body)?.run(sql, collection)?;
+        for row in &page.rows {
+            let key = row["_key"].as_str().unwrap_or_default();
+            let found = view.get(sql, "notes", key)?;
+            let document = (found.version.0, Json::Object(found.document));
+            if documents.insert(found.key, document).is_some() {
+                return Err(Error::corrupt(format!("{key:?} is there twice")));
+            }
+        }
+        match page.next {
+            Some(next) => body["after"] = json!(next),
+            None => break,
+        }
+    }
+    let (_, counted) = view.state(sql)?.documents.swap_remove(0);
+    match counted == documents.len() as u64 {
+        true => Ok(documents),
+        false => Err(Error::corrupt(format!("{counted} documents are counted"))),
+    }
 }
 
 fn replay(object: &OpenObject) -> tidelog_log::Result<Documents> {
