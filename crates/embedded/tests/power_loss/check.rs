@@ -85,7 +85,10 @@ pub(crate) fn check_whole(object: &OpenObject) -> Result<(), String> {
     if head == 0 {
         return Ok(());
     }
-    let (replayed, stored) = (replay(object).map_err(said)?, documents(object).map_err(said)?);
+    let (replayed, stored) = (
+        replay(object).map_err(said)?,
+        documents(object).map_err(said)?,
+    );
     if replayed == stored {
         return Ok(());
     }

@@ -126,7 +126,10 @@ fn a_connection_that_does_not_sync_its_commits_is_caught() {
 
 #[test]
 fn a_fold_in_two_transactions_is_caught() {
-    assert_caught(&walk_of(Fault::TornFold, Folding::On, 1, 6), "and they differ");
+    assert_caught(
+        &walk_of(Fault::TornFold, Folding::On, 1, 6),
+        "and they differ",
+    );
 }
 
 fn assert_lost(walk: &Walk) {
@@ -134,5 +137,8 @@ fn assert_lost(walk: &Walk) {
 }
 
 fn assert_caught(walk: &Walk, by: &str) {
-    assert!(walk.faults.iter().any(|fault| fault.contains(by)), "{walk:?}");
+    assert!(
+        walk.faults.iter().any(|fault| fault.contains(by)),
+        "{walk:?}"
+    );
 }

@@ -232,7 +232,10 @@ fn the_lake_is_the_same_whatever_the_threshold() {
             assert_eq!(rows.len() as u64, feed.engine.head().0, "seed {seed}");
             rows
         });
-        assert!(off == one && off == thousand, "seed {seed}: the lakes differ");
+        assert!(
+            off == one && off == thousand,
+            "seed {seed}: the lakes differ"
+        );
         let operations: BTreeSet<&str> = off.iter().map(|row| row.operation.name()).collect();
         let all = [Operation::Insert, Operation::Update, Operation::Delete];
         assert_eq!(operations, all.iter().map(|o| o.name()).collect());
