@@ -26,7 +26,7 @@ pub(crate) fn check(
         std::fs::write(folder.join(name), content).unwrap();
     }
     let path = folder.join("object.db");
-    let said = |error: tidelog_log::Error| error.to_string();
+    let said = |error: Error| error.to_string();
     let mut object =
         OpenObject::open(&path, &address(), LogPolicy::default(), BYTES_MAX).map_err(said)?;
     let head = object.engine().head().0;
@@ -69,7 +69,7 @@ pub(crate) fn check(
 /// SQLite finds no damage, the log is whole from 1, and the documents are what the log says.
 pub(crate) fn check_whole(object: &OpenObject) -> Result<(), String> {
     let (sql, view) = (object.sql(), object.engine().view());
-    let said = |error: tidelog_log::Error| error.to_string();
+    let said = |error: Error| error.to_string();
     let integrity = sql
         .rows("PRAGMA integrity_check", &[], |row| {
             Ok(row[0].text()?.to_owned())

@@ -93,7 +93,7 @@ pub(crate) fn run(fault: Fault, folding: Folding, seed: u64, groups: usize) -> S
             object = open(&recording, fault);
         }
         let mut commands: Vec<Command> = (0..1 + chance.below(5))
-            .map(|_| write(&schema, mutations(&mut chance)))
+            .map(|_| write(&schema, mutations(&mut chance, at)))
             .collect();
         if folding == Folding::On && at % 3 == 1 {
             commands.push(write(&schema, bulk(at)));
@@ -112,7 +112,7 @@ pub(crate) fn run(fault: Fault, folding: Folding, seed: u64, groups: usize) -> S
             // The timer shares its transaction with a turn, or has it alone.
             let mut commands = vec![Command::Wake];
             if chance.below(2) == 0 {
-                commands.push(write(&schema, mutations(&mut chance)));
+                commands.push(write(&schema, mutations(&mut chance, at)));
             }
             take(&recording, &mut object, commands, fault);
         }
@@ -161,15 +161,16 @@ fn note(recording: &Shared, sequence: u64) {
     recording.lock().unwrap().record(acknowledged);
 }
 
-fn mutations(chance: &mut Chance) -> Vec<Mutation> {
+fn mutations(chance: &mut Chance, at: usize) -> Vec<Mutation> {
     let count = 1 + chance.below(6);
-    (0..count).map(|_| mutation(chance)).collect()
+    (0..count).map(|_| mutation(chance, at)).collect()
 }
 
-fn mutation(chance: &mut Chance) -> Mutation {
+/// A change in the group before which there were `at` others.
+fn mutation(chance: &mut Chance, at: usize) -> Mutation {
     let key = match chance.below(4) {
-        // One of a bulk insert, if there was such a one.
-        0 => format!("bulk{}-{}", chance.below(24), chance.below(THRESHOLD)),
+        // Of an earlier group's bulk insert, if it made one.
+        0 if at > 0 => format!("bulk{}-{}", chance.below(at), chance.below(THRESHOLD)),
         _ => format!("k{}", chance.below(KEYS)),
     };
     if chance.below(12) == 0 {
