@@ -184,6 +184,18 @@ export class Tester {
     }
   }
 
+  /** Waits until no step of folding is due in these objects. */
+  async folded(...ids) {
+    const deadline = Date.now() + SETTLE_MILLIS;
+    for (const id of ids) {
+      for (let answer; !isFolded(answer); ) {
+        if (Date.now() > deadline) throw new Unmet(`${id} does not fold: ${answer?.status} ${answer?.text}`);
+        if (answer) await new Promise((resolve) => setTimeout(resolve, 10));
+        answer = await this.quietly("GET", `${this.object(id)}/state`);
+      }
+    }
+  }
+
   /** Every row of a collection's changes table, read by PyIceberg from a copy of the blobs. */
   async lake(collection) {
     const rows = await this.lakeRows(collection);
@@ -277,6 +289,10 @@ function isSettled(answer) {
   if (answer?.status !== 200) return false;
   const state = answer.json();
   return Array.isArray(state.lake) && state.lake.every((table) => table.lagEvents === 0 && table.committed === state.head);
+}
+
+function isFolded(answer) {
+  return answer?.status === 200 && !answer.json().wakes.some((timer) => timer.name === "fold");
 }
 
 function python() {

@@ -424,7 +424,7 @@ impl Engine {
 }
 
 /// True for failures on which SQLite may roll back the whole transaction by itself.
-fn undoes(error: &Error) -> bool {
+pub(crate) fn undoes(error: &Error) -> bool {
     matches!(
         error.kind(),
         Kind::Unavailable | Kind::Internal | Kind::Corrupt

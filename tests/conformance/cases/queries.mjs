@@ -46,7 +46,7 @@ export function flights() {
 }
 
 /** Conditions; only the keys of what they let through are compared. */
-const CONDITIONS = [
+export const CONDITIONS = [
   { carrier: "UA" }, { carrier: { ne: "UA" } }, { not: { carrier: "UA" } }, { carrier: null }, { carrier: { exists: true } },
   { carrier: { in: ["UA", "DL", null] } }, { carrier: { nin: ["UA", "DL"] } }, { carrier: { gt: "B6", lte: "Z" } },
   { carrier: { like: "_A" } }, { carrier: { like: "%\\%\\_" } }, { carrier: { like: "%a%" } }, { carrier: { prefix: "Ü" } }, { carrier: { contains: "A" } },
@@ -61,7 +61,7 @@ const CONDITIONS = [
   { not: { or: [{ carrier: { exists: true } }, { delay: null }] } }, { and: [] }, { or: [] }, { carrier: "UA", delay: { lt: 2 } },
 ];
 
-const ORDERS = [["-delay", "number"], ["carrier", "-distance"], ["day"], [{ field: "tail", desc: true }], ["cancelled", "-at"], ["-_key"], ["_version"], ["key"], []];
+export const ORDERS = [["-delay", "number"], ["carrier", "-distance"], ["day"], [{ field: "tail", desc: true }], ["cancelled", "-at"], ["-_key"], ["_version"], ["key"], []];
 
 export async function run(t) {
   await t.register(TYPE);

@@ -10,7 +10,7 @@ const ALL = {
   tails: { sum: "tail" }, meanTail: { avg: "tail" }, days: { countDistinct: "day" }, last: { max: "day" }, greatest: { max: "tail" },
 };
 
-const GROUPS = [
+export const GROUPS = [
   { aggregate: ALL },
   { aggregate: ALL, where: { number: { lt: 0 } } },
   { groupBy: ["carrier"], aggregate: ALL },

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use tidelog_log::{ChangeRef, Error, Result, Row, Sequence};
 
 use super::cache::Tag;
+use super::manifest::BLOBS_MAX;
 use super::plan::threshold;
 use super::unique::Unique;
 use super::write::{DOCUMENT_BYTES_FOLDED, raw_bytes, write_blobs};
 use crate::document::Prepared;
+use crate::engine::undoes;
 use crate::mutate::{IdMaker, OpenTurn, check_references, keyed_row};
 use crate::sql::{Sql, SqlValue, all, one, quoted};
 use crate::table::blobs::BlobId;
@@ -65,6 +67,8 @@ impl OpenTurn {
             });
             match row {
                 Ok(row) => rows.push(row),
+                // The transaction may be gone: nothing more is written.
+                Err(error) if undoes(&error) => return Err(within(at, error)),
                 Err(error) => {
                     refused = Some(within(at, error));
                     break;
@@ -86,8 +90,8 @@ impl OpenTurn {
         refused.map_or(Ok(written), Err)
     }
 
-    /// Stores rows as blobs, or gives them back where a key or a unique value is taken, or one is too
-    /// large.
+    /// Stores rows as blobs, or gives them back where a key or a unique value is taken, one is too
+    /// large, or there are too many blobs.
     #[expect(clippy::type_complexity, reason = "the rows go in and may come back")]
     fn fold_rows(
         &mut self,
@@ -105,7 +109,8 @@ impl OpenTurn {
             })
             .collect();
         documents.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        let free = self.all_are_free(sql, prepared, &documents)?;
+        let blobs = self.main.manifest(sql, prepared.collection.id)?.blobs.len();
+        let free = blobs < BLOBS_MAX && self.all_are_free(sql, prepared, &documents)?;
         if free {
             let entries = write_blobs(sql, &prepared.collection, &documents, 2)?;
             let blobs = entries.iter().map(|entry| (entry.id, entry.tag)).collect();

@@ -1,7 +1,7 @@
 //! Retention: what is too old goes, in bounded turns, with events; nothing else does.
 
 use serde_json::{Value as Json, json};
-use tidelog_core::{Command, Effect};
+use tidelog_core::Command;
 
 use crate::lab::{Lab, START, insert, update};
 
@@ -181,7 +181,9 @@ fn many_go_in_bounded_turns_and_a_restart_between_two_changes_nothing() {
             lab.turn(Command::Wake).unwrap();
             turns.push(lab.engine.head().0 - before.0);
             let wakes = lab.state().wakes;
-            let due = wakes.iter().any(|(name, at, _)| name == "expire" && *at <= lab.now);
+            let due = wakes
+                .iter()
+                .any(|(name, at, _)| name == "expire" && *at <= lab.now);
             assert_eq!(due, turns.len() < 3, "what is left is due at once");
             if reopen {
                 lab.reopen();

@@ -14,6 +14,7 @@ mod batches;
 mod deletion;
 mod documents;
 mod expire;
+mod faults;
 mod idempotency;
 mod indexes;
 mod keys;

@@ -8,10 +8,24 @@ use rusqlite::{Connection, ErrorCode, ToSql};
 use tidelog_core::{BlobCache, CacheKey, Cached, RecentBlobs, Sql, SqlValue};
 use tidelog_log::{Error, Result};
 
+/// What goes wrong at a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The statement fails, and nothing else.
+    Fails,
+    /// The statement fails and everything of the transaction is undone, as with a full disk.
+    Undoes,
+    /// The process ends: nothing runs any more until [`Sqlite::mend`].
+    Dies,
+}
+
 /// A database, and the statement that fails on demand.
 pub(crate) struct Sqlite {
     connection: Connection,
     depth: Cell<u32>,
+    /// Steps until something goes wrong. A statement is a step, and so is the end of a savepoint.
+    fault: Cell<Option<(u32, Fault)>>,
+    dead: Cell<bool>,
     /// The next statement that starts with this undoes everything, as a full disk does.
     pub(crate) full_at: Cell<Option<&'static str>>,
     /// A host's memory for blobs; none: everything is read from the database.
@@ -53,6 +67,8 @@ impl Sqlite {
         Self {
             connection,
             depth: Cell::new(0),
+            fault: Cell::new(None),
+            dead: Cell::new(false),
             full_at: Cell::new(None),
             memory: None,
         }
@@ -61,6 +77,36 @@ impl Sqlite {
     /// Runs statements outside the port.
     pub(crate) fn batch(&self, text: &str) {
         self.connection.execute_batch(text).unwrap();
+    }
+
+    /// Makes something go wrong at this step from here on, counted from 1.
+    pub(crate) fn break_at(&self, step: u32, fault: Fault) {
+        self.fault.set(Some((step, fault)));
+    }
+
+    /// Lets every step go well again; true when something went wrong.
+    pub(crate) fn mend(&self) -> bool {
+        self.dead.set(false);
+        self.fault.take().is_none()
+    }
+
+    fn step(&self) -> Result<()> {
+        let broken = || Error::unavailable("storage_failed", "a test broke this step");
+        if self.dead.get() {
+            return Err(broken());
+        }
+        match self.fault.get() {
+            None => return Ok(()),
+            Some((1, fault)) => {
+                self.fault.set(None);
+                self.dead.set(fault == Fault::Dies);
+                if fault != Fault::Fails && !self.connection.is_autocommit() {
+                    self.batch("ROLLBACK");
+                }
+            }
+            Some((steps, fault)) => return Ok(self.fault.set(Some((steps - 1, fault)))),
+        }
+        Err(broken())
     }
 }
 
@@ -102,6 +148,7 @@ impl Sql for Sqlite {
         args: &[SqlValue<'_>],
         each: &mut dyn FnMut(&[SqlValue<'_>]) -> Result<()>,
     ) -> Result<()> {
+        self.step()?;
         let failed = |e: rusqlite::Error| match e.sqlite_error_code() {
             Some(ErrorCode::ConstraintViolation) => Error::conflict("constraint", e.to_string()),
             _ => Error::internal(format!("{e}: {sql}")),
@@ -131,17 +178,23 @@ impl Sql for Sqlite {
     }
 
     fn savepoint(&self, body: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        if self.dead.get() {
+            return self.step();
+        }
         let name = format!("s{}", self.depth.get());
         self.batch(&format!("SAVEPOINT {name}"));
         self.depth.set(self.depth.get() + 1);
-        let done = body();
+        let done = body().and_then(|()| self.step());
         self.depth.set(self.depth.get() - 1);
-        if done.is_ok() {
-            self.batch(&format!("RELEASE {name}"));
-        } else if !self.connection.is_autocommit() {
-            self.batch(&format!("ROLLBACK TO {name}; RELEASE {name}"));
+        match (done, self.connection.is_autocommit()) {
+            (Ok(()), true) => Err(Error::internal("the savepoint is gone")),
+            (Ok(()), false) => Ok(self.batch(&format!("RELEASE {name}"))),
+            (Err(error), true) => Err(error),
+            (Err(error), false) => {
+                self.batch(&format!("ROLLBACK TO {name}; RELEASE {name}"));
+                Err(error)
+            }
         }
-        done
     }
 
     fn blob_cache(&self) -> Option<&dyn BlobCache> {

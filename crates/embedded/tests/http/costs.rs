@@ -103,7 +103,10 @@ fn costs_are_the_meter_times_the_prices() {
     );
     let total = costs["dollars"]["total"].as_f64().unwrap();
     let rows = count("rowsWritten");
-    assert!((4.0..100.0).contains(&rows), "a bulk insert is a few rows: {rows}");
+    assert!(
+        (4.0..100.0).contains(&rows),
+        "a bulk insert is a few rows: {rows}"
+    );
     let million = costs["dollarsPerMillionEvents"].as_f64().unwrap();
     assert!((million - total * 1e6 / 1_001.0).abs() < 1e-6, "{costs}");
     assert!(count("storedBytes") > 10_000.0);

@@ -1,9 +1,10 @@
 //! What must be true after a kill, and at the end.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::Value as Json;
-use tidelog_core::{Address, LogPolicy, TypeSchema, TypeSpec};
+use serde_json::{Value as Json, json};
+use tidelog_core::{Address, LogPolicy, Query, SqlExt as _, TypeSchema, TypeSpec};
 use tidelog_embedded::{Blobs, OpenObject, actor_file};
 use tidelog_lake::ChangesScan;
 use tidelog_log::Value;
@@ -171,17 +172,53 @@ async fn rows(blobs: &Blobs, metadata: &str, collection: &str) -> Vec<(String, S
     rows
 }
 
-/// With the server gone, every hash and every link of the files is as it must be.
-pub(crate) fn chains(folder: &Path, logs: &[Vec<Seen>]) {
+/// With the server gone, every hash and every link of the files is as it must be, and a query finds
+/// what was acknowledged. Returns how many documents are in blobs.
+pub(crate) fn files(folder: &Path, logs: &[Vec<Seen>], world: &World) -> u64 {
+    let mut folded = 0;
     for (id, log) in OBJECTS.iter().zip(logs) {
         let address = Address::object("ledger", id).unwrap();
         let path = actor_file(&folder.join("data"), &address);
         let object = OpenObject::open(&path, &address, LogPolicy::default(), 1 << 30).unwrap();
-        let events = object.engine().view().check_log(object.sql()).unwrap();
+        let (sql, view) = (object.sql(), object.engine().view());
+        let events = view.check_log(sql).unwrap();
         assert_eq!(
             usize::try_from(events).unwrap(),
             log.len(),
             "events of {id}"
         );
+        for collection in COLLECTIONS {
+            let prepared = view.prepared(collection).unwrap();
+            let body = json!({"select": ["_key", "n"], "limit": 10_000});
+            let query = Query::parse(&prepared.collection, &body).unwrap();
+            let page = query.run(sql, &prepared.collection).unwrap();
+            let found = page.rows.iter().map(|row| {
+                let text = row["_key"].as_str().unwrap().to_owned();
+                (text, row["n"].as_u64().unwrap())
+            });
+            let found: BTreeMap<String, u64> = found.collect();
+            assert_eq!(found.len(), page.rows.len(), "a key of {collection} twice");
+            assert_eq!(found, acknowledged(world, id, collection), "{collection}");
+            let rows = format!("SELECT count(*) FROM \"{collection}\"");
+            let rows = sql.first(&rows, &[], |row| row[0].unsigned()).unwrap();
+            folded += found.len() as u64 - rows.unwrap();
+        }
     }
+    assert!(folded > 0, "documents were folded");
+    folded
+}
+
+/// What the writers of an object know of a collection.
+fn acknowledged(world: &World, object: &str, collection: &str) -> BTreeMap<String, u64> {
+    let mut known = BTreeMap::new();
+    for model in &world.models {
+        let model = model.lock().unwrap();
+        let of = model.held.iter().filter(|((c, _), _)| *c == collection);
+        for ((_, key), held) in of.filter(|_| model.object == object) {
+            if let Some(held) = held {
+                known.insert(key.clone(), held.n);
+            }
+        }
+    }
+    known
 }

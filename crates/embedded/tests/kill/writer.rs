@@ -16,8 +16,9 @@ use crate::{COLLECTIONS, OBJECTS, World};
 
 /// Keys of one writer in each collection of its object.
 const KEYS: u64 = 25;
-/// Most mutations of a batch.
-const BATCH: u64 = 8;
+/// Most mutations of a batch, and most documents of one insert: enough of them that some inserts go
+/// straight into a blob.
+const BATCH: u64 = 12;
 
 /// A collection and a key.
 pub(crate) type Place = (&'static str, String);
@@ -104,8 +105,8 @@ impl Writer {
 
     fn turn(&mut self) {
         let request = match self.random.between(0, 9) {
-            0..=6 => self.single(),
-            7 => self.inserts(),
+            0..=5 => self.single(),
+            6 | 7 => self.inserts(),
             _ => self.batch(),
         };
         if request.changes.is_empty() {

@@ -4,16 +4,21 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value as Json, json};
-use tidelog_core::{ChangesRequest, Images, LogPolicy, SqlExt};
+use tidelog_core::{ChangesRequest, Command, Images, LogPolicy, Query, SqlExt};
 use tidelog_embedded::OpenObject;
-use tidelog_log::{EventFilter, StartAt};
+use tidelog_log::{Error, EventFilter, StartAt};
 
 use crate::recording::Image;
-use crate::script::{BYTES_MAX, address, schema, upsert, write};
+use crate::script::{BYTES_MAX, Folding, address, schema, upsert, write};
 
 /// Writes a disk into `folder`, opens the object with SQLite's own VFS and checks it; an error says what is
 /// wrong.
-pub(crate) fn check(image: &Image, acknowledged: u64, folder: &Path) -> Result<(), String> {
+pub(crate) fn check(
+    image: &Image,
+    folding: Folding,
+    acknowledged: u64,
+    folder: &Path,
+) -> Result<(), String> {
     for old in std::fs::read_dir(folder).unwrap() {
         std::fs::remove_file(old.unwrap().path()).unwrap();
     }
@@ -21,7 +26,7 @@ pub(crate) fn check(image: &Image, acknowledged: u64, folder: &Path) -> Result<(
         std::fs::write(folder.join(name), content).unwrap();
     }
     let path = folder.join("object.db");
-    let said = |error: tidelog_log::Error| error.to_string();
+    let said = |error: Error| error.to_string();
     let mut object =
         OpenObject::open(&path, &address(), LogPolicy::default(), BYTES_MAX).map_err(said)?;
     let head = object.engine().head().0;
@@ -37,7 +42,7 @@ pub(crate) fn check(image: &Image, acknowledged: u64, folder: &Path) -> Result<(
         .exec("PRAGMA synchronous = OFF", &[])
         .map_err(said)?;
     let next = vec![write(
-        &schema(),
+        &schema(folding),
         vec![upsert(json!({"id": "next", "n": head}))],
     )];
     let outcome = object.group(next);
@@ -49,13 +54,22 @@ pub(crate) fn check(image: &Image, acknowledged: u64, folder: &Path) -> Result<(
     if object.engine().head().0 != head + 1 {
         return Err(format!("the next turn came to {}", object.engine().head()));
     }
+    check_whole(&object)?;
+    if folding == Folding::Off {
+        return Ok(());
+    }
+    // Folding goes on where the cut found it.
+    let outcome = object.group(vec![Command::Wake]);
+    if let Some(Err(error)) = outcome.answers.into_iter().next() {
+        return Err(said(error));
+    }
     check_whole(&object)
 }
 
 /// SQLite finds no damage, the log is whole from 1, and the documents are what the log says.
 pub(crate) fn check_whole(object: &OpenObject) -> Result<(), String> {
     let (sql, view) = (object.sql(), object.engine().view());
-    let said = |error: tidelog_log::Error| error.to_string();
+    let said = |error: Error| error.to_string();
     let integrity = sql
         .rows("PRAGMA integrity_check", &[], |row| {
             Ok(row[0].text()?.to_owned())
@@ -71,12 +85,15 @@ pub(crate) fn check_whole(object: &OpenObject) -> Result<(), String> {
     if head == 0 {
         return Ok(());
     }
-    let (replayed, stored) = (replay(object).map_err(said)?, rows(object).map_err(said)?);
+    let (replayed, stored) = (
+        replay(object).map_err(said)?,
+        documents(object).map_err(said)?,
+    );
     if replayed == stored {
         return Ok(());
     }
     Err(format!(
-        "the log gives {} documents, the table {}, and they differ",
+        "the log gives {} documents, reading them {}, and they differ",
         replayed.len(),
         stored.len()
     ))
@@ -84,16 +101,32 @@ pub(crate) fn check_whole(object: &OpenObject) -> Result<(), String> {
 
 type Documents = BTreeMap<String, (u64, Json)>;
 
-fn rows(object: &OpenObject) -> tidelog_log::Result<Documents> {
+/// Every document wherever it lies: its key by a query, the rest by key.
+fn documents(object: &OpenObject) -> tidelog_log::Result<Documents> {
     let (sql, view) = (object.sql(), object.engine().view());
-    let keys = sql.rows("SELECT _key FROM notes", &[], |row| {
-        Ok(row[0].text()?.to_owned())
-    })?;
-    let found = keys.into_iter().map(|key| {
-        let found = view.get(sql, "notes", &key)?;
-        Ok((key, (found.version.0, Json::Object(found.document))))
-    });
-    found.collect()
+    let collection = &view.prepared("notes")?.collection;
+    let mut body = json!({"select": ["_key"], "limit": 10_000});
+    let mut documents = Documents::new();
+    loop {
+        let page = Query::parse(collection, &body)?.run(sql, collection)?;
+        for row in &page.rows {
+            let key = row["_key"].as_str().unwrap_or_default();
+            let found = view.get(sql, "notes", key)?;
+            let document = (found.version.0, Json::Object(found.document));
+            if documents.insert(found.key, document).is_some() {
+                return Err(Error::corrupt(format!("{key:?} is there twice")));
+            }
+        }
+        match page.next {
+            Some(next) => body["after"] = json!(next),
+            None => break,
+        }
+    }
+    let (_, counted) = view.state(sql)?.documents.swap_remove(0);
+    match counted == documents.len() as u64 {
+        true => Ok(documents),
+        false => Err(Error::corrupt(format!("{counted} documents are counted"))),
+    }
 }
 
 fn replay(object: &OpenObject) -> tidelog_log::Result<Documents> {

@@ -5,7 +5,7 @@ use tidelog_core::{Command, LogPolicy};
 use tidelog_embedded::{OpenObject, Sqlite};
 
 use crate::check::check_whole;
-use crate::script::{address, schema, upsert, write};
+use crate::script::{Folding, address, schema, upsert, write};
 use crate::vfs::{Shared, connect};
 
 /// SQLite undoes the whole transaction itself when the disk is full, the turns before the failing one
@@ -51,5 +51,5 @@ fn open(recording: &Shared) -> OpenObject {
 /// A write of a document of about `bytes` bytes.
 fn note(key: &str, bytes: usize) -> Command {
     let document = json!({"id": key, "title": "x".repeat(bytes)});
-    write(&schema(), vec![upsert(document)])
+    write(&schema(Folding::Off), vec![upsert(document)])
 }

@@ -16,6 +16,7 @@ mod check;
 mod full_disk;
 mod recording;
 mod script;
+mod torn_fold;
 mod vfs;
 
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 use chance::{Chance, seeds};
 use check::check;
 use recording::{Disk, Recording};
-use script::{Fault, run};
+use script::{Fault, Folding, run};
 
 /// Torn and partial disks tried around every sync, besides the two certain ones.
 const TORN_DISKS: usize = 4;
@@ -39,7 +40,7 @@ struct Walk {
 }
 
 /// Checks the disks that a cut could leave around every sync of a recording.
-fn walk(recording: &Recording, seed: u64, folder: &Path) -> Walk {
+fn walk(recording: &Recording, folding: Folding, seed: u64, folder: &Path) -> Walk {
     let mut chance = Chance::new(seed);
     let (mut disk, mut walk) = (Disk::default(), Walk::default());
     for operations in recording.between_syncs() {
@@ -58,7 +59,7 @@ fn walk(recording: &Recording, seed: u64, folder: &Path) -> Walk {
         for (image, acknowledged) in tries {
             walk.disks += 1;
             let place = format!("sync {}, acknowledged {acknowledged}", walk.syncs);
-            if let Err(fault) = check(&image, acknowledged, folder) {
+            if let Err(fault) = check(&image, folding, acknowledged, folder) {
                 walk.faults.push(format!("{place}: {fault}"));
             }
         }
@@ -75,13 +76,13 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
-fn walk_of(fault: Fault, seed: u64, groups: usize) -> Walk {
-    let recording = run(fault, seed, groups);
-    let folder = folder(&format!("{fault:?}-{seed}"));
-    let walk = walk(&recording.lock().unwrap(), seed, &folder);
+fn walk_of(fault: Fault, folding: Folding, seed: u64, groups: usize) -> Walk {
+    let recording = run(fault, folding, seed, groups);
+    let folder = folder(&format!("{fault:?}-{folding:?}-{seed}"));
+    let walk = walk(&recording.lock().unwrap(), folding, seed, &folder);
     std::fs::remove_dir_all(&folder).unwrap();
     println!(
-        "{fault:?}, seed {seed}: {} syncs, {} disks checked, {} events acknowledged, {} faults",
+        "{fault:?}, folding {folding:?}, seed {seed}: {} syncs, {} disks checked, {} events acknowledged, {} faults",
         walk.syncs,
         walk.disks,
         walk.acknowledged,
@@ -93,24 +94,51 @@ fn walk_of(fault: Fault, seed: u64, groups: usize) -> Walk {
 #[test]
 fn no_power_cut_loses_what_was_acknowledged() {
     for seed in seeds(2) {
-        let walk = walk_of(Fault::None, seed, 24);
+        let walk = walk_of(Fault::None, Folding::Off, seed, 24);
         assert_eq!(walk.faults, Vec::<String>::new(), "seed {seed}");
         assert!(walk.syncs > 40 && walk.acknowledged > 100, "{walk:?}");
     }
 }
 
 #[test]
+fn no_power_cut_loses_what_was_acknowledged_while_it_folds() {
+    for seed in seeds(2) {
+        let walk = walk_of(Fault::None, Folding::On, seed, 24);
+        assert_eq!(walk.faults, Vec::<String>::new(), "seed {seed}");
+        assert!(walk.syncs > 60 && walk.acknowledged > 150, "{walk:?}");
+    }
+}
+
+#[test]
 fn an_acknowledgement_before_the_commit_is_caught() {
-    assert_caught(&walk_of(Fault::EarlyAcknowledgement, 1, 6));
+    for folding in [Folding::Off, Folding::On] {
+        assert_lost(&walk_of(Fault::EarlyAcknowledgement, folding, 1, 6));
+    }
 }
 
 #[test]
 fn a_connection_that_does_not_sync_its_commits_is_caught() {
-    assert_caught(&walk_of(Fault::Synchronous("NORMAL"), 1, 6));
-    assert_caught(&walk_of(Fault::Synchronous("OFF"), 1, 6));
+    for folding in [Folding::Off, Folding::On] {
+        assert_lost(&walk_of(Fault::Synchronous("NORMAL"), folding, 1, 6));
+        assert_lost(&walk_of(Fault::Synchronous("OFF"), folding, 1, 6));
+    }
 }
 
-fn assert_caught(walk: &Walk) {
-    let lost = |fault: &String| fault.contains("lost what was acknowledged");
-    assert!(walk.faults.iter().any(lost), "{walk:?}");
+#[test]
+fn a_fold_in_two_transactions_is_caught() {
+    assert_caught(
+        &walk_of(Fault::TornFold, Folding::On, 1, 6),
+        "and they differ",
+    );
+}
+
+fn assert_lost(walk: &Walk) {
+    assert_caught(walk, "lost what was acknowledged");
+}
+
+fn assert_caught(walk: &Walk, by: &str) {
+    assert!(
+        walk.faults.iter().any(|fault| fault.contains(by)),
+        "{walk:?}"
+    );
 }

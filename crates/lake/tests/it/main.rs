@@ -9,6 +9,7 @@
 mod support;
 
 mod exactly_once;
+mod folded;
 mod growth;
 mod marks;
 mod schema;

@@ -209,8 +209,13 @@ impl World {
     }
 
     pub(super) fn keys(&self, id: &str, collection: &str) -> Vec<String> {
-        let text = format!("SELECT _key FROM {collection} ORDER BY _key");
-        self.strings(id, &text)
+        let node = &self.nodes[id];
+        let collection = &node.engine.view().prepared(collection).unwrap().collection;
+        let body = serde_json::json!({"select": ["_key"], "limit": 10_000});
+        let query = tidelog_core::Query::parse(collection, &body).unwrap();
+        let rows = query.run(&node.sql, collection).unwrap().rows;
+        let key = |row: &tidelog_core::JsonObject| row["_key"].as_str().unwrap().to_owned();
+        rows.iter().map(key).collect()
     }
 
     /// Keys of notes in the order in which they came to be.
