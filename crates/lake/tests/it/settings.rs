@@ -60,7 +60,7 @@ fn a_schedule_takes_the_place_of_the_hosts_wait() {
     table.flush();
     assert_eq!(table.actor.next_due(&table.sql).unwrap(), None);
     // Without one the host's wait holds.
-    let mut table = declared(|_| {});
+    let table = declared(|_| {});
     source = Source::new("LGA");
     source.write(1);
     table.accept(&source.next());
