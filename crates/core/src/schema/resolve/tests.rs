@@ -340,3 +340,20 @@ fn settings_change_with_a_new_version_but_tables_do_not_move() {
         );
     }
 }
+
+#[test]
+fn the_example_of_every_setting_is_right() {
+    let text = include_str!("../../../../../schemas/station.toml");
+    let schema = TypeSchema::register(None, &TypeSpec::from_toml(text).unwrap()).unwrap();
+    let (readings, alarms) = (
+        collection(&schema, "readings"),
+        collection(&schema, "alarms"),
+    );
+    assert_eq!(schema.hot.max_bytes, 2_000_000_000);
+    assert!(alarms.warm.push && !readings.warm.enabled);
+    assert_eq!(
+        readings.retention.unwrap().field,
+        Some(readings.field("at").unwrap().id)
+    );
+    assert_eq!(alarms.retention.unwrap().max_age_millis, 5 * 86_400_000);
+}
