@@ -16,7 +16,7 @@ pub(crate) const FIGURES: &str = "tidelog-warm";
 
 /// Entries under a host name that no request comes for.
 #[derive(Clone, Debug)]
-pub(crate) struct EdgeCache {
+pub struct EdgeCache {
     host: String,
 }
 
