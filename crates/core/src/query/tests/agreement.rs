@@ -323,7 +323,7 @@ fn pages(
 #[expect(clippy::disallowed_methods, reason = "the seed count of a long run")]
 fn seeds() -> u64 {
     let seeds = std::env::var("TIDELOG_SEEDS").ok();
-    seeds.map_or(8, |text| text.parse().expect("TIDELOG_SEEDS is a number"))
+    seeds.map_or(5, |text| text.parse().expect("TIDELOG_SEEDS is a number"))
 }
 
 #[test]
