@@ -22,7 +22,7 @@ use wasm_bindgen::prelude::*;
 use crate::crossing;
 use crate::js;
 use crate::messages::{CatalogAsk, Registered, RegistryAsk, TableAsk};
-use crate::peers::{Peers, SHARDS, address_of};
+use crate::peers::{Peers, SHARDS};
 use crate::schemas;
 use crate::settings::Settings;
 use crate::table::TableState;
@@ -77,7 +77,7 @@ impl Front {
     /// What this isolate has counted of an object's reads since it last told, for its state.
     #[wasm_bindgen(js_name = takeFigures)]
     pub fn take_figures(&self, name: &str) -> Option<String> {
-        let figures = self.figures.take(&address_of(name).ok()?)?;
+        let figures = self.figures.take(&Address::parse(name).ok()?)?;
         serde_json::to_string(&figures).ok()
     }
 

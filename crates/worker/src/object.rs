@@ -14,7 +14,7 @@ use crate::alarm::Alarm;
 use crate::counts::Counts;
 use crate::gate::Gate;
 use crate::messages::RegistryAsk;
-use crate::peers::{Peers, address_of, shard_of};
+use crate::peers::{Peers, shard_of};
 use crate::settings::Settings;
 use crate::sql::DurableSql;
 use crate::warm::EdgeCache;
@@ -63,7 +63,7 @@ impl Object {
             Some(name) => name,
             None => stored_address(&sql)?.unwrap_or_default(),
         };
-        let address = address_of(&name)?;
+        let address = Address::parse(&name)?;
         let behaviour = actors::of(&address.type_name)?;
         let settings = Settings::read(env)?;
         Ok(Self {

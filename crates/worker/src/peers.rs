@@ -5,7 +5,7 @@ use js_sys::Uint8Array;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidelog_api::Request;
-use tidelog_core::{ActorKind, Address, NAMESPACE};
+use tidelog_core::{Address, NAMESPACE};
 use tidelog_log::{Error, Result};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;

@@ -250,7 +250,9 @@ fn changes_of_listed_collections_are_pushed() {
     for (key, n) in [("a", 2), ("b", 3)] {
         let line = format!("GET /v1/objects/shop/one/pushed/{key}?consistency=warm");
         let got = shop.ask(&line);
-        assert_eq!((got.n(), got.header("tidelog-cache")), (n, "hit"), "{key}");
+        assert_eq!(got.n(), n, "{key}");
+        // Where the two writes were pushed apart, what the first one pushed is of the state before.
+        assert!(key == "a" || got.header("tidelog-cache") == "hit", "{key}");
         assert_eq!(got.text, shop.ask(line.split('?').next().unwrap()).text);
     }
     shop.ask("DELETE /v1/objects/shop/one/pushed/a");

@@ -150,7 +150,8 @@ fn what_the_actor_does_not_take_is_refused_and_makes_no_object() {
         "book",
         &json!({"day": "never", "from": 1, "to": 2, "by": "ada"}),
     );
-    assert_eq!((day.0, day.1["field"].as_str()), (400, Some("day")));
+    // The actor asks its bookings of that day.
+    assert_eq!((day.0, day.1["field"].as_str()), (400, Some("where.day")));
 }
 
 #[test]
