@@ -79,6 +79,7 @@ pub const CODES: &[Code] = &[
     code(Invalid, "warm_disabled", "The type keeps no cache entries: its `[warm]` is not enabled."),
     code(Invalid, "wrong_type", "A value is of another type than its field."),
     // Too large: the message names the limit.
+    code(TooLarge, "blob_too_large", "Stored columns are over a limit of the blob format."),
     code(TooLarge, "batch_too_large", "A batch between actors is over its limit."),
     code(TooLarge, "body_too_large", "The body is over 16 MB (2 MB for a schema or a query, 1 MB for a cache entry); send NDJSON or several turns."),
     code(TooLarge, "cache_key_too_long", "The key of a cache entry is over 512 bytes."),

@@ -131,17 +131,7 @@ pub(crate) fn lines(object: &ObjectName, state: &Json) -> Vec<String> {
     ];
     for (collection, documents) in state["documents"].as_object().into_iter().flatten() {
         lines.push(format!("  {collection}: {} documents", number(documents)));
-        let folded = state["folded"].as_array().into_iter().flatten();
-        for folded in folded.filter(|folded| folded["collection"] == collection.as_str()) {
-            lines.push(format!(
-                "    blobs   {} documents in {} blobs, {} of {}; {} rows masked",
-                number(&folded["documents"]),
-                number(&folded["blobs"]),
-                print::bytes(folded["bytes"].as_u64().unwrap_or(0)),
-                print::bytes(folded["rawBytes"].as_u64().unwrap_or(0)),
-                number(&folded["masked"])
-            ));
-        }
+        lines.extend(folded_lines(collection, state));
         let lake = state["lake"].as_array().into_iter().flatten();
         for lake in lake.filter(|lake| lake["collection"] == collection.as_str()) {
             lines.push(format!(
@@ -178,6 +168,25 @@ pub(crate) fn lines(object: &ObjectName, state: &Json) -> Vec<String> {
         lines.push(format!("  file      {path}, {}", print::bytes(bytes)));
     }
     lines
+}
+
+/// What of a collection is in blobs.
+fn folded_lines(collection: &str, state: &Json) -> Vec<String> {
+    let number = |value: &Json| print::count(value.as_u64().unwrap_or(0));
+    let bytes = |value: &Json| print::bytes(value.as_u64().unwrap_or(0));
+    let folded = state["folded"].as_array().into_iter().flatten();
+    let folded = folded.filter(|folded| folded["collection"] == collection);
+    let line = |folded: &Json| {
+        format!(
+            "    blobs   {} documents in {} blobs, {} of {}; {} rows masked",
+            number(&folded["documents"]),
+            number(&folded["blobs"]),
+            bytes(&folded["bytes"]),
+            bytes(&folded["rawBytes"]),
+            number(&folded["masked"])
+        )
+    };
+    folded.map(line).collect()
 }
 
 #[cfg(test)]

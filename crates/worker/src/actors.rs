@@ -34,9 +34,9 @@ macro_rules! actors {
     ($actors:expr) => {
         #[doc(hidden)]
         #[$crate::wasm_bindgen::prelude::wasm_bindgen(
-                                                    js_name = tidelogActors,
-                                                    wasm_bindgen = $crate::wasm_bindgen
-                                                )]
+                                                            js_name = tidelogActors,
+                                                            wasm_bindgen = $crate::wasm_bindgen
+                                                        )]
         pub fn tidelog_actors() {
             $crate::register($actors);
         }

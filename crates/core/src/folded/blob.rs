@@ -289,6 +289,7 @@ pub(crate) fn foreign(error: tidelog_vortex::Error) -> Error {
         tidelog_vortex::Kind::Unsupported => {
             Error::new(Kind::Unsupported, "unsupported_format", error.message)
         }
+        tidelog_vortex::Kind::TooLarge => Error::too_large("blob_too_large", error.message),
         tidelog_vortex::Kind::Invalid => Error::internal(error.message),
         _ => Error::corrupt(format!("a blob: {}", error.message)),
     }

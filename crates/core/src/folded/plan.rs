@@ -123,8 +123,8 @@ mod tests {
     #[test]
     fn random_inserts_end_in_few_blobs() {
         let mut rows = Vec::new();
-        for _ in 0..500 {
-            rows.push(1_000);
+        for inserted in std::iter::repeat_n(1_000, 500) {
+            rows.push(inserted);
             while let Some(Step::Merge(ids)) = next_step(&manifest(&rows), &BTreeMap::new(), false)
             {
                 let merged = |id: BlobId| usize::try_from(id).unwrap() - 1;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use tidelog_log::{FieldId, Result};
@@ -98,12 +99,11 @@ impl MainState {
 
     /// Masks a row of a blob.
     pub(crate) fn hide(&mut self, sql: &dyn Sql, blob: BlobId, row: u32) -> Result<()> {
-        if !self.masks.contains_key(&blob) {
-            self.masks.insert(blob, masks::get(sql, blob)?);
-        }
-        if let Some(mask) = self.masks.get_mut(&blob) {
-            mask.set(row);
-        }
+        let mask = match self.masks.entry(blob) {
+            Entry::Occupied(mask) => mask.into_mut(),
+            Entry::Vacant(place) => place.insert(masks::get(sql, blob)?),
+        };
+        mask.set(row);
         Ok(())
     }
 

@@ -88,7 +88,7 @@ impl<'c> Unique<'c> {
         let same = items[first..]
             .iter()
             .take_while(|item| hash_of(item) == wanted);
-        Ok(same.map(|item| row_of(item)).collect())
+        Ok(same.map(row_of).collect())
     }
 
     fn searched(&self, blob: &Blob<'_>, value: &[u8]) -> Result<Vec<u32>> {

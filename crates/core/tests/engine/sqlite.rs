@@ -104,7 +104,10 @@ impl Sqlite {
                     self.batch("ROLLBACK");
                 }
             }
-            Some((steps, fault)) => return Ok(self.fault.set(Some((steps - 1, fault)))),
+            Some((steps, fault)) => {
+                self.fault.set(Some((steps - 1, fault)));
+                return Ok(());
+            }
         }
         Err(broken())
     }
@@ -188,7 +191,10 @@ impl Sql for Sqlite {
         self.depth.set(self.depth.get() - 1);
         match (done, self.connection.is_autocommit()) {
             (Ok(()), true) => Err(Error::internal("the savepoint is gone")),
-            (Ok(()), false) => Ok(self.batch(&format!("RELEASE {name}"))),
+            (Ok(()), false) => {
+                self.batch(&format!("RELEASE {name}"));
+                Ok(())
+            }
             (Err(error), true) => Err(error),
             (Err(error), false) => {
                 self.batch(&format!("ROLLBACK TO {name}; RELEASE {name}"));
