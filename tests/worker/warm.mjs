@@ -55,9 +55,15 @@ class Race {
     return Date.now() + this.#moved.most;
   }
 
-  #send(method, path, json) {
+  /// An answer that an eviction cuts off is as one that the object was lost: nothing is known.
+  async #send(method, path, json) {
     const body = json === undefined ? {} : { body: JSON.stringify(json), headers: JSON_TYPE };
-    return send(this.#host.url, { method, path, ...body });
+    try {
+      return await send(this.#host.url, { method, path, ...body });
+    } catch (error) {
+      if (error.code !== "ECONNRESET") throw error;
+      return { status: 503, text: "", header: () => undefined };
+    }
   }
 
   async write(document, times) {

@@ -39,7 +39,8 @@ impl Cache for EdgeCache {
         let body = parts.get(0).dyn_into::<Uint8Array>().ok()?;
         let note = parts.get(2).as_string()?;
         let (stored_at, rest) = note.split_once(' ')?;
-        let (ends_at, tag) = rest.split_once(' ')?;
+        // A header's value loses the space before an empty tag.
+        let (ends_at, tag) = rest.split_once(' ').unwrap_or((rest, ""));
         // The platform drops old entries in its own time.
         if ends_at.parse::<i64>().ok()? <= js::now() {
             return None;
