@@ -64,7 +64,7 @@ async function queries(t) {
   await t.post(path, { where: { nope: 1 }, consistency: "warm" }, { expect: "400 unknown_field" });
   await t.post(path, { consistency: "warm", atLeast: 5 }, { expect: "400 wrong_type" });
   await t.post(path, '{"consistency":"warm"', { expect: "400 invalid_json" });
-  await t.request("POST", path, { body: '{"consistency":"warm"}', headers: { "content-type": "text/plain" }, expect: "400 unsupported_media_type" });
+  await t.request("POST", path, { body: '{"consistency":"warm"}', headers: { "content-type": "text/plain" }, expect: "415 unsupported_media_type" });
   await t.post(`${t.object()}/cool/query`, { consistency: "warm" }, { expect: 200 });
 }
 
