@@ -29,7 +29,7 @@ impl Engine {
             if let Some(prepared) = prepared
                 && self.next_fold(sql, prepared)?.is_some()
             {
-                return wakes::set(sql, FOLD, now);
+                return wakes::arm(sql, FOLD, now);
             }
         }
         Ok(())

@@ -38,6 +38,15 @@ pub(crate) fn at(sql: &dyn Sql, name: &str) -> Result<Option<i64>> {
     one(sql, text, &[SqlValue::Text(name)], |row| row[0].integer())
 }
 
+/// Sets a timer unless it is set: one that failed keeps its wait.
+pub(crate) fn arm(sql: &dyn Sql, name: &str, at: i64) -> Result<()> {
+    sql.run(
+        "INSERT INTO _wakes (name, at, attempts) VALUES (?1, ?2, 0) ON CONFLICT (name) DO NOTHING",
+        &[SqlValue::Text(name), SqlValue::Integer(at)],
+        &mut |_| Ok(()),
+    )
+}
+
 /// Puts a failing timer off.
 pub(crate) fn back_off(sql: &dyn Sql, name: &str, now: i64) -> Result<()> {
     let attempts = attempts(sql, name)?;
