@@ -13,9 +13,12 @@ export class Mask {
   #names = { E: new Map(), H: new Map(), U: new Map(), S: new Map() };
   #sent = new Set();
 
-  /** Remembers ids and hashes of a request: the host did not make them, so they stay. */
+  /** Remembers ids and hashes of a request: the host did not make them, so they stay. One that it had
+   * answered before is its own still. */
   knows(text) {
-    for (const [id] of text.matchAll(/[0-9a-f-]{36}|[0-9a-f]{64}/gi)) this.#sent.add(id);
+    for (const [id] of text.matchAll(/[0-9a-f-]{36}|[0-9a-f]{64}/gi)) {
+      if (!this.#names.U.has(id) && !this.#names.H.has(id)) this.#sent.add(id);
+    }
   }
 
   /** Masks a text; JSON stays JSON in form. */
