@@ -238,8 +238,12 @@ impl Context<'_> {
             meta::set_status(self.sql, meta::Status::Active)?;
         }
         self.changes += 1;
-        self.open
-            .apply(self.sql, self.view, mutation, &mut self.ids)
+        let done = self
+            .open
+            .apply(self.sql, self.view, mutation, &mut self.ids)?;
+        // What the actor reads next must not find what this change has masked.
+        self.open.main.store_masks(self.sql)?;
+        Ok(done)
     }
 }
 

@@ -189,3 +189,20 @@ fn names_are_checked_when_actors_are_registered() {
         assert_eq!(actors.check().unwrap_err().code(), code);
     }
 }
+
+#[test]
+fn an_actor_reads_its_own_changes_of_folded_documents() {
+    let mut world = World::new();
+    for n in 0..1_000 {
+        world.write("one", insert("notes", json!({"id": format!("{n:04}")})));
+    }
+    world.wake("one");
+    let node = &world.nodes["one"];
+    assert_eq!(
+        node.engine.view().state(&node.sql).unwrap().folded[0].documents,
+        1_000
+    );
+    let reply = world.send("one", "forget", json!({"id": "0500"})).unwrap();
+    assert_eq!(reply.reply, json!({"total": 999}));
+    assert_eq!(world.keys("one", "notes").len(), 999);
+}

@@ -60,7 +60,8 @@ impl Actor for Teller {
             .on("chance", Self::chance)
             .on("plan", Self::plan)
             .on("later", Self::later)
-            .on("read", Self::read);
+            .on("read", Self::read)
+            .on("forget", Self::forget);
     }
 
     fn on_alarm(&self, ctx: &mut Context<'_>, name: &str) -> Result<()> {
@@ -113,6 +114,16 @@ impl Teller {
         Ok(Total {
             total: total.unwrap_or(0),
         })
+    }
+
+    /// How many notes there are right after one was deleted and another one changed.
+    fn forget(&self, ctx: &mut Context<'_>, note: Note) -> Result<Total> {
+        ctx.delete("notes", &note.id)?;
+        ctx.update("notes", "0001", &json!({ "n": -1 }))?;
+        if ctx.found("notes", &note.id)?.is_some() {
+            return Err(ctx.refusal(Kind::Conflict, "there", "it is there still"));
+        }
+        self.read(ctx, ())
     }
 
     fn take_back(&self, ctx: &mut Context<'_>, note: Note) -> Result<()> {
