@@ -10,6 +10,8 @@ const TURN_ROWS_MAX: u64 = 12;
 /// A type that no lake follows, so that nothing but the test works on its objects.
 const SCHEMA: &str = r#"
 type = "depot"
+[cold]
+enabled = false
 [collections.plain]
 key = ["n"]
 [collections.plain.fields]
