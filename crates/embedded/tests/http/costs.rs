@@ -76,11 +76,14 @@ fn events_requests_and_rows_read_count() {
         shop.get("/v1/objects/depot/one/plain/none");
     });
     assert_eq!(requests, 3);
-    let nothing = moved(&shop, "rowsRead", || ());
-    let rows = moved(&shop, "rowsRead", || {
+    // A look may open a connection, which reads the schema: the least of several did not.
+    let least = |work: &dyn Fn()| (0..5).map(|_| moved(&shop, "rowsRead", work)).min();
+    let nothing = least(&|| ()).unwrap();
+    let rows = least(&|| {
         let answer = shop.post("/v1/objects/depot/one/plain/query", &json!({"limit": 40}));
         assert_eq!(answer.json()["rows"].as_array().unwrap().len(), 40);
     });
+    let rows = rows.unwrap();
     let rows = rows - nothing;
     assert!((40..60).contains(&rows), "{rows}");
 }
