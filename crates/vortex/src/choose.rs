@@ -2,6 +2,7 @@
 //! the values, where a slower one must save enough to be worth its time.
 
 mod bytes;
+mod texts;
 mod words;
 
 use ::bytes::Bytes;

@@ -6,6 +6,7 @@ use crate::bitpack::unpack;
 use crate::budget::Budget;
 use crate::data_type::Shape;
 use crate::decimal::{bits_of, float_of, power};
+use crate::decode_texts::decode_text;
 use crate::json::put_text;
 use crate::node::Node;
 use crate::values::{Slots, Values};
@@ -100,7 +101,7 @@ fn decode_values(node: &Node, shape: &Shape, count: usize, budget: &mut Budget) 
     })
 }
 
-fn decode_bits(node: &Node, count: usize, budget: &mut Budget) -> Result<BooleanBuffer> {
+pub(crate) fn decode_bits(node: &Node, count: usize, budget: &mut Budget) -> Result<BooleanBuffer> {
     budget.pay(count.div_ceil(8), 1)?;
     match node {
         Node::Plain(data) => Ok(BooleanBuffer::new(Buffer::from(&data[..]), 0, count)),
@@ -137,7 +138,7 @@ fn run_lengths(node: &Node, runs: usize, count: usize, budget: &mut Budget) -> R
 }
 
 /// Decodes words that are `bytes` wide where they stand plain.
-fn decode_words<W: Word>(
+pub(crate) fn decode_words<W: Word>(
     node: &Node,
     bytes: usize,
     count: usize,
@@ -249,7 +250,7 @@ fn plain_words<W: Word>(data: &[u8], bytes: usize) -> Vec<W> {
     data.chunks_exact(bytes).map(word).collect()
 }
 
-fn decode_bytes(node: &Node, count: usize, budget: &mut Budget) -> Result<(Vec<i32>, Vec<u8>)> {
+pub(crate) fn decode_bytes(node: &Node, count: usize, budget: &mut Budget) -> Result<(Vec<i32>, Vec<u8>)> {
     budget.pay(count + 1, 4)?;
     match node {
         Node::PlainBytes { lengths, data } => {
@@ -278,6 +279,10 @@ fn decode_bytes(node: &Node, count: usize, budget: &mut Budget) -> Result<(Vec<i
             let texts = decode_bits(texts, count, budget)?;
             let (ends, data) = decode_bytes(items, count, budget)?;
             texts_of(&texts, &ends, &data, budget)
+        }
+        Node::Text(node) => {
+            let texts = decode_text(node, count, budget)?;
+            Ok((texts.offsets, texts.data))
         }
         _ => Err(misplaced()),
     }

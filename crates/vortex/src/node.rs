@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use crate::text_node::TextNode;
 use crate::wire::{put_bytes, put_varint, varint_size, zigzag};
 
 /// How values are encoded.
@@ -70,6 +71,8 @@ pub(crate) enum Node {
     },
     /// Lists of one length: all elements in a row.
     FixedLists(Box<Self>),
+    /// Byte strings made of numbers, symbols or shapes.
+    Text(Box<TextNode>),
 }
 
 pub(crate) const NULL: u8 = 0;
@@ -124,6 +127,10 @@ impl Node {
                 return;
             }
             Self::Decimal { exponent, .. } => out.push(*exponent),
+            Self::Text(node) => {
+                node.encode(out);
+                return;
+            }
         }
         for child in self.children() {
             child.encode(out);
@@ -157,6 +164,7 @@ impl Node {
                 raw_bytes, data, ..
             } => return 1 + varint_size(*raw_bytes as u64) + counted(data),
             Self::Decimal { .. } => 1,
+            Self::Text(node) => node.own_bytes(),
         };
         1 + own
             + self
@@ -189,6 +197,7 @@ impl Node {
                 lengths, elements, ..
             } => vec![lengths, elements],
             Self::FixedLists(elements) => vec![elements],
+            Self::Text(node) => node.children.iter().collect(),
         }
     }
 
@@ -208,6 +217,7 @@ impl Node {
             Self::Decimal { .. } => DECIMAL,
             Self::Cbor { .. } => CBOR,
             Self::Lists { .. } | Self::FixedLists(_) => LISTS,
+            Self::Text(node) => node.head.id(),
         }
     }
 }

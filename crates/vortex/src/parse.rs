@@ -11,6 +11,7 @@ use crate::node::{
     CBOR, CONSTANT, DECIMAL, DELTA, DICTIONARY, LISTS, MULTIPLE, NULL, NULLABLE, Node, PACKED,
     PLAIN, RUNS, ZSTD,
 };
+use crate::text_node::{FSST, Head, SHAPES, TextNode};
 use crate::wire::{Reader, unzigzag};
 use crate::{Error, Result, limits};
 
@@ -80,6 +81,7 @@ impl Parser<'_> {
             DECIMAL => self.decimal(shape, count),
             CBOR => self.cbor(shape, count),
             LISTS => self.lists(shape, count),
+            FSST..=SHAPES => self.text(id, shape, count),
             _ => Err(Error::unsupported(format!("encoding {id}"))),
         };
         self.depth -= 1;
@@ -213,6 +215,23 @@ impl Parser<'_> {
         let texts = self.child(&Shape::Bits, count)?;
         let items = self.child(shape, count)?;
         Ok(Node::Cbor { texts, items })
+    }
+
+    fn text(&mut self, id: u8, shape: &Shape, count: usize) -> Result<Node> {
+        let Shape::Bytes = shape else {
+            return Err(misplaced("texts"));
+        };
+        let head = Head::read(id, &mut self.reader, count)?;
+        let children = head.children(count).into_iter();
+        let children = children
+            .map(|(shape, count)| self.child(&shape, count).map(|child| *child))
+            .collect::<Result<_>>()?;
+        let data = self.reader.take(head.data_bytes())?;
+        Ok(Node::Text(Box::new(TextNode {
+            head,
+            children,
+            data,
+        })))
     }
 
     fn lists(&mut self, shape: &Shape, count: usize) -> Result<Node> {

@@ -8,25 +8,7 @@ use crate::distinct::Distinct;
 use crate::hash::checksum;
 use crate::json::cbor_of;
 use crate::node::Node;
-
-/// Where byte strings are: all bytes in a row, and where each ends.
-struct Strings<'a> {
-    offsets: &'a [i32],
-    data: &'a [u8],
-}
-
-impl<'a> Strings<'a> {
-    fn count(&self) -> usize {
-        self.offsets.len() - 1
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &'a [u8]> {
-        let at = |offset: i32| usize::try_from(offset).unwrap_or(0);
-        self.offsets
-            .windows(2)
-            .map(move |pair| &self.data[at(pair[0])..at(pair[1])])
-    }
-}
+use crate::texts::Strings;
 
 impl Chooser {
     /// Encodes byte strings, each of its own length.
@@ -35,10 +17,16 @@ impl Chooser {
         if let Some(constant) = constant(&mut strings.iter()) {
             return constant;
         }
-        match self.string_dictionary(&strings) {
-            Some(dictionary) => self.compressed_strings(&strings, Some(dictionary)),
-            None => self.compressed_strings(&strings, None),
+        if let Some(shapes) = self.shapes(strings) {
+            return shapes;
         }
+        let dictionary = self.string_dictionary(&strings);
+        let structured = self.structured(strings);
+        let light = match (dictionary, structured) {
+            (Some(one), Some(other)) => Some(shorter(one, other)),
+            (one, other) => one.or(other),
+        };
+        self.compressed_strings(&strings, light)
     }
 
     /// The shortest of the dictionary, the plain strings and those compressed.

@@ -1,0 +1,96 @@
+//! Encodings of texts that have a structure: numbers, times, patterns, shapes.
+
+use bytes::Bytes;
+
+use crate::choose::Chooser;
+use crate::digits::numbers_of;
+use crate::node::Node;
+use crate::pattern::pattern_of;
+use crate::shapes::Survey;
+use crate::text_node::{Head, ShapesHead, TextNode};
+use crate::texts::{Strings, Texts};
+use crate::times::times_of;
+
+impl Chooser {
+    /// Encodes texts as numbers, if they all are.
+    pub(super) fn structured(&mut self, strings: Strings<'_>) -> Option<Node> {
+        if strings.count() == 0 {
+            return None;
+        }
+        if let Some((form, numbers)) = times_of(strings) {
+            return Some(text(Head::Times(form), vec![self.words(&numbers, 8)]));
+        }
+        if let Some((style, numbers)) = numbers_of(strings) {
+            let raw_bytes = strings.data.len();
+            return Some(text(
+                Head::Digits { raw_bytes, style },
+                vec![self.words(&numbers, 8)],
+            ));
+        }
+        let (pattern, columns) = pattern_of(strings)?;
+        let columns = columns.iter().map(|column| self.words(column, 8)).collect();
+        Some(text(Head::Pattern(pattern.into()), columns))
+    }
+
+    /// Encodes texts that share their form, if they do.
+    pub(super) fn shapes(&mut self, strings: Strings<'_>) -> Option<Node> {
+        if !seem_shaped(strings) {
+            return None;
+        }
+        let survey = Survey::of(strings.iter(), strings.count(), true);
+        let head = ShapesHead {
+            raw_bytes: strings.data.len(),
+            ..ShapesHead::default()
+        };
+        Some(self.shaped(&survey, head, None))
+    }
+
+    pub(super) fn shaped(&mut self, survey: &Survey, head: ShapesHead, others: Option<Node>) -> Node {
+        let table = &survey.table;
+        let head = ShapesHead {
+            shapes: table.slots.len(),
+            slots: table.columns.len(),
+            copies: survey.distances.len(),
+            edits: survey.masks.len(),
+            columns: survey.values.iter().map(Texts::count).collect(),
+            ..head
+        };
+        let mut children: Vec<Node> = others.into_iter().collect();
+        children.push(self.words(&table.slots, 4));
+        children.push(self.words(&table.columns, 4));
+        children.push(self.texts(&table.pieces));
+        children.push(self.words(&survey.codes, 4));
+        children.push(self.words(&survey.kinds, 4));
+        children.push(self.words(&survey.distances, 4));
+        children.push(self.words(&survey.masks, 8));
+        for values in &survey.values {
+            let values = self.texts(values);
+            children.push(values);
+        }
+        text(Head::Shapes(head), children)
+    }
+
+    fn texts(&mut self, texts: &Texts) -> Node {
+        self.strings(&texts.offsets, &texts.data)
+    }
+}
+
+/// Texts looked at to see whether they have shapes.
+const SAMPLE: usize = 64;
+
+/// True if nearly all texts look like JSON objects or lists.
+fn seem_shaped(strings: Strings<'_>) -> bool {
+    let step = strings.count() / SAMPLE + 1;
+    let is_shaped = |text: &&[u8]| matches!(text, [b'{', .., b'}'] | [b'[', .., b']']);
+    let looked_at = strings.count().div_ceil(step);
+    let shaped = strings.iter().step_by(step).filter(is_shaped).count();
+    looked_at > 0 && shaped * 10 >= looked_at * 9
+}
+
+fn text(head: Head, children: Vec<Node>) -> Node {
+    Node::Text(Box::new(TextNode {
+        head,
+        children,
+        data: Bytes::new(),
+    }))
+}
