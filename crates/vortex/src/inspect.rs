@@ -34,6 +34,8 @@ impl Encoding {
             Node::Cbor { .. } => ("cbor", String::new()),
             Node::Lists { count, .. } => ("list", format!("{count} elements")),
             Node::FixedLists(_) => ("list", "of one length".to_owned()),
+            Node::Patched { count, .. } => ("patched", count.to_string()),
+            Node::Shared { .. } => ("shared", String::new()),
         };
         Self {
             name,
