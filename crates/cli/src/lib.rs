@@ -46,7 +46,8 @@ Examples:
   cargo run --release -- bench hot
   cargo run --release -- bench tail
   cargo run --release -- bench lake
-  cargo run --release -- bench worker";
+  cargo run --release -- bench worker
+  cargo run --release -- bench vortex --sets flights,cdc --rounds 3";
 
 /// Digital objects: a SQLite database each, one change log, and Iceberg tables in step.
 #[derive(Parser, Debug)]

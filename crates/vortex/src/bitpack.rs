@@ -1,5 +1,7 @@
 //! Numbers of `width` bits each, one after the other, least significant bit first.
 
+use crate::word::Word;
+
 /// Bytes of `count` packed numbers.
 pub(crate) fn packed_bytes(count: usize, width: u32) -> usize {
     (count * width as usize).div_ceil(8)
@@ -22,38 +24,78 @@ pub(crate) fn pack(numbers: impl ExactSizeIterator<Item = u64>, width: u32) -> V
     out
 }
 
-/// Gives each of `count` numbers to `take`. `packed` holds at least [`packed_bytes`] of them.
-#[inline(always)]
-pub(crate) fn unpack(packed: &[u8], width: u32, count: usize, mut take: impl FnMut(u64)) {
-    let mask = u64::MAX.checked_shr(64 - width).unwrap_or(0);
-    // A load of eight bytes holds any number of up to 57 bits, wherever it begins in its first byte.
-    let loads = packed.len().saturating_sub(7) * 8;
-    let direct = match width {
-        1..=57 => count.min(loads / width as usize),
-        _ => 0,
-    };
-    for index in 0..direct {
-        let bit = index * width as usize;
-        let Some(eight) = packed[bit / 8..].first_chunk::<8>() else {
-            return;
-        };
-        take((u64::from_le_bytes(*eight) >> (bit % 8)) & mask);
-    }
-    for index in direct..count {
-        take(unpack_one(packed, width, index) & mask);
+/// Unpacks as many numbers as `out` has and adds `reference` to each. `packed` holds at least
+/// [`packed_bytes`] of them.
+pub(crate) fn unpack<W: Word>(packed: &[u8], width: u32, reference: W, out: &mut [W]) {
+    let done = unpack_eights(packed, width, reference, out);
+    for (index, word) in out.iter_mut().enumerate().skip(done) {
+        *word = W::from_low(unpack_one(packed, width, index)).wrapping_add(reference);
     }
 }
 
-/// The number at `index`, with bits above `width` left in.
-fn unpack_one(packed: &[u8], width: u32, index: usize) -> u64 {
+/// The number at `index`.
+pub(crate) fn unpack_one(packed: &[u8], width: u32, index: usize) -> u64 {
     let bit = index * width as usize;
     let from = (bit / 8).min(packed.len());
     let to = (from + 9).min(packed.len());
     let mut bytes = [0; 16];
     bytes[..to - from].copy_from_slice(&packed[from..to]);
     let held = u128::from_le_bytes(bytes) >> (bit % 8);
-    let [low, ..] = [held & u128::from(u64::MAX)];
-    u64::try_from(low).unwrap_or(u64::MAX)
+    let mask = u64::MAX.checked_shr(64 - width).unwrap_or(0);
+    u64::try_from(held & u128::from(mask)).unwrap_or(u64::MAX)
+}
+
+/// Unpacks eight numbers at a time, as long as eight bytes can be loaded wherever one begins, and
+/// says how many it did. Eight numbers take `width` whole bytes, so that every shift is the same
+/// for all eights.
+fn unpack_eights<W: Word>(packed: &[u8], width: u32, reference: W, out: &mut [W]) -> usize {
+    macro_rules! by_width {
+        ($($known:literal)*) => {
+            match width {
+                $($known => eights::<W, $known>(packed, reference, out),)*
+                _ => 0,
+            }
+        };
+    }
+    // In a Worker's module the same loop for every width is smaller than fast ones.
+    if cfg!(target_arch = "wasm32") {
+        return match width {
+            1..=57 => eights_of(packed, width, reference, out),
+            _ => 0,
+        };
+    }
+    by_width!(
+        1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32
+        33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57
+    )
+}
+
+/// With the width known to the compiler the shifts are constants and the loop has no branches.
+fn eights<W: Word, const WIDTH: u32>(packed: &[u8], reference: W, out: &mut [W]) -> usize {
+    eights_of(packed, WIDTH, reference, out)
+}
+
+#[inline(always)]
+fn eights_of<W: Word>(packed: &[u8], width: u32, reference: W, out: &mut [W]) -> usize {
+    let (step, mask) = (width as usize, u64::MAX >> (64 - width));
+    // The last number of an eight begins in byte `7 * width / 8` of it.
+    let reach = 7 * step / 8 + 8;
+    let mut done = 0;
+    for eight in out.as_chunks_mut::<8>().0 {
+        let from = done / 8 * step;
+        let Some(bytes) = packed.get(from..from + reach) else {
+            break;
+        };
+        for (index, word) in eight.iter_mut().enumerate() {
+            let bit = index * step;
+            let mut load = [0; 8];
+            load.copy_from_slice(&bytes[bit / 8..bit / 8 + 8]);
+            let number = (u64::from_le_bytes(load) >> (bit % 8)) & mask;
+            *word = W::from_low(number).wrapping_add(reference);
+        }
+        done += 8;
+    }
+    done
 }
 
 #[cfg(test)]
@@ -70,9 +112,20 @@ mod tests {
                     .collect();
                 let packed = pack(numbers.iter().copied(), width);
                 assert_eq!(packed.len(), packed_bytes(numbers.len(), width));
-                let mut back = Vec::new();
-                unpack(&packed, width, numbers.len(), |n| back.push(n));
+                let mut back = vec![0_u64; numbers.len()];
+                unpack(&packed, width, 0, &mut back);
                 assert_eq!(back, numbers, "width {width}");
+                back.fill(0);
+                if (1..=57).contains(&width) {
+                    let done = eights_of(&packed, width, 0, &mut back);
+                    assert_eq!(back[..done], numbers[..done], "width {width}, one loop");
+                }
+                if width <= 32 {
+                    let mut short = vec![0_u32; numbers.len()];
+                    unpack(&packed, width, 5, &mut short);
+                    let expected = numbers.iter().map(|n| u32::from_low(*n).wrapping_add(5));
+                    assert!(short.into_iter().eq(expected), "width {width}, in 32 bits");
+                }
             }
         }
     }

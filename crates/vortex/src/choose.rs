@@ -18,6 +18,10 @@ use crate::{ColumnKind, Error, Profile, Result};
 pub(crate) struct Chooser {
     profile: Profile,
     zstd: Zstd,
+    /// True while the values of shapes are encoded, which have no shapes again.
+    in_shapes: bool,
+    /// What the encodings chosen so far must be announced by.
+    features: u32,
 }
 
 /// Below this many bytes general compression is not tried.
@@ -35,7 +39,19 @@ impl Chooser {
         Self {
             profile,
             zstd: Zstd::new(level),
+            in_shapes: false,
+            features: 0,
         }
+    }
+
+    /// Notes a tree that goes into the blob.
+    pub(crate) fn note(&mut self, node: &Node) {
+        self.features |= node.features();
+    }
+
+    /// What the header must announce.
+    pub(crate) fn features(&self) -> u32 {
+        self.features
     }
 
     /// Encodes the values that are not null, with the places they have (`None`: there are no nulls).

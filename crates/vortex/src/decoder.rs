@@ -2,23 +2,24 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_empty_array};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Field, Schema};
-use arrow_select::concat::concat;
 use bytes::Bytes;
 
-use crate::arrays::array_of;
 use crate::budget::Budget;
+use crate::column_reader::ColumnReader;
 use crate::data_type::shape;
-use crate::decode::decode_slots;
+use crate::decode::Surroundings;
 use crate::footer::Footer;
 use crate::hash::checksum;
 use crate::header::{HEADER_BYTES, Header};
 use crate::index::{Index, Section};
 use crate::node::Node;
 use crate::parse::parse_page;
+use crate::shared::{self, Shared};
+use crate::values::Values;
 use crate::wire::Reader;
-use crate::{Column, Encoding, Error, Page, Result, limits};
+use crate::{Column, Encoding, Error, Page, Result};
 
 /// Reads a blob. Opening checks everything but pages and sections, which have checksums of their
 /// own and are checked when they are read. A clone is cheap: the bytes are shared.
@@ -33,6 +34,8 @@ struct Inner {
     header: Header,
     rows: usize,
     index: Index,
+    /// What the pages of each column share, decoded when a page first needs it.
+    shared: Vec<Shared>,
 }
 
 impl VortexDecoder {
@@ -50,11 +53,13 @@ impl VortexDecoder {
         let from = HEADER_BYTES + header.metadata_bytes;
         let index = Index::decode(reader, footer.rows, from, footer.index_at)?;
         let rows = footer.rows;
+        let shared = index.columns.iter().map(|_| Shared::default()).collect();
         let inner = Inner {
             bytes,
             header,
             rows,
             index,
+            shared,
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -129,8 +134,9 @@ impl VortexDecoder {
 
     /// Decodes one page of a column, after its checksum.
     pub fn read_page(&self, column_index: usize, page: usize) -> Result<ArrayRef> {
-        let (column, page) = self.find(column_index, page)?;
-        self.read(column, page).map_err(|e| e.within(&column.name))
+        let (column, _) = self.find(column_index, page)?;
+        self.read(column_index, page, page + 1)
+            .map_err(|e| e.within(&column.name))
     }
 
     /// How a page is encoded, after its checksum.
@@ -144,28 +150,8 @@ impl VortexDecoder {
     /// Decodes a column.
     pub fn read_column(&self, column_index: usize) -> Result<ArrayRef> {
         let column = self.column(column_index)?;
-        let mut pages = Vec::with_capacity(column.pages.len());
-        let mut decoded = 0_usize;
-        for page in &column.pages {
-            let array = self
-                .read(column, page)
-                .map_err(|e| e.within(&column.name))?;
-            decoded = decoded.saturating_add(array.get_array_memory_size());
-            if decoded > limits::COLUMN_DECODED_BYTES_MAX {
-                return Err(
-                    Error::too_large("a column too large to read whole").within(&column.name)
-                );
-            }
-            pages.push(array);
-        }
-        match &pages[..] {
-            [] => Ok(new_empty_array(&column.data_type)),
-            [page] => Ok(page.clone()),
-            pages => {
-                let pages: Vec<_> = pages.iter().map(AsRef::as_ref).collect();
-                concat(&pages).map_err(|e| Error::too_large(e.to_string()))
-            }
-        }
+        self.read(column_index, 0, column.pages.len())
+            .map_err(|e| e.within(&column.name))
     }
 
     /// Decodes every column. The fields are nullable and have the columns' names.
@@ -182,9 +168,9 @@ impl VortexDecoder {
 
     /// Checks every checksum, and decodes every page once.
     pub fn verify(&self) -> Result<()> {
-        for column in self.columns() {
-            for page in &column.pages {
-                self.read(column, page)
+        for (index, column) in self.columns().iter().enumerate() {
+            for page in 0..column.pages.len() {
+                self.read(index, page, page + 1)
                     .map_err(|e| e.within(&column.name))?;
             }
         }
@@ -206,20 +192,20 @@ impl VortexDecoder {
         Ok((column, column.pages.get(page).ok_or_else(missing)?))
     }
 
-    fn read(&self, column: &Column, page: &Page) -> Result<ArrayRef> {
-        let mut budget = Budget::of_page();
-        let node = self.tree(column, page, &mut budget)?;
-        let shape = shape(&column.data_type)?;
-        let slots = decode_slots(&node, &shape, page.rows, &mut budget)?;
-        let valid = slots.valid.as_ref();
-        let nulls = valid.map_or(0, |valid| page.rows - valid.count_set_bits());
-        if nulls != page.nulls {
-            return Err(Error::corrupt(format!(
-                "{nulls} nulls in a page of {}",
-                page.nulls
-            )));
+    /// Decodes the pages from `first` to before `end` of a column.
+    fn read(&self, column_index: usize, first: usize, end: usize) -> Result<ArrayRef> {
+        let column = self.column(column_index)?;
+        let mut reader = ColumnReader::new(&column.data_type)?;
+        for page in &column.pages[first..end] {
+            let mut budget = Budget::of_page();
+            let node = self.tree(column, page, &mut budget)?;
+            let around = Around {
+                decoder: self,
+                column_index,
+            };
+            reader.append(&node, page, budget, &around)?;
         }
-        array_of(&column.data_type, slots, page.rows)
+        reader.finish()
     }
 
     /// The encoding tree of a page.
@@ -234,7 +220,13 @@ impl VortexDecoder {
                 page.offset
             )));
         }
-        parse_page(bytes, &shape(&column.data_type)?, page.rows, budget)
+        parse_page(
+            bytes,
+            &shape(&column.data_type)?,
+            page.rows,
+            self.features(),
+            budget,
+        )
     }
 
     fn section_bytes(&self, section: &Section) -> Result<Bytes> {
@@ -249,5 +241,25 @@ impl VortexDecoder {
                 section.id
             ))),
         }
+    }
+}
+
+/// What pages of one column may refer to.
+struct Around<'a> {
+    decoder: &'a VortexDecoder,
+    column_index: usize,
+}
+
+impl Surroundings for Around<'_> {
+    fn shared_values(&self) -> Result<&Values> {
+        let inner = &self.decoder.inner;
+        let column = self.decoder.column(self.column_index)?;
+        inner.shared[self.column_index].values(|| {
+            let id = shared::values_section(self.column_index);
+            let missing = || Error::corrupt("shared values that are not there");
+            let section = self.decoder.section(id)?.ok_or_else(missing)?;
+            let shape = shape(&column.data_type)?;
+            shared::decode_values(section, &shape, inner.rows, inner.header.features)
+        })
     }
 }

@@ -88,8 +88,7 @@ fn put_digits(mut number: u64, least: u8, out: &mut Vec<u8>) {
 
 /// Appends the texts of numbers, which take `bytes` together.
 pub(crate) fn put_texts(style: &Style, numbers: &[u64], bytes: usize, out: &mut Texts) -> Result<()> {
-    let end = out.data.len() + bytes;
-    out.data.reserve(bytes + 64 + style.prefix.len() + style.suffix.len());
+    let end = out.end_of(bytes)?;
     for number in numbers {
         style.put(number.cast_signed(), &mut out.data);
         if out.data.len() > end {

@@ -7,10 +7,10 @@ use crate::arrays::dense;
 use crate::budget::Budget;
 use crate::choose::Chooser;
 use crate::data_type::{Shape, bounds_kind, check, shape};
-use crate::decode::decode_slots;
+use crate::decode::{Alone, PageDecoder};
 use crate::footer::{FOOTER_BYTES, Footer};
 use crate::hash::checksum;
-use crate::header::{HEADER_BYTES, Header, VERSION};
+use crate::header::{FEATURES_AT, HEADER_BYTES, Header, VERSION};
 use crate::index::{Index, Section, are_unique};
 use crate::parse::parse_page;
 use crate::statistics::bounds_of;
@@ -82,6 +82,7 @@ impl VortexEncoder {
             .iter()
             .map(|(id, bytes)| put_section(*id, bytes, &mut out))
             .collect();
+        out[FEATURES_AT..FEATURES_AT + 4].copy_from_slice(&chooser.features().to_le_bytes());
         let index_at = out.len();
         index.encode(&mut out)?;
         self.check_size(out.len() + FOOTER_BYTES)?;
@@ -192,6 +193,7 @@ fn encode_page(
         )));
     }
     let node = chooser.slots(valid.as_ref(), &values, &shape, spec.kind)?;
+    chooser.note(&node);
     let offset = out.len();
     node.encode(out);
     debug_assert_eq!(
@@ -200,7 +202,7 @@ fn encode_page(
         "the chooser compares true sizes"
     );
     if raw > limits::PAGE_BYTES_MAX / 4 {
-        check_budget(&out[offset..], &shape, rows)?;
+        check_budget(&out[offset..], &shape, rows, chooser.features())?;
     }
     let bounds = bounds_of(&values, data_type, bounds_kind(spec.kind, data_type));
     Ok(Page {
@@ -217,10 +219,18 @@ fn encode_page(
 }
 
 /// Checks that a reader can decode a large page within its budget. Small ones cannot take so many steps.
-fn check_budget(page: &[u8], shape: &Shape, rows: usize) -> Result<()> {
+fn check_budget(page: &[u8], shape: &Shape, rows: usize, features: u32) -> Result<()> {
     let mut budget = Budget::of_page();
-    let node = parse_page(Bytes::copy_from_slice(page), shape, rows, &mut budget)?;
-    decode_slots(&node, shape, rows, &mut budget).map(drop)
+    let node = parse_page(
+        Bytes::copy_from_slice(page),
+        shape,
+        rows,
+        features,
+        &mut budget,
+    )?;
+    PageDecoder::new(budget, &Alone)
+        .slots(&node, shape, rows)
+        .map(drop)
 }
 
 fn put_section(id: u32, bytes: &[u8], out: &mut Vec<u8>) -> Section {

@@ -14,7 +14,7 @@ pub(crate) const SYMBOLS_MAX: usize = 255;
 const ESCAPE: u8 = 255;
 
 /// Longest symbol.
-const SYMBOL_BYTES: usize = 8;
+pub(crate) const SYMBOL_BYTES: usize = 8;
 
 /// What codes stand for.
 #[derive(Debug)]

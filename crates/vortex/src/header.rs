@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::node::ALL_FEATURES;
 use crate::wire::Reader;
 use crate::{Error, Result};
 
@@ -14,8 +15,11 @@ const FOREIGN_MAGIC: &[u8] = b"VTXF";
 /// The newest version this crate reads, and the only one it writes.
 pub(crate) const VERSION: u8 = 1;
 
-/// Feature bits this version must understand and does. None is given out yet.
-pub(crate) const UNDERSTOOD: u32 = 0;
+/// Feature bits this version must understand and does: each announces an encoding.
+pub(crate) const UNDERSTOOD: u32 = ALL_FEATURES;
+
+/// Where the feature bits stand that a reader must understand.
+pub(crate) const FEATURES_AT: usize = 8;
 
 /// Size without the metadata.
 pub(crate) const HEADER_BYTES: usize = 24;

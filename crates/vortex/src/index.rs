@@ -62,7 +62,7 @@ impl Index {
             columns.push(column);
         }
         let mut sections = Vec::new();
-        for _ in 0..reader.count(limits::SECTIONS_MAX, "sections")? {
+        for _ in 0..reader.count(limits::ALL_SECTIONS_MAX, "sections")? {
             sections.push(decode_section(&mut reader, &mut place)?);
         }
         reader.end()?;

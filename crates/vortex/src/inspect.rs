@@ -35,6 +35,8 @@ impl Encoding {
             Node::Lists { count, .. } => ("list", format!("{count} elements")),
             Node::FixedLists(_) => ("list", "of one length".to_owned()),
             Node::Text(node) => node.head.name(),
+            Node::Patched { count, .. } => ("patched", count.to_string()),
+            Node::Shared { .. } => ("shared", String::new()),
         };
         Self {
             name,

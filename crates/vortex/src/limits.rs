@@ -21,8 +21,11 @@ pub const PAGES_MAX: usize = 1 << 20;
 /// Most bytes of a column's name.
 pub const NAME_BYTES_MAX: usize = 1_024;
 
-/// Most sections of a blob.
+/// Most sections that a caller gives a blob.
 pub const SECTIONS_MAX: usize = 1_024;
+
+/// Most sections of a blob with the format's own: a few for each column.
+pub const ALL_SECTIONS_MAX: usize = SECTIONS_MAX + 4 * COLUMNS_MAX;
 
 /// Most bytes of the values of one page to encode, as Arrow holds them.
 pub const PAGE_BYTES_MAX: usize = 8 << 20;

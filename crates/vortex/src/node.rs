@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use crate::text_node::TextNode;
+use crate::text_node::{DIGITS, FSST, PATTERN, SHAPES, TIMES, TextNode};
 use crate::wire::{put_bytes, put_varint, varint_size, zigzag};
 
 /// How values are encoded.
@@ -73,6 +73,15 @@ pub(crate) enum Node {
     FixedLists(Box<Self>),
     /// Byte strings made of numbers, symbols or shapes.
     Text(Box<TextNode>),
+    /// Words, some of which are others: where those are, ascending, and what stands there.
+    Patched {
+        count: usize,
+        places: Box<Self>,
+        patches: Box<Self>,
+        values: Box<Self>,
+    },
+    /// Which of the values that all pages of the column share each is.
+    Shared { codes: Box<Self> },
 }
 
 pub(crate) const NULL: u8 = 0;
@@ -88,14 +97,40 @@ pub(crate) const ZSTD: u8 = 9;
 pub(crate) const DECIMAL: u8 = 10;
 pub(crate) const CBOR: u8 = 11;
 pub(crate) const LISTS: u8 = 12;
+pub(crate) const PATCHED: u8 = 13;
+pub(crate) const SHARED: u8 = 14;
+
+/// The bit of the header that announces an encoding; none for those that every reader knows.
+pub(crate) const fn feature(id: u8) -> u32 {
+    match id {
+        PATCHED => 1,
+        SHARED => 1 << 1,
+        FSST => 1 << 8,
+        DIGITS => 1 << 9,
+        TIMES => 1 << 10,
+        PATTERN => 1 << 11,
+        SHAPES => 1 << 12,
+        _ => 0,
+    }
+}
+
+/// The features of all encodings.
+pub(crate) const ALL_FEATURES: u32 = feature(PATCHED)
+    | feature(SHARED)
+    | feature(FSST)
+    | feature(DIGITS)
+    | feature(TIMES)
+    | feature(PATTERN)
+    | feature(SHAPES);
 
 impl Node {
     /// Appends the node and those below it.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         out.push(self.id());
         match self {
-            Self::Null | Self::Cbor { .. } | Self::FixedLists(_) => {}
+            Self::Null | Self::Cbor { .. } | Self::FixedLists(_) | Self::Shared { .. } => {}
             Self::Nullable { count, .. }
+            | Self::Patched { count, .. }
             | Self::Runs { count, .. }
             | Self::Dictionary { count, .. }
             | Self::Lists { count, .. } => put_varint(out, *count as u64),
@@ -145,8 +180,9 @@ impl Node {
         let counted = |bytes: &Bytes| varint_size(bytes.len() as u64) + bytes.len();
         let number = |number: i64| varint_size(zigzag(number));
         let own = match self {
-            Self::Null | Self::Cbor { .. } | Self::FixedLists(_) => 0,
+            Self::Null | Self::Cbor { .. } | Self::FixedLists(_) | Self::Shared { .. } => 0,
             Self::Nullable { count, .. }
+            | Self::Patched { count, .. }
             | Self::Runs { count, .. }
             | Self::Dictionary { count, .. }
             | Self::Lists { count, .. } => varint_size(*count as u64),
@@ -198,6 +234,13 @@ impl Node {
             } => vec![lengths, elements],
             Self::FixedLists(elements) => vec![elements],
             Self::Text(node) => node.children.iter().collect(),
+            Self::Patched {
+                places,
+                patches,
+                values,
+                ..
+            } => vec![places, patches, values],
+            Self::Shared { codes } => vec![codes],
         }
     }
 
@@ -218,6 +261,15 @@ impl Node {
             Self::Cbor { .. } => CBOR,
             Self::Lists { .. } | Self::FixedLists(_) => LISTS,
             Self::Text(node) => node.head.id(),
+            Self::Patched { .. } => PATCHED,
+            Self::Shared { .. } => SHARED,
         }
+    }
+
+    /// The bits of the header that announce this node and those below it.
+    pub(crate) fn features(&self) -> u32 {
+        self.children()
+            .iter()
+            .fold(feature(self.id()), |bits, child| bits | child.features())
     }
 }

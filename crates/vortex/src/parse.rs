@@ -9,7 +9,7 @@ use crate::data_type::{COUNTS, NUMBERS, Shape};
 use crate::decimal::EXPONENT_MAX;
 use crate::node::{
     CBOR, CONSTANT, DECIMAL, DELTA, DICTIONARY, LISTS, MULTIPLE, NULL, NULLABLE, Node, PACKED,
-    PLAIN, RUNS, ZSTD,
+    PATCHED, PLAIN, RUNS, SHARED, ZSTD, feature,
 };
 use crate::text_node::{FSST, Head, SHAPES, TextNode};
 use crate::wire::{Reader, unzigzag};
@@ -20,11 +20,13 @@ pub(crate) fn parse_page(
     page: Bytes,
     shape: &Shape,
     rows: usize,
+    features: u32,
     budget: &mut Budget,
 ) -> Result<Node> {
     let mut parser = Parser {
         reader: Reader::new(page),
         depth: 0,
+        features,
         budget,
     };
     let node = parser.slots(shape, rows)?;
@@ -32,9 +34,30 @@ pub(crate) fn parse_page(
     Ok(node)
 }
 
+/// Reads the tree of `count` values, none of them null, to the end of a section.
+pub(crate) fn parse_section(
+    reader: Reader,
+    shape: &Shape,
+    count: usize,
+    features: u32,
+    budget: &mut Budget,
+) -> Result<Node> {
+    let mut parser = Parser {
+        reader,
+        depth: 0,
+        features,
+        budget,
+    };
+    let node = parser.child(shape, count)?;
+    parser.reader.end()?;
+    Ok(*node)
+}
+
 struct Parser<'a> {
     reader: Reader,
     depth: usize,
+    /// What the header announces.
+    features: u32,
     budget: &'a mut Budget,
 }
 
@@ -69,6 +92,11 @@ impl Parser<'_> {
         if self.depth > limits::TREE_DEPTH_MAX {
             return Err(Error::too_large("an encoding tree that is too deep"));
         }
+        if feature(id) & !self.features != 0 {
+            return Err(Error::corrupt(format!(
+                "encoding {id}, which the header does not announce"
+            )));
+        }
         let node = match id {
             PLAIN => self.plain(shape, count),
             CONSTANT => self.constant(shape),
@@ -82,6 +110,8 @@ impl Parser<'_> {
             CBOR => self.cbor(shape, count),
             LISTS => self.lists(shape, count),
             FSST..=SHAPES => self.text(id, shape, count),
+            PATCHED => self.patched(shape, count),
+            SHARED => self.shared(shape, count),
             _ => Err(Error::unsupported(format!("encoding {id}"))),
         };
         self.depth -= 1;
@@ -232,6 +262,28 @@ impl Parser<'_> {
             children,
             data,
         })))
+    }
+
+    fn patched(&mut self, shape: &Shape, count: usize) -> Result<Node> {
+        let Shape::Words { .. } = shape else {
+            return Err(misplaced("patches"));
+        };
+        let patches = self.reader.count(count, "patches")?;
+        Ok(Node::Patched {
+            count: patches,
+            places: self.child(&COUNTS, patches)?,
+            patches: self.child(shape, patches)?,
+            values: self.child(shape, count)?,
+        })
+    }
+
+    fn shared(&mut self, shape: &Shape, count: usize) -> Result<Node> {
+        let (Shape::Words { .. } | Shape::Bytes) = shape else {
+            return Err(misplaced("shared values"));
+        };
+        Ok(Node::Shared {
+            codes: self.child(&COUNTS, count)?,
+        })
     }
 
     fn lists(&mut self, shape: &Shape, count: usize) -> Result<Node> {

@@ -1,12 +1,13 @@
 //! Texts of one length that differ only in hexadecimal digits at the same places, such as UUIDs.
 
+use crate::Result;
 use crate::texts::{Strings, Texts};
 
 /// Longest text of a pattern.
 pub(crate) const PATTERN_BYTES_MAX: usize = 255;
 
 /// Digits that one number holds.
-pub(crate) const DIGITS: usize = 16;
+pub(crate) const NUMBER_DIGITS: usize = 16;
 
 /// Stand in a pattern for a digit: in lower case, and in upper case.
 pub(crate) const LOWER: u8 = 0xfe;
@@ -56,7 +57,7 @@ fn kind(byte: u8) -> Option<u8> {
 fn columns_of(texts: Strings<'_>, pattern: &[u8]) -> Option<Vec<Vec<u64>>> {
     let places = places_of(pattern);
     let mut columns = Vec::new();
-    for places in places.chunks(DIGITS) {
+    for places in places.chunks(NUMBER_DIGITS) {
         let mut numbers = Vec::with_capacity(texts.count());
         for text in texts.iter() {
             let mut number = 0;
@@ -85,12 +86,12 @@ pub(crate) fn places_of(pattern: &[u8]) -> Vec<usize> {
 }
 
 /// Appends `count` texts. `columns` are as many as [`places_of`] needs, each of `count` numbers.
-pub(crate) fn put_texts(pattern: &[u8], columns: &[Vec<u64>], count: usize, out: &mut Texts) {
+pub(crate) fn put_texts(pattern: &[u8], columns: &[Vec<u64>], count: usize, out: &mut Texts) -> Result<()> {
     let places = places_of(pattern);
-    out.data.reserve(pattern.len() * count);
+    out.end_of(pattern.len() * count)?;
     let mut text = pattern.to_vec();
     for row in 0..count {
-        for (places, numbers) in places.chunks(DIGITS).zip(columns) {
+        for (places, numbers) in places.chunks(NUMBER_DIGITS).zip(columns) {
             let mut number = numbers[row];
             for place in places.iter().rev() {
                 let digits = if pattern[*place] == LOWER { HEX_LOWER } else { HEX_UPPER };
@@ -100,6 +101,7 @@ pub(crate) fn put_texts(pattern: &[u8], columns: &[Vec<u64>], count: usize, out:
         }
         out.push(&text);
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -124,7 +126,7 @@ mod tests {
             let texts = texts_of(texts);
             if let Some((pattern, columns)) = pattern_of(texts.strings()) {
                 let mut back = Texts::new();
-                put_texts(&pattern, &columns, texts.count(), &mut back);
+                put_texts(&pattern, &columns, texts.count(), &mut back).unwrap();
                 assert_eq!(back, texts);
             } else {
                 assert!(texts.data.starts_with(b"6ba7"), "{texts:?}");

@@ -5,16 +5,15 @@ use bytes::Bytes;
 
 use crate::data_type::{COUNTS, NUMBERS, Shape};
 use crate::digits::Style;
-use crate::fsst::SYMBOLS_MAX;
 use crate::node::Node;
-use crate::pattern::{DIGITS, PATTERN_BYTES_MAX, places_of};
+use crate::pattern::{NUMBER_DIGITS, PATTERN_BYTES_MAX, places_of};
 use crate::shapes::{SHAPES_MAX, SLOTS_MAX};
 use crate::times::{Form, PLACES_MAX};
 use crate::wire::{Reader, put_bytes, put_varint};
 use crate::{Error, Result, limits};
 
 pub(crate) const FSST: u8 = 32;
-pub(crate) const DIGITS_ID: u8 = 33;
+pub(crate) const DIGITS: u8 = 33;
 pub(crate) const TIMES: u8 = 34;
 pub(crate) const PATTERN: u8 = 35;
 pub(crate) const SHAPES: u8 = 36;
@@ -69,7 +68,7 @@ impl Head {
     pub(crate) fn id(&self) -> u8 {
         match self {
             Self::Fsst { .. } => FSST,
-            Self::Digits { .. } => DIGITS_ID,
+            Self::Digits { .. } => DIGITS,
             Self::Times(_) => TIMES,
             Self::Pattern(_) => PATTERN,
             Self::Shapes(_) => SHAPES,
@@ -119,7 +118,7 @@ impl Head {
                 lengths: reader.bytes()?,
                 symbols: reader.bytes()?,
             },
-            DIGITS_ID => {
+            DIGITS => {
                 let raw_bytes = reader.count(most, "bytes")?;
                 let (prefix, suffix) = (reader.bytes()?.to_vec(), reader.bytes()?.to_vec());
                 let [places, places_min, whole_min] = [reader.u8()?, reader.u8()?, reader.u8()?];
@@ -156,7 +155,7 @@ impl Head {
             Self::Fsst { .. } => vec![(COUNTS, count)],
             Self::Digits { .. } | Self::Times(_) => vec![(NUMBERS, count)],
             Self::Pattern(pattern) => {
-                let columns = places_of(pattern).len().div_ceil(DIGITS);
+                let columns = places_of(pattern).len().div_ceil(NUMBER_DIGITS);
                 vec![(NUMBERS, count); columns]
             }
             Self::Shapes(head) => head.children(count),

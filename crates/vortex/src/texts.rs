@@ -1,5 +1,7 @@
 //! Byte strings in a row: those of a page, and those that encodings make of them.
 
+use crate::{Error, Result};
+
 /// Byte strings that stand elsewhere: all bytes in a row, and one more offset than strings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Strings<'a> {
@@ -61,6 +63,16 @@ impl Texts {
     pub(crate) fn end(&mut self) {
         self.offsets
             .push(i32::try_from(self.data.len()).unwrap_or(i32::MAX));
+    }
+
+    /// Makes room for `bytes` more and says where they end.
+    pub(crate) fn end_of(&mut self, bytes: usize) -> Result<usize> {
+        let end = self.data.len().saturating_add(bytes);
+        if i32::try_from(end).is_err() {
+            return Err(Error::too_large("byte strings of more than 2 GiB together"));
+        }
+        self.data.reserve(bytes + SHORT);
+        Ok(end)
     }
 
     pub(crate) fn strings(&self) -> Strings<'_> {

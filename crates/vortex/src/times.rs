@@ -160,7 +160,7 @@ pub(crate) fn times_of(texts: Strings<'_>) -> Option<(Form, Vec<u64>)> {
 /// Appends the texts of times.
 pub(crate) fn put_texts(form: &Form, numbers: &[u64], out: &mut Texts) -> Result<()> {
     let mut text = form.template();
-    out.data.reserve(text.len() * numbers.len());
+    out.end_of(text.len() * numbers.len())?;
     for number in numbers {
         let put = form.put(number.cast_signed(), &mut text);
         put.ok_or_else(|| Error::corrupt("a time beyond the year 9999"))?;

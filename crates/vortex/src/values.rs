@@ -72,6 +72,31 @@ impl Values {
         }
     }
 
+    /// No values.
+    pub(crate) fn empty(shape: &Shape) -> Self {
+        match shape {
+            Shape::Bits => Self::Bits(BooleanBuffer::new_unset(0)),
+            Shape::Words { bytes: 8, .. } => Self::Wide(Vec::new()),
+            Shape::Words { .. } => Self::Narrow(Vec::new()),
+            Shape::Bytes => Self::Bytes {
+                offsets: vec![0],
+                data: Vec::new(),
+            },
+            Shape::Fixed(width) => Self::Fixed {
+                width: *width,
+                data: Vec::new(),
+            },
+            Shape::Lists(element) => Self::Lists {
+                offsets: vec![0],
+                elements: Box::new(Slots::all_valid(Self::empty(element))),
+            },
+            Shape::FixedLists(width, element) => Self::FixedLists {
+                width: *width,
+                elements: Box::new(Slots::all_valid(Self::empty(element))),
+            },
+        }
+    }
+
     /// Moves each value to the next place that `places` names, and puts zero in the others.
     pub(crate) fn spread(self, places: &BooleanBuffer) -> Self {
         match self {

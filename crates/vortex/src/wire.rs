@@ -1,6 +1,6 @@
 //! Little-endian numbers and varints, with every length checked before it is used.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use crate::{Error, Result};
 
@@ -68,7 +68,11 @@ impl Reader {
     }
 
     pub(crate) fn u8(&mut self) -> Result<u8> {
-        Ok(self.array::<1>()?[0])
+        let Some(byte) = self.rest.first().copied() else {
+            return Err(Error::corrupt("1 bytes declared, 0 left"));
+        };
+        self.rest.advance(1);
+        Ok(byte)
     }
 
     pub(crate) fn u32(&mut self) -> Result<u32> {

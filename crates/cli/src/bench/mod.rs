@@ -10,12 +10,13 @@ mod lake;
 mod peers;
 mod scratch;
 mod tail;
+mod vortex;
 mod worker;
 
 use clap::{Args, Subcommand};
 use tidelog_log::Result;
 
-/// Measures writes, live reading, the way into the lake and the Cloudflare host.
+/// Measures writes, live reading, the way into the lake, the Cloudflare host and blobs.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
@@ -32,6 +33,8 @@ enum What {
     Lake(lake::LakeArgs),
     /// Requests per second on workerd, beside a Durable Object written by hand in JavaScript
     Worker(worker::WorkerArgs),
+    /// Bytes and speeds of Vortex blobs beside Parquet, LF Vortex, Arrow IPC, SQLite rows, JSON lines
+    Vortex(vortex::VortexArgs),
 }
 
 /// Runs one benchmark and prints what it measured.
@@ -44,5 +47,6 @@ pub(crate) fn run(args: BenchArgs) -> Result<()> {
         What::Tail(args) => tail::run(&args),
         What::Lake(args) => lake::run(&args),
         What::Worker(args) => worker::run(&args),
+        What::Vortex(args) => vortex::run(&args),
     }
 }

@@ -34,7 +34,7 @@ impl Chooser {
 
     /// Encodes texts that share their form, if they do.
     pub(super) fn shapes(&mut self, strings: Strings<'_>) -> Option<Node> {
-        if !seem_shaped(strings) {
+        if self.in_shapes || !seem_shaped(strings) {
             return None;
         }
         let survey = Survey::of(strings.iter(), strings.count(), true);
@@ -63,10 +63,10 @@ impl Chooser {
         children.push(self.words(&survey.kinds, 4));
         children.push(self.words(&survey.distances, 4));
         children.push(self.words(&survey.masks, 8));
-        for values in &survey.values {
-            let values = self.texts(values);
-            children.push(values);
-        }
+        self.in_shapes = true;
+        let values = survey.values.iter().map(|values| self.texts(values));
+        children.extend(values.collect::<Vec<_>>());
+        self.in_shapes = false;
         text(Head::Shapes(head), children)
     }
 

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(crate) struct Parts<'a> {
     pub(crate) slots: &'a [u32],
-    pub(crate) columns: &'a [u64],
+    pub(crate) columns: &'a [u32],
     pub(crate) pieces: Strings<'a>,
     pub(crate) codes: &'a [u32],
     pub(crate) kinds: &'a [u32],
@@ -22,27 +22,26 @@ pub(crate) struct Parts<'a> {
     pub(crate) others: Option<&'a BooleanBuffer>,
 }
 
-/// Puts the images together: those of this column first, and those of the other.
+/// Appends the images: those of this column to the first, those of the other to the second.
 /// `bytes` is how many each of them takes, and was paid for.
-pub(crate) fn assemble(parts: &Parts<'_>, bytes: [usize; 2]) -> Result<[Texts; 2]> {
+pub(crate) fn assemble(parts: &Parts<'_>, bytes: [usize; 2], outs: &mut [Texts; 2]) -> Result<()> {
+    let ends = [outs[0].end_of(bytes[0])?, outs[1].end_of(bytes[1])?];
     let mut assembler = Assembler {
         parts,
         shapes: shapes_of(parts)?,
         cursors: vec![0; parts.values.len()],
-        outs: [Texts::new(), Texts::new()],
+        outs,
         history: Vec::new(),
         spans: Vec::new(),
         keeps: !parts.masks.is_empty() || !parts.distances.is_empty(),
     };
-    for (out, bytes) in assembler.outs.iter_mut().zip(bytes) {
-        out.data.reserve(bytes + crate::texts::SHORT);
-    }
-    assembler.run(bytes)?;
+    assembler.run(ends)?;
     let Assembler { cursors, outs, .. } = assembler;
-    let are_used = parts.values.iter().zip(&cursors).all(|(values, cursor)| values.count() == *cursor);
-    let is_long = outs.iter().zip(bytes).all(|(out, bytes)| out.data.len() == bytes);
+    let mut used = parts.values.iter().zip(&cursors);
+    let are_used = used.all(|(values, cursor)| values.count() == *cursor);
+    let is_long = outs.iter().zip(ends).all(|(out, end)| out.data.len() == end);
     match are_used && is_long {
-        true => Ok(outs),
+        true => Ok(()),
         false => Err(Error::corrupt("shapes that leave values or bytes over")),
     }
 }
@@ -50,7 +49,7 @@ pub(crate) fn assemble(parts: &Parts<'_>, bytes: [usize; 2]) -> Result<[Texts; 2
 /// Where the pieces of a shape are and what columns its places take.
 struct Shape<'a> {
     piece: usize,
-    columns: &'a [u64],
+    columns: &'a [u32],
 }
 
 struct Assembler<'a> {
@@ -58,7 +57,7 @@ struct Assembler<'a> {
     shapes: Vec<Shape<'a>>,
     /// The next value of each column.
     cursors: Vec<usize>,
-    outs: [Texts; 2],
+    outs: &'a mut [Texts; 2],
     history: Vec<Image>,
     spans: Vec<(u32, u32)>,
     /// True if images may come from earlier ones.
@@ -89,7 +88,7 @@ fn shapes_of<'a>(parts: &Parts<'a>) -> Result<Vec<Shape<'a>>> {
         rest = after;
         piece += slots + 1;
     }
-    let fits = |column: &u64| usize::try_from(*column).is_ok_and(|column| column < parts.values.len());
+    let fits = |column: &u32| (*column as usize) < parts.values.len();
     match rest.is_empty() && piece == parts.pieces.count() && parts.columns.iter().all(fits) {
         true => Ok(shapes),
         false => Err(odd()),
@@ -97,7 +96,7 @@ fn shapes_of<'a>(parts: &Parts<'a>) -> Result<Vec<Shape<'a>>> {
 }
 
 impl Assembler<'_> {
-    fn run(&mut self, bytes: [usize; 2]) -> Result<()> {
+    fn run(&mut self, ends: [usize; 2]) -> Result<()> {
         let parts = self.parts;
         let mut codes = parts.codes.iter();
         let mut distances = parts.distances.iter();
@@ -118,7 +117,7 @@ impl Assembler<'_> {
                     false => self.new(shape, out)?,
                 }
             }
-            if self.outs[out].data.len() > bytes[out] {
+            if self.outs[out].data.len() > ends[out] {
                 return Err(Error::corrupt("images of more bytes than declared"));
             }
             self.outs[out].end();
@@ -134,7 +133,7 @@ impl Assembler<'_> {
         let missing = || Error::corrupt("a copy of no image");
         let original = *self.history.get(original).ok_or_else(missing)?;
         let from = self.outs[out].data.len();
-        put_range(&mut self.outs, original.out, original.from, original.to, out);
+        put_range(self.outs, original.out, original.from, original.to, out);
         let to = self.outs[out].data.len();
         self.history.push(Image { out, from, to, ..original });
         Ok(())
@@ -142,8 +141,8 @@ impl Assembler<'_> {
 
     /// The next value of a column: its bytes, and where they begin and end.
     #[inline]
-    fn next_value(&mut self, column: u64) -> Result<(usize, usize, usize)> {
-        let column = usize::try_from(column).unwrap_or(0);
+    fn next_value(&mut self, column: u32) -> Result<(usize, usize, usize)> {
+        let column = column as usize;
         let cursor = &mut self.cursors[column];
         let pair = self.parts.values[column].offsets.get(*cursor..*cursor + 2);
         let Some([from, to]) = pair else {
@@ -180,7 +179,7 @@ impl Assembler<'_> {
     }
 
     #[inline]
-    fn put_value(&mut self, column: u64, image: usize, out: usize) -> Result<()> {
+    fn put_value(&mut self, column: u32, image: usize, out: usize) -> Result<()> {
         let (column, from, to) = self.next_value(column)?;
         let before = self.outs[out].data.len();
         put_short(&mut self.outs[out].data, self.parts.values[column].data, from, to);
@@ -211,13 +210,13 @@ impl Assembler<'_> {
                 self.spans.push((start.wrapping_add(moved), end.wrapping_add(moved)));
                 continue;
             }
-            put_range(&mut self.outs, before.out, copied, before.from + start as usize, out);
+            put_range(self.outs, before.out, copied, before.from + start as usize, out);
             self.put_value(*column, from, out)?;
             copied = before.from + end as usize;
             let new_end = self.spans.last().map_or(0, |span| span.1);
             moved = new_end.wrapping_sub(end);
         }
-        put_range(&mut self.outs, before.out, copied, before.to, out);
+        put_range(self.outs, before.out, copied, before.to, out);
         let to = self.outs[out].data.len();
         self.history.push(Image { out, from, to, shape: before.shape, spans });
         Ok(())
@@ -238,7 +237,7 @@ impl Assembler<'_> {
             let other = other.ok_or_else(|| Error::corrupt("an edit that keeps what is not there"))?;
             let (start, end) = self.spans[before.spans + other];
             let at = self.outs[out].data.len() - from;
-            put_range(&mut self.outs, before.out, before.from + start as usize, before.from + end as usize, out);
+            put_range(self.outs, before.out, before.from + start as usize, before.from + end as usize, out);
             self.spans.push(span(at, (end - start) as usize));
         }
         self.put_piece(piece + columns.len(), out);

@@ -6,7 +6,7 @@ use super::scan::{closing_quote, scan};
 use super::{COPY, EDIT, NEW, SHAPES_MAX, SLOTS_MAX};
 use crate::distinct::Distinct;
 use crate::hash::checksum;
-use crate::texts::{Strings, Texts};
+use crate::texts::Texts;
 use crate::wire::put_bytes;
 
 /// The shapes of a page.
@@ -141,14 +141,14 @@ fn changed(
 }
 
 /// Pairs the places of one shape with those of another: the next one with values of the same column.
-pub(super) struct Matching<'a> {
-    columns: &'a [u64],
-    others: &'a [u64],
+pub(super) struct Matching<'a, T> {
+    columns: &'a [T],
+    others: &'a [T],
     taken: u64,
 }
 
-impl<'a> Matching<'a> {
-    pub(super) fn new(columns: &'a [u64], others: &'a [u64]) -> Self {
+impl<'a, T: Copy + Eq> Matching<'a, T> {
+    pub(super) fn new(columns: &'a [T], others: &'a [T]) -> Self {
         Self {
             columns,
             others,

@@ -1,0 +1,196 @@
+//! Numbers, decoded in their place: what an encoding makes of other numbers it makes where those stand.
+
+use super::{PageDecoder, misplaced};
+use crate::bitpack::unpack;
+use crate::decimal::{bits_of, float_of, power};
+use crate::node::Node;
+use crate::word::Word;
+use crate::{Error, Result};
+
+impl PageDecoder<'_> {
+    /// Decodes `count` words that are `bytes` wide where they stand plain.
+    pub(super) fn new_words<W: Word>(
+        &mut self,
+        node: &Node,
+        bytes: usize,
+        count: usize,
+    ) -> Result<Vec<W>> {
+        self.budget.pay(count, size_of::<W>())?;
+        let mut words = vec![W::default(); count];
+        self.words(node, bytes, &mut words)?;
+        Ok(words)
+    }
+
+    /// Decodes as many words as `out` has; the caller has paid for them.
+    pub(super) fn words<W: Word>(
+        &mut self,
+        node: &Node,
+        bytes: usize,
+        out: &mut [W],
+    ) -> Result<()> {
+        let low = |number: &i64| W::from_low(number.cast_unsigned());
+        match node {
+            Node::Plain(data) => plain(data, bytes, out),
+            Node::ConstantWord(value) => out.fill(low(value)),
+            Node::Packed {
+                reference,
+                width,
+                data,
+            } => unpack(data, *width, low(reference), out),
+            Node::Delta { first, deltas } => {
+                let Some((word, rest)) = out.split_first_mut() else {
+                    return Err(misplaced());
+                };
+                *word = low(first);
+                self.words(deltas, bytes, rest)?;
+                sum_up(*word, rest);
+            }
+            Node::Multiple {
+                reference,
+                factor,
+                multiples,
+            } => {
+                self.words(multiples, bytes, out)?;
+                let (reference, factor) = (low(reference), W::from_low(*factor));
+                for word in out {
+                    *word = word.wrapping_mul(factor).wrapping_add(reference);
+                }
+            }
+            Node::Runs {
+                count,
+                values,
+                lengths,
+            } => self.runs(*count, values, lengths, bytes, out)?,
+            Node::Dictionary {
+                count,
+                values,
+                codes,
+            } => {
+                let values: Vec<W> = self.new_words(values, bytes, *count)?;
+                let codes = self.codes(codes, *count, out.len())?;
+                look_up(&values, &codes, out);
+            }
+            Node::Decimal { exponent, numbers } => self.decimals(*exponent, numbers, bytes, out)?,
+            Node::Zstd { node, .. } => self.words(node, bytes, out)?,
+            Node::Patched {
+                count,
+                places,
+                patches,
+                values,
+            } => {
+                self.words(values, bytes, out)?;
+                let places: Vec<u32> = self.new_words(places, 4, *count)?;
+                let patches: Vec<W> = self.new_words(patches, bytes, *count)?;
+                patch(&places, &patches, out)?;
+            }
+            Node::Shared { codes } => {
+                let around = self.around;
+                let values = W::of(around.shared_values()?).ok_or_else(misplaced)?;
+                let codes = self.codes(codes, values.len(), out.len())?;
+                look_up(values, &codes, out);
+            }
+            _ => return Err(misplaced()),
+        }
+        Ok(())
+    }
+
+    /// Floats of `bytes` bytes: whole numbers divided by a power of ten.
+    fn decimals<W: Word>(
+        &mut self,
+        exponent: u8,
+        numbers: &Node,
+        bytes: usize,
+        out: &mut [W],
+    ) -> Result<()> {
+        let power = power(exponent);
+        if bytes == 8 {
+            self.words(numbers, 8, out)?;
+            for word in out {
+                *word = W::from_low(bits_of(float_of(word.wide(), power), false));
+            }
+            return Ok(());
+        }
+        let numbers: Vec<u64> = self.new_words(numbers, 8, out.len())?;
+        for (word, number) in out.iter_mut().zip(numbers) {
+            *word = W::from_low(bits_of(float_of(number, power), true));
+        }
+        Ok(())
+    }
+
+    fn runs<W: Word>(
+        &mut self,
+        count: usize,
+        values: &Node,
+        lengths: &Node,
+        bytes: usize,
+        out: &mut [W],
+    ) -> Result<()> {
+        let values: Vec<W> = self.new_words(values, bytes, count)?;
+        let lengths = self.run_lengths(lengths, count, out.len())?;
+        let mut rest = out;
+        for (value, length) in values.iter().zip(lengths) {
+            // The lengths sum up to what there is.
+            let (run, others) = rest.split_at_mut((length as usize).min(rest.len()));
+            run.fill(*value);
+            rest = others;
+        }
+        Ok(())
+    }
+
+    /// Codes of a dictionary, each checked to name an entry.
+    pub(super) fn codes(&mut self, node: &Node, entries: usize, count: usize) -> Result<Vec<u32>> {
+        let codes: Vec<u32> = self.new_words(node, 4, count)?;
+        match codes.iter().max() {
+            Some(code) if *code as usize >= entries => Err(Error::corrupt(format!(
+                "code {code} of a dictionary of {entries}"
+            ))),
+            _ => Ok(codes),
+        }
+    }
+}
+
+/// Puts patches in their places, which ascend.
+fn patch<W: Word>(places: &[u32], patches: &[W], out: &mut [W]) -> Result<()> {
+    let mut least = 0;
+    for (place, word) in places.iter().zip(patches) {
+        let slot = out.get_mut(*place as usize);
+        match slot {
+            Some(slot) if *place >= least => *slot = *word,
+            _ => return Err(Error::corrupt(format!("a patch at {place}"))),
+        }
+        least = place + 1;
+    }
+    Ok(())
+}
+
+fn look_up<W: Word>(values: &[W], codes: &[u32], out: &mut [W]) {
+    for (word, code) in out.iter_mut().zip(codes) {
+        *word = values[*code as usize];
+    }
+}
+
+/// Makes deltas into the sums of all up to each, from `first` on.
+fn sum_up<W: Word>(first: W, deltas: &mut [W]) {
+    let mut sum = first;
+    for delta in deltas {
+        sum = sum.wrapping_add(*delta);
+        *delta = sum;
+    }
+}
+
+fn plain<W: Word>(data: &[u8], bytes: usize, out: &mut [W]) {
+    match bytes {
+        1 => put_plain::<W, 1>(data, out),
+        2 => put_plain::<W, 2>(data, out),
+        4 => put_plain::<W, 4>(data, out),
+        _ => put_plain::<W, 8>(data, out),
+    }
+}
+
+fn put_plain<W: Word, const BYTES: usize>(data: &[u8], out: &mut [W]) {
+    for (word, chunk) in out.iter_mut().zip(data.as_chunks::<BYTES>().0) {
+        let mut eight = [0; 8];
+        eight[..BYTES].copy_from_slice(chunk);
+        *word = W::from_low(u64::from_le_bytes(eight));
+    }
+}
