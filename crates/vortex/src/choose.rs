@@ -5,6 +5,8 @@ mod bytes;
 mod texts;
 mod words;
 
+pub(crate) use texts::seem_shaped;
+
 use ::bytes::Bytes;
 use arrow_buffer::BooleanBuffer;
 
@@ -112,7 +114,7 @@ impl Chooser {
     }
 
     /// Encodes bits: constant, runs where they are shorter, else as they are.
-    fn bits(&mut self, bits: &BooleanBuffer) -> Node {
+    pub(crate) fn bits(&mut self, bits: &BooleanBuffer) -> Node {
         match bits.count_set_bits() {
             0 => return Node::ConstantWord(0),
             all if all == bits.len() => return Node::ConstantWord(1),

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::budget::Budget;
 use crate::column_reader::ColumnReader;
 use crate::data_type::shape;
-use crate::decode::Surroundings;
+use crate::decode::{PageDecoder, Surroundings};
 use crate::footer::Footer;
 use crate::hash::checksum;
 use crate::header::{HEADER_BYTES, Header};
@@ -17,6 +17,7 @@ use crate::index::{Index, Section};
 use crate::node::Node;
 use crate::parse::parse_page;
 use crate::shared::{self, Shared};
+use crate::texts::Texts;
 use crate::values::Values;
 use crate::wire::Reader;
 use crate::{Column, Encoding, Error, Page, Result};
@@ -196,12 +197,13 @@ impl VortexDecoder {
     fn read(&self, column_index: usize, first: usize, end: usize) -> Result<ArrayRef> {
         let column = self.column(column_index)?;
         let mut reader = ColumnReader::new(&column.data_type)?;
-        for page in &column.pages[first..end] {
+        for (number, page) in (first..end).zip(&column.pages[first..end]) {
             let mut budget = Budget::of_page();
             let node = self.tree(column, page, &mut budget)?;
             let around = Around {
                 decoder: self,
                 column_index,
+                page: number,
             };
             reader.append(&node, page, budget, &around)?;
         }
@@ -248,9 +250,21 @@ impl VortexDecoder {
 struct Around<'a> {
     decoder: &'a VortexDecoder,
     column_index: usize,
+    page: usize,
 }
 
 impl Surroundings for Around<'_> {
+    fn partner(&self, column_index: usize) -> Result<Texts> {
+        if column_index >= self.column_index {
+            return Err(Error::corrupt("a reference to a later column"));
+        }
+        let (column, page) = self.decoder.find(column_index, self.page)?;
+        let mut budget = Budget::of_page();
+        let node = self.decoder.tree(column, page, &mut budget)?;
+        let around = Around { column_index, ..*self };
+        PageDecoder::new(budget, &around).others(&node, page.rows)
+    }
+
     fn shared_values(&self) -> Result<&Values> {
         let inner = &self.decoder.inner;
         let column = self.decoder.column(self.column_index)?;

@@ -72,6 +72,7 @@ mod distinct;
 mod fsst;
 mod json;
 mod node;
+mod pairs;
 mod parse;
 mod pattern;
 mod shapes;

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use crate::text_node::{DIGITS, FSST, PATTERN, SHAPES, TIMES, TextNode};
+use crate::text_node::{DIGITS, FSST, PARTNER, PATTERN, SHAPES, TIMES, TextNode};
 use crate::wire::{put_bytes, put_varint, varint_size, zigzag};
 
 /// How values are encoded.
@@ -110,6 +110,7 @@ pub(crate) const fn feature(id: u8) -> u32 {
         TIMES => 1 << 10,
         PATTERN => 1 << 11,
         SHAPES => 1 << 12,
+        PARTNER => 1 << 13,
         _ => 0,
     }
 }
@@ -121,7 +122,8 @@ pub(crate) const ALL_FEATURES: u32 = feature(PATCHED)
     | feature(DIGITS)
     | feature(TIMES)
     | feature(PATTERN)
-    | feature(SHAPES);
+    | feature(SHAPES)
+    | feature(PARTNER);
 
 impl Node {
     /// Appends the node and those below it.
@@ -242,6 +244,11 @@ impl Node {
             } => vec![places, patches, values],
             Self::Shared { codes } => vec![codes],
         }
+    }
+
+    /// True if its values are in a page of another column.
+    pub(crate) fn is_partner(&self) -> bool {
+        self.id() == PARTNER || self.children().iter().any(|child| child.is_partner())
     }
 
     /// The number that stands for the encoding.

@@ -17,6 +17,7 @@ pub(crate) const DIGITS: u8 = 33;
 pub(crate) const TIMES: u8 = 34;
 pub(crate) const PATTERN: u8 = 35;
 pub(crate) const SHAPES: u8 = 36;
+pub(crate) const PARTNER: u8 = 37;
 
 /// A node of byte strings.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +46,8 @@ pub(crate) enum Head {
     Pattern(Bytes),
     /// Texts of some shapes.
     Shapes(ShapesHead),
+    /// The texts that stand between those of an earlier column: its place in the blob.
+    Partner(usize),
 }
 
 /// How many of everything a node of shapes has.
@@ -72,6 +75,7 @@ impl Head {
             Self::Times(_) => TIMES,
             Self::Pattern(_) => PATTERN,
             Self::Shapes(_) => SHAPES,
+            Self::Partner(_) => PARTNER,
         }
     }
 
@@ -81,6 +85,7 @@ impl Head {
             Self::Digits { style, .. } => ("digits", format!("{} places", style.places)),
             Self::Times(form) => ("times", format!("{} places", form.places)),
             Self::Pattern(pattern) => ("pattern", format!("of {} bytes", pattern.len())),
+            Self::Partner(column) => ("partner", format!("of column {column}")),
             Self::Shapes(head) => ("shapes", format!("{}, {} columns", head.shapes, head.columns.len())),
         }
     }
@@ -105,6 +110,7 @@ impl Head {
             }
             Self::Pattern(pattern) => put_bytes(out, pattern),
             Self::Shapes(head) => head.put(out),
+            Self::Partner(column) => put_varint(out, *column as u64),
         }
     }
 
@@ -145,6 +151,7 @@ impl Head {
                 Self::Pattern(pattern)
             }
             SHAPES => Self::Shapes(ShapesHead::read(reader, count)?),
+            PARTNER => Self::Partner(reader.count(limits::COLUMNS_MAX, "columns")?),
             _ => return Err(Error::unsupported(format!("encoding {id}"))),
         })
     }
@@ -159,6 +166,7 @@ impl Head {
                 vec![(NUMBERS, count); columns]
             }
             Self::Shapes(head) => head.children(count),
+            Self::Partner(_) => Vec::new(),
         }
     }
 

@@ -65,6 +65,17 @@ impl Texts {
             .push(i32::try_from(self.data.len()).unwrap_or(i32::MAX));
     }
 
+    /// Appends all of others.
+    pub(crate) fn append(&mut self, others: &Self) -> Result<()> {
+        let from = self.data.len();
+        self.end_of(others.data.len())?;
+        self.data.extend_from_slice(&others.data);
+        // Their sum was checked: it is below 2 GiB.
+        let from = i32::try_from(from).unwrap_or(i32::MAX);
+        self.offsets.extend(others.offsets[1..].iter().map(|offset| from + offset));
+        Ok(())
+    }
+
     /// Makes room for `bytes` more and says where they end.
     pub(crate) fn end_of(&mut self, bytes: usize) -> Result<usize> {
         let end = self.data.len().saturating_add(bytes);

@@ -9,6 +9,7 @@ use crate::hash::checksum;
 use crate::json::cbor_of;
 use crate::node::Node;
 use crate::texts::Strings;
+use crate::Profile;
 
 impl Chooser {
     /// Encodes byte strings, each of its own length.
@@ -39,6 +40,9 @@ impl Chooser {
             Some(dictionary) => shorter(dictionary, plain.clone()),
             None => plain.clone(),
         };
+        if self.profile == Profile::Fast && let Some(coded) = self.coded(*strings, light.size()) {
+            return coded;
+        }
         self.compressed(light, || plain)
     }
 

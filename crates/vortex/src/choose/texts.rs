@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::choose::Chooser;
 use crate::digits::numbers_of;
+use crate::fsst::compress;
 use crate::node::Node;
 use crate::pattern::pattern_of;
 use crate::shapes::Survey;
@@ -32,6 +33,25 @@ impl Chooser {
         Some(text(Head::Pattern(pattern.into()), columns))
     }
 
+    /// Encodes strings in codes of symbols, if that takes clearly less than `size` bytes.
+    pub(super) fn coded(&mut self, strings: Strings<'_>, size: usize) -> Option<Node> {
+        if size < CODED_BYTES_MIN || strings.data.len() < size / 2 {
+            return None;
+        }
+        let coded = compress(strings);
+        let node = Node::Text(Box::new(TextNode {
+            head: Head::Fsst {
+                raw_bytes: strings.data.len(),
+                lengths: coded.lengths.into(),
+                symbols: coded.symbols.into(),
+                code_bytes: coded.codes.data.len(),
+            },
+            children: vec![self.lengths(&coded.codes.offsets)],
+            data: coded.codes.data.into(),
+        }));
+        (node.size() < size - size / 8).then_some(node)
+    }
+
     /// Encodes texts that share their form, if they do.
     pub(super) fn shapes(&mut self, strings: Strings<'_>) -> Option<Node> {
         if self.in_shapes || !seem_shaped(strings) {
@@ -45,7 +65,7 @@ impl Chooser {
         Some(self.shaped(&survey, head, None))
     }
 
-    pub(super) fn shaped(&mut self, survey: &Survey, head: ShapesHead, others: Option<Node>) -> Node {
+    pub(crate) fn shaped(&mut self, survey: &Survey, head: ShapesHead, others: Option<Node>) -> Node {
         let table = &survey.table;
         let head = ShapesHead {
             shapes: table.slots.len(),
@@ -75,11 +95,14 @@ impl Chooser {
     }
 }
 
+/// Below this many bytes a table of symbols does not pay.
+const CODED_BYTES_MIN: usize = 2_048;
+
 /// Texts looked at to see whether they have shapes.
 const SAMPLE: usize = 64;
 
 /// True if nearly all texts look like JSON objects or lists.
-fn seem_shaped(strings: Strings<'_>) -> bool {
+pub(crate) fn seem_shaped(strings: Strings<'_>) -> bool {
     let step = strings.count() / SAMPLE + 1;
     let is_shaped = |text: &&[u8]| matches!(text, [b'{', .., b'}'] | [b'[', .., b']']);
     let looked_at = strings.count().div_ceil(step);

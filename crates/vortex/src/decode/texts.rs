@@ -59,6 +59,12 @@ impl PageDecoder<'_> {
                 *out = own;
                 Ok(())
             }
+            (Head::Partner(column), _) => {
+                let around = self.around;
+                let texts = around.partner(*column)?;
+                self.budget.pay(texts.data.len(), 1)?;
+                out.append(&texts)
+            }
             _ => Err(misplaced()),
         }
     }

@@ -89,6 +89,11 @@ impl Survey {
         survey
     }
 
+    /// How many images come from earlier ones.
+    pub(crate) fn saved(&self) -> usize {
+        self.distances.len() + self.masks.len()
+    }
+
     fn put(&mut self, image: &Image<'_>, before: Option<&Image<'_>>, spans: &[(u32, u32)]) {
         self.codes.push(image.shape as u64);
         let mask = before.and_then(|before| changed(image, before, spans, &self.table));
