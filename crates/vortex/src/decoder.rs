@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Field, Schema};
 use bytes::Bytes;
+use zstd::dict::DecoderDictionary;
 
 use crate::budget::Budget;
 use crate::column_reader::ColumnReader;
@@ -254,6 +255,16 @@ struct Around<'a> {
 }
 
 impl Surroundings for Around<'_> {
+    fn dictionary(&self) -> Result<&DecoderDictionary<'static>> {
+        let inner = &self.decoder.inner;
+        inner.shared[self.column_index].dictionary(|| {
+            let id = shared::dictionary_section(self.column_index);
+            let missing = || Error::corrupt("a dictionary that is not there");
+            let section = self.decoder.section(id)?.ok_or_else(missing)?;
+            shared::decode_dictionary(section)
+        })
+    }
+
     fn partner(&self, column_index: usize) -> Result<Texts> {
         if column_index >= self.column_index {
             return Err(Error::corrupt("a reference to a later column"));

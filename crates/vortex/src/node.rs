@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use crate::text_node::{DIGITS, FSST, PARTNER, PATTERN, SHAPES, TIMES, TextNode};
+use crate::text_node::{BLOCKS, DIGITS, FSST, PARTNER, PATTERN, SHAPES, TIMES, TextNode};
 use crate::wire::{put_bytes, put_varint, varint_size, zigzag};
 
 /// How values are encoded.
@@ -111,6 +111,7 @@ pub(crate) const fn feature(id: u8) -> u32 {
         PATTERN => 1 << 11,
         SHAPES => 1 << 12,
         PARTNER => 1 << 13,
+        BLOCKS => 1 << 14,
         _ => 0,
     }
 }
@@ -123,7 +124,8 @@ pub(crate) const ALL_FEATURES: u32 = feature(PATCHED)
     | feature(TIMES)
     | feature(PATTERN)
     | feature(SHAPES)
-    | feature(PARTNER);
+    | feature(PARTNER)
+    | feature(BLOCKS);
 
 impl Node {
     /// Appends the node and those below it.

@@ -11,7 +11,7 @@ use crate::node::{
     CBOR, CONSTANT, DECIMAL, DELTA, DICTIONARY, LISTS, MULTIPLE, NULL, NULLABLE, Node, PACKED,
     PATCHED, PLAIN, RUNS, SHARED, ZSTD, feature,
 };
-use crate::text_node::{FSST, Head, PARTNER, TextNode};
+use crate::text_node::{BLOCKS, FSST, Head, PARTNER, TextNode};
 use crate::wire::{Reader, unzigzag};
 use crate::{Error, Result, limits};
 
@@ -109,7 +109,7 @@ impl Parser<'_> {
             DECIMAL => self.decimal(shape, count),
             CBOR => self.cbor(shape, count),
             LISTS => self.lists(shape, count),
-            FSST..=PARTNER => self.text(id, shape, count),
+            FSST..=BLOCKS => self.text(id, shape, count),
             PATCHED => self.patched(shape, count),
             SHARED => self.shared(shape, count),
             _ => Err(Error::unsupported(format!("encoding {id}"))),

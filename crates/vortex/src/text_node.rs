@@ -18,6 +18,7 @@ pub(crate) const TIMES: u8 = 34;
 pub(crate) const PATTERN: u8 = 35;
 pub(crate) const SHAPES: u8 = 36;
 pub(crate) const PARTNER: u8 = 37;
+pub(crate) const BLOCKS: u8 = 38;
 
 /// A node of byte strings.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +49,14 @@ pub(crate) enum Head {
     Shapes(ShapesHead),
     /// The texts that stand between those of an earlier column: its place in the blob.
     Partner(usize),
+    /// Zstandard frames of so many strings each: the children are the strings' lengths and the
+    /// frames', the data the frames.
+    Blocks {
+        raw_bytes: usize,
+        block_rows: usize,
+        frame_bytes: usize,
+        with_dictionary: bool,
+    },
 }
 
 /// How many of everything a node of shapes has.
@@ -76,6 +85,7 @@ impl Head {
             Self::Pattern(_) => PATTERN,
             Self::Shapes(_) => SHAPES,
             Self::Partner(_) => PARTNER,
+            Self::Blocks { .. } => BLOCKS,
         }
     }
 
@@ -85,6 +95,10 @@ impl Head {
             Self::Digits { style, .. } => ("digits", format!("{} places", style.places)),
             Self::Times(form) => ("times", format!("{} places", form.places)),
             Self::Pattern(pattern) => ("pattern", format!("of {} bytes", pattern.len())),
+            Self::Blocks { block_rows, with_dictionary, .. } => {
+                let dictionary = if *with_dictionary { ", dictionary" } else { "" };
+                ("blocks", format!("of {block_rows} rows{dictionary}"))
+            }
             Self::Partner(column) => ("partner", format!("of column {column}")),
             Self::Shapes(head) => ("shapes", format!("{}, {} columns", head.shapes, head.columns.len())),
         }
@@ -111,6 +125,12 @@ impl Head {
             Self::Pattern(pattern) => put_bytes(out, pattern),
             Self::Shapes(head) => head.put(out),
             Self::Partner(column) => put_varint(out, *column as u64),
+            Self::Blocks { raw_bytes, block_rows, frame_bytes, with_dictionary } => {
+                put_varint(out, *raw_bytes as u64);
+                put_varint(out, *block_rows as u64);
+                put_varint(out, *frame_bytes as u64);
+                out.push(u8::from(*with_dictionary));
+            }
         }
     }
 
@@ -152,6 +172,21 @@ impl Head {
             }
             SHAPES => Self::Shapes(ShapesHead::read(reader, count)?),
             PARTNER => Self::Partner(reader.count(limits::COLUMNS_MAX, "columns")?),
+            BLOCKS => {
+                let [raw_bytes, block_rows, frame_bytes] = [
+                    reader.count(most, "bytes")?,
+                    reader.count(most, "strings of a block")?,
+                    reader.count(most, "bytes")?,
+                ];
+                let with_dictionary = match reader.u8()? {
+                    flag @ 0..=1 => flag == 1,
+                    flag => return Err(Error::corrupt(format!("dictionary {flag}"))),
+                };
+                if block_rows == 0 {
+                    return Err(Error::corrupt("blocks of no strings"));
+                }
+                Self::Blocks { raw_bytes, block_rows, frame_bytes, with_dictionary }
+            }
             _ => return Err(Error::unsupported(format!("encoding {id}"))),
         })
     }
@@ -167,6 +202,9 @@ impl Head {
             }
             Self::Shapes(head) => head.children(count),
             Self::Partner(_) => Vec::new(),
+            Self::Blocks { block_rows, .. } => {
+                vec![(COUNTS, count), (COUNTS, count.div_ceil(*block_rows))]
+            }
         }
     }
 
@@ -174,6 +212,7 @@ impl Head {
     pub(crate) fn data_bytes(&self) -> usize {
         match self {
             Self::Fsst { code_bytes, .. } => *code_bytes,
+            Self::Blocks { frame_bytes, .. } => *frame_bytes,
             _ => 0,
         }
     }

@@ -43,7 +43,15 @@ impl Chooser {
         if self.profile == Profile::Fast && let Some(coded) = self.coded(*strings, light.size()) {
             return coded;
         }
-        self.compressed(light, || plain)
+        let size = light.size();
+        if self.profile == Profile::Fast || strings.data.len() < super::ZSTD_BYTES_MIN {
+            return light;
+        }
+        let most = match self.profile {
+            Profile::Small => size - size / 64,
+            _ => size - size / 6,
+        };
+        self.blocks(*strings, most).unwrap_or(light)
     }
 
     fn string_dictionary(&mut self, strings: &Strings<'_>) -> Option<Node> {
@@ -94,6 +102,9 @@ impl Chooser {
     /// Encodes JSON texts: as CBOR where they come back exactly, unless plain texts are smaller.
     pub(super) fn json(&mut self, offsets: &[i32], data: &[u8]) -> Node {
         let texts = self.strings(offsets, data);
+        if let Node::Text(_) = texts {
+            return texts;
+        }
         let strings = Strings { offsets, data };
         let (mut item_offsets, mut items) = (vec![0], Vec::with_capacity(data.len()));
         let mut kept = Vec::with_capacity(strings.count());

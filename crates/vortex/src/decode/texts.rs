@@ -1,6 +1,8 @@
 //! Byte strings that are made of numbers, symbols or shapes.
 
+use super::byte_strings::put_ends;
 use super::{PageDecoder, misplaced};
+use crate::compress::Frames;
 use crate::node::Node;
 use crate::shapes::{Parts, assemble};
 use crate::text_node::{Head, ShapesHead, TextNode};
@@ -33,6 +35,7 @@ impl PageDecoder<'_> {
     fn put_text(&mut self, node: &TextNode, count: usize, out: &mut Texts) -> Result<()> {
         match (&node.head, &node.children[..]) {
             (Head::Fsst { .. }, [sizes]) => self.coded(node, sizes, count, out),
+            (Head::Blocks { .. }, [sizes, frames]) => self.blocks(node, [sizes, frames], count, out),
             (Head::Digits { raw_bytes, style }, [numbers]) => {
                 let numbers: Vec<u64> = self.new_words(numbers, 8, count)?;
                 self.budget.pay(*raw_bytes, 1)?;
@@ -93,6 +96,36 @@ impl PageDecoder<'_> {
             codes = rest;
         }
         match codes.is_empty() && out.data.len() == end {
+            true => Ok(()),
+            false => Err(odd()),
+        }
+    }
+
+    /// Strings in frames of their own.
+    fn blocks(&mut self, node: &TextNode, children: [&Node; 2], count: usize, out: &mut Texts) -> Result<()> {
+        let Head::Blocks { raw_bytes, block_rows, with_dictionary, .. } = &node.head else {
+            return Err(misplaced());
+        };
+        let odd = || Error::corrupt("frames of other lengths than declared");
+        let around = self.around;
+        let dictionary = with_dictionary.then(|| around.dictionary()).transpose()?;
+        let sizes: Vec<u32> = self.new_words(children[0], 4, count)?;
+        let frames: Vec<u32> = self.new_words(children[1], 4, count.div_ceil(*block_rows))?;
+        self.budget.pay(*raw_bytes, 1)?;
+        let (from, end) = (out.data.len(), out.end_of(*raw_bytes)?);
+        put_ends(&sizes, *raw_bytes, from, &mut out.offsets)?;
+        out.data.resize(end, 0);
+        let (mut rest, mut frames_left) = (&mut out.data[from..], &node.data[..]);
+        let mut zstd = Frames::new(dictionary)?;
+        for (sizes, frame) in sizes.chunks(*block_rows).zip(frames) {
+            // Their sum was checked.
+            let raw = sizes.iter().map(|size| *size as usize).sum();
+            let (block, after) = rest.split_at_mut_checked(raw).ok_or_else(odd)?;
+            let (frame, left) = frames_left.split_at_checked(frame as usize).ok_or_else(odd)?;
+            zstd.decompress(frame, block)?;
+            (rest, frames_left) = (after, left);
+        }
+        match frames_left.is_empty() {
             true => Ok(()),
             false => Err(odd()),
         }
