@@ -1,6 +1,6 @@
 //! Texts that are decimal numbers, alike but for the number: `17`, `-3.25`, `user_000123`.
 
-use crate::texts::{Strings, Texts};
+use crate::texts::{Out, SHORT, Strings, Texts};
 use crate::{Error, Result};
 
 /// Most digits of a number, before and after the point together.
@@ -40,66 +40,72 @@ impl Style {
         }
     }
 
-    /// Appends the text of a number, without checking that it ends.
+    /// Writes the text of a number so that it ends at [`DIGITS_END`], and says where it begins.
     #[inline]
-    fn put(&self, number: i64, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.prefix);
-        if number < 0 {
-            out.push(b'-');
-        }
-        let power = POWERS[usize::from(self.places).min(DIGITS_MAX)];
+    fn write(&self, number: i64, text: &mut [u8; TEXT_BYTES]) -> usize {
         let size = number.unsigned_abs();
-        if self.places == 0 {
-            put_digits(size, self.whole_min, out);
-        } else {
-            put_digits(size / power, self.whole_min, out);
-            let end = out.len() + 1 + usize::from(self.places);
-            out.push(b'.');
-            put_digits(size % power, self.places, out);
-            debug_assert_eq!(out.len(), end, "a fraction has its places");
-            let mut left = self.places;
-            while left > self.places_min && out.last() == Some(&b'0') {
-                out.pop();
-                left -= 1;
+        let mut at = DIGITS_END;
+        let mut whole = size;
+        if self.places > 0 {
+            let power = POWERS[usize::from(self.places).min(DIGITS_MAX)];
+            whole = size / power;
+            let (mut fraction, mut places) = (size % power, self.places);
+            while places > self.places_min && fraction % 10 == 0 {
+                fraction /= 10;
+                places -= 1;
             }
-            if left == 0 {
-                out.pop();
+            if places > 0 {
+                at = write_digits(fraction, places, text, at) - 1;
+                text[at] = b'.';
             }
         }
-        out.extend_from_slice(&self.suffix);
+        at = write_digits(whole, self.whole_min.max(1), text, at);
+        if number < 0 {
+            at -= 1;
+            text[at] = b'-';
+        }
+        at
     }
 }
 
-/// Appends a number in at least `least` digits.
+/// Where digits end: at most 20 before the point, 18 behind it, the point and a sign stand before.
+const DIGITS_END: usize = 40;
+
+/// What follows may be copied with a short text, and is cut off again.
+const TEXT_BYTES: usize = DIGITS_END + SHORT;
+
+/// Writes a number in at least `least` digits before `at`, and says where it begins.
 #[inline]
-fn put_digits(mut number: u64, least: u8, out: &mut Vec<u8>) {
-    let mut digits = [b'0'; 32];
-    let mut at = digits.len();
+fn write_digits(mut number: u64, least: u8, text: &mut [u8; TEXT_BYTES], mut at: usize) -> usize {
+    let first = at - usize::from(least);
     while number >= 10 {
         at -= 1;
-        digits[at] = b'0' + (number % 10).to_le_bytes()[0];
+        text[at] = b'0' + (number % 10).to_le_bytes()[0];
         number /= 10;
     }
-    at -= 1;
-    digits[at] = b'0' + number.to_le_bytes()[0];
-    at = at.min(digits.len() - usize::from(least).min(DIGITS_MAX));
-    out.extend_from_slice(&digits[at..]);
+    if number > 0 {
+        at -= 1;
+        text[at] = b'0' + number.to_le_bytes()[0];
+    }
+    while at > first {
+        at -= 1;
+        text[at] = b'0';
+    }
+    at
 }
 
 /// Appends the texts of numbers, which take `bytes` together.
 pub(crate) fn put_texts(style: &Style, numbers: &[u64], bytes: usize, out: &mut Texts) -> Result<()> {
-    let end = out.end_of(bytes)?;
+    let mut out = Out::new(out, bytes)?;
+    let mut text = [0; TEXT_BYTES];
     for number in numbers {
-        style.put(number.cast_signed(), &mut out.data);
-        if out.data.len() > end {
-            break;
-        }
-        out.end();
+        let from = style.write(number.cast_signed(), &mut text);
+        out.put(&style.prefix, 0, style.prefix.len())?;
+        out.put(&text, from, DIGITS_END)?;
+        out.put(&style.suffix, 0, style.suffix.len())?;
+        out.end_text();
     }
-    match out.data.len() == end {
-        true => Ok(()),
-        false => Err(Error::corrupt("numbers of other lengths than declared")),
-    }
+    out.finish()
 }
 
 /// A number as a text has it.

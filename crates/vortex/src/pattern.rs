@@ -1,7 +1,7 @@
 //! Texts of one length that differ only in hexadecimal digits at the same places, such as UUIDs.
 
 use crate::Result;
-use crate::texts::{Strings, Texts};
+use crate::texts::{Out, SHORT, Strings, Texts};
 
 /// Longest text of a pattern.
 pub(crate) const PATTERN_BYTES_MAX: usize = 255;
@@ -88,8 +88,10 @@ pub(crate) fn places_of(pattern: &[u8]) -> Vec<usize> {
 /// Appends `count` texts. `columns` are as many as [`places_of`] needs, each of `count` numbers.
 pub(crate) fn put_texts(pattern: &[u8], columns: &[Vec<u64>], count: usize, out: &mut Texts) -> Result<()> {
     let places = places_of(pattern);
-    out.end_of(pattern.len() * count)?;
+    let mut out = Out::new(out, pattern.len() * count)?;
     let mut text = pattern.to_vec();
+    // Short texts are copied with what follows.
+    text.resize(pattern.len() + SHORT, 0);
     for row in 0..count {
         for (places, numbers) in places.chunks(NUMBER_DIGITS).zip(columns) {
             let mut number = numbers[row];
@@ -99,9 +101,10 @@ pub(crate) fn put_texts(pattern: &[u8], columns: &[Vec<u64>], count: usize, out:
                 number >>= 4;
             }
         }
-        out.push(&text);
+        out.put(&text, 0, pattern.len())?;
+        out.end_text();
     }
-    Ok(())
+    out.finish()
 }
 
 #[cfg(test)]

@@ -94,20 +94,85 @@ impl Texts {
     }
 }
 
-/// Bytes that [`put_short`] copies whatever the length: what is shorter costs no call.
-pub(crate) const SHORT: usize = 16;
+/// Bytes that [`Out::put`] copies of what is short, whatever its length: that costs no call.
+pub(crate) const SHORT: usize = 32;
 
-/// Appends `source[from..to]`. Short ones are copied as 16 bytes, of which the rest is cut off again.
-#[inline(always)]
-pub(crate) fn put_short(out: &mut Vec<u8>, source: &[u8], from: usize, to: usize) {
-    let length = to - from;
-    if length <= SHORT
-        && let Some(sixteen) = source[from..].first_chunk::<SHORT>()
-    {
-        let end = out.len() + length;
-        out.extend_from_slice(sixteen);
-        out.truncate(end);
-    } else {
-        out.extend_from_slice(&source[from..to]);
+/// Byte strings being written behind those that are there, up to a known end.
+#[derive(Debug)]
+pub(crate) struct Out<'a> {
+    texts: &'a mut Texts,
+    at: usize,
+    end: usize,
+}
+
+impl<'a> Out<'a> {
+    /// Room for `bytes` more.
+    pub(crate) fn new(texts: &'a mut Texts, bytes: usize) -> Result<Self> {
+        let at = texts.data.len();
+        let end = texts.end_of(bytes)?;
+        // A short copy may reach beyond the end.
+        texts.data.resize(end + SHORT, 0);
+        Ok(Self { texts, at, end })
     }
+
+    /// Where the next byte goes.
+    #[inline]
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Writes `source[from..to]`, which must be there.
+    #[inline(always)]
+    pub(crate) fn put(&mut self, source: &[u8], from: usize, to: usize) -> Result<()> {
+        let length = to - from;
+        if length <= SHORT
+            && let Some(source) = source[from..].first_chunk::<SHORT>()
+            && let Some(place) = self.texts.data.get_mut(self.at..)
+            && let Some(place) = place.first_chunk_mut::<SHORT>()
+        {
+            *place = *source;
+        } else {
+            let place = self.texts.data.get_mut(self.at..self.at + length);
+            place.ok_or_else(too_many)?.copy_from_slice(&source[from..to]);
+        }
+        self.at += length;
+        Ok(())
+    }
+
+    /// Writes again what stands from `from` to `to`.
+    #[inline]
+    pub(crate) fn repeat(&mut self, from: usize, to: usize) -> Result<()> {
+        if self.at + (to - from) > self.end {
+            return Err(too_many());
+        }
+        self.texts.data.copy_within(from..to, self.at);
+        self.at += to - from;
+        Ok(())
+    }
+
+    /// What is written.
+    #[inline]
+    pub(crate) fn data(&self) -> &[u8] {
+        &self.texts.data
+    }
+
+    /// Ends a string.
+    #[inline]
+    pub(crate) fn end_text(&mut self) {
+        // The end was checked to be below 2 GiB; beyond it `finish` fails.
+        self.texts.offsets.push(i32::try_from(self.at).unwrap_or(i32::MAX));
+    }
+
+    /// Checks that all bytes are written.
+    pub(crate) fn finish(self) -> Result<()> {
+        self.texts.data.truncate(self.end);
+        match self.at == self.end {
+            true => Ok(()),
+            false => Err(too_many()),
+        }
+    }
+}
+
+fn too_many() -> Error {
+    Error::corrupt("texts of other lengths than declared")
 }

@@ -6,7 +6,7 @@ use crate::compress::Frames;
 use crate::node::Node;
 use crate::shapes::{Parts, assemble};
 use crate::text_node::{Head, ShapesHead, TextNode};
-use crate::texts::{Strings, Texts};
+use crate::texts::{SHORT, Strings, Texts};
 use crate::{Error, Result, digits, fsst, pattern, times};
 
 impl PageDecoder<'_> {
@@ -150,14 +150,20 @@ impl PageDecoder<'_> {
         };
         let slots: Vec<u32> = self.new_words(slots, 4, head.shapes)?;
         let columns: Vec<u32> = self.new_words(columns, 4, head.slots)?;
-        let pieces = self.new_strings(pieces, head.slots + head.shapes)?;
+        let mut pieces = self.new_strings(pieces, head.slots + head.shapes)?;
+        pieces.1.extend([0; SHORT]);
         let codes: Vec<u32> = self.new_words(codes, 4, images - head.copies)?;
         let kinds: Vec<u32> = self.new_words(kinds, 4, images)?;
         let distances: Vec<u32> = self.new_words(distances, 4, head.copies)?;
         let masks: Vec<u64> = self.new_words(masks, 8, head.edits)?;
         let values = values.iter().zip(&head.columns);
         let values: Vec<_> = values
-            .map(|(values, count)| self.new_strings(values, *count))
+            .map(|(values, count)| {
+                let mut values = self.new_strings(values, *count)?;
+                // The last ones are copied as the others are.
+                values.1.extend([0; SHORT]);
+                Ok(values)
+            })
             .collect::<Result<_>>()?;
         self.budget.pay(head.raw_bytes.saturating_add(head.other_bytes), 1)?;
         if head.copies + head.edits > 0 {

@@ -4,7 +4,7 @@ use arrow_buffer::BooleanBuffer;
 
 use super::survey::Matching;
 use super::{COPY, EDIT, SLOTS_MAX};
-use crate::texts::{Strings, Texts, put_short};
+use crate::texts::{Out, Strings, Texts, at};
 use crate::{Error, Result};
 
 /// What a page of shapes holds, decoded but not put together. Nothing of it is checked yet.
@@ -25,39 +25,53 @@ pub(crate) struct Parts<'a> {
 /// Appends the images: those of this column to the first, those of the other to the second.
 /// `bytes` is how many each of them takes, and was paid for.
 pub(crate) fn assemble(parts: &Parts<'_>, bytes: [usize; 2], outs: &mut [Texts; 2]) -> Result<()> {
-    let ends = [outs[0].end_of(bytes[0])?, outs[1].end_of(bytes[1])?];
+    let [first, second] = outs;
     let mut assembler = Assembler {
-        parts,
         shapes: shapes_of(parts)?,
-        cursors: vec![0; parts.values.len()],
-        outs,
+        columns: parts.values.iter().map(|values| Column { values: *values, next: 0 }).collect(),
+        outs: [Out::new(first, bytes[0])?, Out::new(second, bytes[1])?],
         history: Vec::new(),
         spans: Vec::new(),
         keeps: !parts.masks.is_empty() || !parts.distances.is_empty(),
     };
-    assembler.run(ends)?;
-    let Assembler { cursors, outs, .. } = assembler;
-    let mut used = parts.values.iter().zip(&cursors);
-    let are_used = used.all(|(values, cursor)| values.count() == *cursor);
-    let is_long = outs.iter().zip(ends).all(|(out, end)| out.data.len() == end);
-    match are_used && is_long {
-        true => Ok(()),
-        false => Err(Error::corrupt("shapes that leave values or bytes over")),
+    assembler.run(parts)?;
+    let Assembler { columns, outs: [first, second], .. } = assembler;
+    if columns.iter().any(|column| column.next != column.values.count()) {
+        return Err(Error::corrupt("shapes that leave values over"));
+    }
+    first.finish()?;
+    second.finish()
+}
+
+/// What a shape is made of.
+struct Shape<'a> {
+    /// Before each place for a value: where the piece is that stands there.
+    pieces: Vec<(usize, usize)>,
+    columns: &'a [u32],
+    text: &'a [u8],
+}
+
+/// The values of a column, and which comes next.
+struct Column<'a> {
+    values: Strings<'a>,
+    next: usize,
+}
+
+impl<'a> Column<'a> {
+    #[inline]
+    fn take(&mut self) -> Result<(&'a [u8], usize, usize)> {
+        let Some([from, to]) = self.values.offsets.get(self.next..self.next + 2) else {
+            return Err(Error::corrupt("a column of fewer values than places"));
+        };
+        self.next += 1;
+        Ok((self.values.data, at(*from), at(*to)))
     }
 }
 
-/// Where the pieces of a shape are and what columns its places take.
-struct Shape<'a> {
-    piece: usize,
-    columns: &'a [u32],
-}
-
 struct Assembler<'a> {
-    parts: &'a Parts<'a>,
     shapes: Vec<Shape<'a>>,
-    /// The next value of each column.
-    cursors: Vec<usize>,
-    outs: &'a mut [Texts; 2],
+    columns: Vec<Column<'a>>,
+    outs: [Out<'a>; 2],
     history: Vec<Image>,
     spans: Vec<(u32, u32)>,
     /// True if images may come from earlier ones.
@@ -77,27 +91,32 @@ struct Image {
 
 fn shapes_of<'a>(parts: &Parts<'a>) -> Result<Vec<Shape<'a>>> {
     let odd = || Error::corrupt("shapes that do not fit their columns");
-    let (mut shapes, mut rest, mut piece) = (Vec::with_capacity(parts.slots.len()), parts.columns, 0);
+    let pieces = parts.pieces.offsets.windows(2);
+    let mut pieces = pieces.map(|pair| (at(pair[0]), at(pair[1])));
+    let (mut shapes, mut rest) = (Vec::with_capacity(parts.slots.len()), parts.columns);
     for slots in parts.slots {
         let slots = *slots as usize;
         if slots > rest.len() || slots > SLOTS_MAX {
             return Err(odd());
         }
         let (columns, after) = rest.split_at(slots);
-        shapes.push(Shape { piece, columns });
+        let pieces: Vec<_> = pieces.by_ref().take(slots + 1).collect();
+        let fits = |column: &u32| (*column as usize) < parts.values.len();
+        if pieces.len() != slots + 1 || !columns.iter().all(fits) {
+            return Err(odd());
+        }
+        let text = parts.pieces.data;
+        shapes.push(Shape { pieces, columns, text });
         rest = after;
-        piece += slots + 1;
     }
-    let fits = |column: &u32| (*column as usize) < parts.values.len();
-    match rest.is_empty() && piece == parts.pieces.count() && parts.columns.iter().all(fits) {
+    match rest.is_empty() && pieces.next().is_none() {
         true => Ok(shapes),
         false => Err(odd()),
     }
 }
 
 impl Assembler<'_> {
-    fn run(&mut self, ends: [usize; 2]) -> Result<()> {
-        let parts = self.parts;
+    fn run(&mut self, parts: &Parts<'_>) -> Result<()> {
         let mut codes = parts.codes.iter();
         let mut distances = parts.distances.iter();
         let mut masks = parts.masks.iter();
@@ -112,15 +131,13 @@ impl Assembler<'_> {
                 if shape >= self.shapes.len() {
                     return Err(missing());
                 }
-                match u64::from(*kind) == EDIT {
-                    true => self.edit(shape, *masks.next().ok_or_else(missing)?, out)?,
-                    false => self.new(shape, out)?,
+                match (u64::from(*kind) == EDIT, self.keeps) {
+                    (true, _) => self.edit(shape, *masks.next().ok_or_else(missing)?, out)?,
+                    (false, true) => self.new_kept(shape, out)?,
+                    (false, false) => self.new(shape, out)?,
                 }
             }
-            if self.outs[out].data.len() > ends[out] {
-                return Err(Error::corrupt("images of more bytes than declared"));
-            }
-            self.outs[out].end();
+            self.outs[out].end_text();
         }
         let is_over = codes.next().is_some() || distances.next().is_some() || masks.next().is_some();
         match is_over {
@@ -132,61 +149,45 @@ impl Assembler<'_> {
     fn copy(&mut self, original: usize, out: usize) -> Result<()> {
         let missing = || Error::corrupt("a copy of no image");
         let original = *self.history.get(original).ok_or_else(missing)?;
-        let from = self.outs[out].data.len();
-        put_range(self.outs, original.out, original.from, original.to, out);
-        let to = self.outs[out].data.len();
+        let from = self.outs[out].at();
+        put_range(&mut self.outs, original.out, original.from, original.to, out)?;
+        let to = self.outs[out].at();
         self.history.push(Image { out, from, to, ..original });
         Ok(())
     }
 
-    /// The next value of a column: its bytes, and where they begin and end.
-    #[inline]
-    fn next_value(&mut self, column: u32) -> Result<(usize, usize, usize)> {
-        let column = column as usize;
-        let cursor = &mut self.cursors[column];
-        let pair = self.parts.values[column].offsets.get(*cursor..*cursor + 2);
-        let Some([from, to]) = pair else {
-            return Err(Error::corrupt("a column of fewer values than places"));
-        };
-        *cursor += 1;
-        Ok((column, crate::texts::at(*from), crate::texts::at(*to)))
-    }
-
+    /// An image that no other comes from.
     fn new(&mut self, shape: usize, out: usize) -> Result<()> {
-        let from = self.outs[out].data.len();
-        let spans = self.spans.len();
-        let Shape { piece, columns } = self.shapes[shape];
-        for (slot, column) in columns.iter().enumerate() {
-            self.put_piece(piece + slot, out);
-            self.put_value(*column, from, out)?;
+        let shape = &self.shapes[shape];
+        let out = &mut self.outs[out];
+        for (column, (from, to)) in shape.columns.iter().zip(&shape.pieces) {
+            out.put(shape.text, *from, *to)?;
+            let (value, from, to) = self.columns[*column as usize].take()?;
+            out.put(value, from, to)?;
         }
-        self.put_piece(piece + columns.len(), out);
-        self.remember(Image { out, from, to: self.outs[out].data.len(), shape, spans });
+        let (from, to) = shape.pieces[shape.columns.len()];
+        out.put(shape.text, from, to)
+    }
+
+    fn new_kept(&mut self, number: usize, out: usize) -> Result<()> {
+        let (image, spans) = (self.outs[out].at(), self.spans.len());
+        let shape = &self.shapes[number];
+        let place = &mut self.outs[out];
+        for (column, (from, to)) in shape.columns.iter().zip(&shape.pieces) {
+            place.put(shape.text, *from, *to)?;
+            let (value, from, to) = self.columns[*column as usize].take()?;
+            self.spans.push(span(place.at() - image, to - from));
+            place.put(value, from, to)?;
+        }
+        let (from, to) = shape.pieces[shape.columns.len()];
+        place.put(shape.text, from, to)?;
+        self.remember(image, number, spans, out);
         Ok(())
     }
 
-    fn remember(&mut self, image: Image) {
-        if self.keeps {
-            self.history.push(image);
-        }
-    }
-
-    #[inline]
-    fn put_piece(&mut self, piece: usize, out: usize) {
-        let pieces = self.parts.pieces;
-        let (from, to) = (pieces.offsets[piece], pieces.offsets[piece + 1]);
-        put_short(&mut self.outs[out].data, pieces.data, crate::texts::at(from), crate::texts::at(to));
-    }
-
-    #[inline]
-    fn put_value(&mut self, column: u32, image: usize, out: usize) -> Result<()> {
-        let (column, from, to) = self.next_value(column)?;
-        let before = self.outs[out].data.len();
-        put_short(&mut self.outs[out].data, self.parts.values[column].data, from, to);
-        if self.keeps {
-            self.spans.push(span(before - image, to - from));
-        }
-        Ok(())
+    fn remember(&mut self, from: usize, shape: usize, spans: usize, out: usize) {
+        let to = self.outs[out].at();
+        self.history.push(Image { out, from, to, shape, spans });
     }
 
     fn edit(&mut self, shape: usize, mask: u64, out: usize) -> Result<()> {
@@ -200,66 +201,75 @@ impl Assembler<'_> {
 
     /// Only what lies between changed values is copied, in as few steps as there are.
     fn edit_same(&mut self, before: &Image, mask: u64, out: usize) -> Result<()> {
-        let from = self.outs[out].data.len();
-        let spans = self.spans.len();
+        let (image, spans) = (self.outs[out].at(), self.spans.len());
         let columns = self.shapes[before.shape].columns;
-        let (mut copied, mut moved) = (before.from, 0_u32);
-        for (slot, column) in columns.iter().enumerate() {
-            let (start, end) = self.spans[before.spans + slot];
-            if mask >> slot & 1 == 0 {
+        let (mut copied, mut moved, mut first) = (before.from, 0_u32, 0);
+        let mut left = mask;
+        loop {
+            let changed = (left.trailing_zeros() as usize).min(columns.len());
+            for slot in first..changed {
+                let (start, end) = self.spans[before.spans + slot];
                 self.spans.push((start.wrapping_add(moved), end.wrapping_add(moved)));
-                continue;
             }
-            put_range(self.outs, before.out, copied, before.from + start as usize, out);
-            self.put_value(*column, from, out)?;
+            let Some(column) = columns.get(changed) else { break };
+            let (start, end) = self.spans[before.spans + changed];
+            put_range(&mut self.outs, before.out, copied, before.from + start as usize, out)?;
+            let (value, from, to) = self.columns[*column as usize].take()?;
+            let own = span(self.outs[out].at() - image, to - from);
+            self.outs[out].put(value, from, to)?;
+            self.spans.push(own);
             copied = before.from + end as usize;
-            let new_end = self.spans.last().map_or(0, |span| span.1);
-            moved = new_end.wrapping_sub(end);
+            moved = own.1.wrapping_sub(end);
+            first = changed + 1;
+            left &= left - 1;
         }
-        put_range(self.outs, before.out, copied, before.to, out);
-        let to = self.outs[out].data.len();
-        self.history.push(Image { out, from, to, shape: before.shape, spans });
+        put_range(&mut self.outs, before.out, copied, before.to, out)?;
+        self.remember(image, before.shape, spans, out);
         Ok(())
     }
 
-    fn edit_other(&mut self, shape: usize, before: &Image, mask: u64, out: usize) -> Result<()> {
-        let from = self.outs[out].data.len();
-        let spans = self.spans.len();
-        let Shape { piece, columns } = self.shapes[shape];
-        let mut matching = Matching::new(columns, self.shapes[before.shape].columns);
-        for (slot, column) in columns.iter().enumerate() {
-            self.put_piece(piece + slot, out);
+    fn edit_other(&mut self, number: usize, before: &Image, mask: u64, out: usize) -> Result<()> {
+        let (image, spans) = (self.outs[out].at(), self.spans.len());
+        let shape = &self.shapes[number];
+        let mut matching = Matching::new(shape.columns, self.shapes[before.shape].columns);
+        for (slot, column) in shape.columns.iter().enumerate() {
+            let (from, to) = shape.pieces[slot];
+            self.outs[out].put(shape.text, from, to)?;
+            let start = self.outs[out].at();
             let other = matching.next(slot);
             if mask >> slot & 1 == 1 {
-                self.put_value(*column, from, out)?;
-                continue;
+                let (value, from, to) = self.columns[*column as usize].take()?;
+                self.outs[out].put(value, from, to)?;
+            } else {
+                let other = other.ok_or_else(|| Error::corrupt("an edit that keeps what is not there"))?;
+                let (from, to) = self.spans[before.spans + other];
+                put_range(&mut self.outs, before.out, before.from + from as usize, before.from + to as usize, out)?;
             }
-            let other = other.ok_or_else(|| Error::corrupt("an edit that keeps what is not there"))?;
-            let (start, end) = self.spans[before.spans + other];
-            let at = self.outs[out].data.len() - from;
-            put_range(self.outs, before.out, before.from + start as usize, before.from + end as usize, out);
-            self.spans.push(span(at, (end - start) as usize));
+            let end = self.outs[out].at();
+            self.spans.push(span(start - image, end - start));
         }
-        self.put_piece(piece + columns.len(), out);
-        let to = self.outs[out].data.len();
-        self.history.push(Image { out, from, to, shape, spans });
+        let (from, to) = shape.pieces[shape.columns.len()];
+        self.outs[out].put(shape.text, from, to)?;
+        self.remember(image, number, spans, out);
         Ok(())
     }
 }
 
 /// Images are parts of a page: far below 4 GiB.
+#[inline]
 fn span(from: usize, length: usize) -> (u32, u32) {
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     (number(from), number(from + length))
 }
 
-/// Appends a range of what one of the outputs holds to the other or to itself.
-fn put_range(outs: &mut [Texts; 2], source: usize, from: usize, to: usize, out: usize) {
+/// Writes a range of what one of the outputs holds to the other or to itself.
+#[inline]
+fn put_range(outs: &mut [Out<'_>; 2], source: usize, from: usize, to: usize, out: usize) -> Result<()> {
     let [first, second] = outs;
     match (source, out) {
-        (0, 0) => first.data.extend_from_within(from..to),
-        (0, _) => put_short(&mut second.data, &first.data, from, to),
-        (_, 0) => put_short(&mut first.data, &second.data, from, to),
-        _ => second.data.extend_from_within(from..to),
+        (0, 0) => first.repeat(from, to),
+        (0, _) => second.put(first.data(), from, to),
+        (_, 0) => first.put(second.data(), from, to),
+        _ => second.repeat(from, to),
     }
 }
