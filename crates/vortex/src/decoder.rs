@@ -1,5 +1,7 @@
 //! A blob to columns.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
@@ -137,7 +139,7 @@ impl VortexDecoder {
     /// Decodes one page of a column, after its checksum.
     pub fn read_page(&self, column_index: usize, page: usize) -> Result<ArrayRef> {
         let (column, _) = self.find(column_index, page)?;
-        self.read(column_index, page, page + 1)
+        self.read(column_index, page, page + 1, None)
             .map_err(|e| e.within(&column.name))
     }
 
@@ -152,15 +154,19 @@ impl VortexDecoder {
     /// Decodes a column.
     pub fn read_column(&self, column_index: usize) -> Result<ArrayRef> {
         let column = self.column(column_index)?;
-        self.read(column_index, 0, column.pages.len())
+        self.read(column_index, 0, column.pages.len(), None)
             .map_err(|e| e.within(&column.name))
     }
 
     /// Decodes every column. The fields are nullable and have the columns' names.
     pub fn read_all(&self) -> Result<RecordBatch> {
-        let arrays: Vec<_> = (0..self.columns().len())
-            .map(|column| self.read_column(column))
-            .collect::<Result<_>>()?;
+        let kept = Kept::default();
+        let read = |index: usize| {
+            let column = &self.columns()[index];
+            let array = self.read(index, 0, column.pages.len(), Some(&kept));
+            array.map_err(|e| e.within(&column.name))
+        };
+        let arrays: Vec<_> = (0..self.columns().len()).map(read).collect::<Result<_>>()?;
         let field = |column: &Column| Field::new(&column.name, column.data_type.clone(), true);
         let schema = Schema::new(self.columns().iter().map(field).collect::<Vec<_>>());
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows()));
@@ -172,7 +178,7 @@ impl VortexDecoder {
     pub fn verify(&self) -> Result<()> {
         for (index, column) in self.columns().iter().enumerate() {
             for page in 0..column.pages.len() {
-                self.read(index, page, page + 1)
+                self.read(index, page, page + 1, None)
                     .map_err(|e| e.within(&column.name))?;
             }
         }
@@ -195,7 +201,13 @@ impl VortexDecoder {
     }
 
     /// Decodes the pages from `first` to before `end` of a column.
-    fn read(&self, column_index: usize, first: usize, end: usize) -> Result<ArrayRef> {
+    fn read(
+        &self,
+        column_index: usize,
+        first: usize,
+        end: usize,
+        kept: Option<&Kept>,
+    ) -> Result<ArrayRef> {
         let column = self.column(column_index)?;
         let mut reader = ColumnReader::new(&column.data_type)?;
         for (number, page) in (first..end).zip(&column.pages[first..end]) {
@@ -205,6 +217,7 @@ impl VortexDecoder {
                 decoder: self,
                 column_index,
                 page: number,
+                kept,
             };
             reader.append(&node, page, budget, &around)?;
         }
@@ -252,7 +265,11 @@ struct Around<'a> {
     decoder: &'a VortexDecoder,
     column_index: usize,
     page: usize,
+    kept: Option<&'a Kept>,
 }
+
+/// Texts of a column that an earlier one's pages held, until that column is read: by both and the page.
+type Kept = RefCell<BTreeMap<(usize, usize), Texts>>;
 
 impl Surroundings for Around<'_> {
     fn dictionary(&self) -> Result<&DecoderDictionary<'static>> {
@@ -265,9 +282,19 @@ impl Surroundings for Around<'_> {
         })
     }
 
+    fn keep(&self, others: Texts) {
+        if let Some(kept) = self.kept {
+            kept.borrow_mut().insert((self.column_index, self.page), others);
+        }
+    }
+
     fn partner(&self, column_index: usize) -> Result<Texts> {
         if column_index >= self.column_index {
             return Err(Error::corrupt("a reference to a later column"));
+        }
+        let kept = self.kept.and_then(|kept| kept.borrow_mut().remove(&(column_index, self.page)));
+        if let Some(texts) = kept {
+            return Ok(texts);
         }
         let (column, page) = self.decoder.find(column_index, self.page)?;
         let mut budget = Budget::of_page();

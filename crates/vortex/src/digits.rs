@@ -34,75 +34,72 @@ impl Style {
     /// Checks what a blob declares.
     pub(crate) fn check(&self) -> Result<()> {
         let most = usize::from(self.places.max(self.whole_min));
-        match most <= DIGITS_MAX && self.places_min <= self.places {
+        let affix = self.prefix.len().max(self.suffix.len());
+        match most <= DIGITS_MAX && affix <= AFFIX_MAX && self.places_min <= self.places {
             true => Ok(()),
-            false => Err(Error::corrupt(format!("numbers of {most} digits"))),
+            false => Err(Error::corrupt(format!("numbers of {most} digits in {affix} bytes"))),
         }
     }
 
     /// Writes the text of a number so that it ends at [`DIGITS_END`], and says where it begins.
     #[inline]
     fn write(&self, number: i64, text: &mut [u8; TEXT_BYTES]) -> usize {
-        let size = number.unsigned_abs();
-        let mut at = DIGITS_END;
-        let mut whole = size;
-        if self.places > 0 {
-            let power = POWERS[usize::from(self.places).min(DIGITS_MAX)];
-            whole = size / power;
-            let (mut fraction, mut places) = (size % power, self.places);
-            while places > self.places_min && fraction % 10 == 0 {
-                fraction /= 10;
-                places -= 1;
-            }
-            if places > 0 {
-                at = write_digits(fraction, places, text, at) - 1;
-                text[at] = b'.';
-            }
+        let (mut rest, mut places) = (number.unsigned_abs(), self.places);
+        while places > self.places_min && rest.is_multiple_of(10) {
+            rest /= 10;
+            places -= 1;
         }
-        at = write_digits(whole, self.whole_min.max(1), text, at);
+        let mut at = DIGITS_END;
+        let mut left = places;
+        while left > 0 {
+            at -= 1;
+            text[at] = b'0' + (rest % 10).to_le_bytes()[0];
+            rest /= 10;
+            left -= 1;
+        }
+        if places > 0 {
+            at -= 1;
+            text[at] = b'.';
+        }
+        let first = at - usize::from(self.whole_min.max(1));
+        while rest > 0 {
+            at -= 1;
+            text[at] = b'0' + (rest % 10).to_le_bytes()[0];
+            rest /= 10;
+        }
+        while at > first {
+            at -= 1;
+            text[at] = b'0';
+        }
         if number < 0 {
             at -= 1;
             text[at] = b'-';
         }
+        at -= self.prefix.len();
+        text[at..at + self.prefix.len()].copy_from_slice(&self.prefix);
         at
     }
 }
 
-/// Where digits end: at most 20 before the point, 18 behind it, the point and a sign stand before.
-const DIGITS_END: usize = 40;
+/// Most bytes before a number, and behind it.
+const AFFIX_MAX: usize = 24;
+
+/// Where digits end: at most 20 before the point, 18 behind it, the point and a sign stand before,
+/// and what every text begins with.
+const DIGITS_END: usize = AFFIX_MAX + 40;
 
 /// What follows may be copied with a short text, and is cut off again.
-const TEXT_BYTES: usize = DIGITS_END + SHORT;
-
-/// Writes a number in at least `least` digits before `at`, and says where it begins.
-#[inline]
-fn write_digits(mut number: u64, least: u8, text: &mut [u8; TEXT_BYTES], mut at: usize) -> usize {
-    let first = at - usize::from(least);
-    while number >= 10 {
-        at -= 1;
-        text[at] = b'0' + (number % 10).to_le_bytes()[0];
-        number /= 10;
-    }
-    if number > 0 {
-        at -= 1;
-        text[at] = b'0' + number.to_le_bytes()[0];
-    }
-    while at > first {
-        at -= 1;
-        text[at] = b'0';
-    }
-    at
-}
+const TEXT_BYTES: usize = DIGITS_END + AFFIX_MAX + SHORT;
 
 /// Appends the texts of numbers, which take `bytes` together.
 pub(crate) fn put_texts(style: &Style, numbers: &[u64], bytes: usize, out: &mut Texts) -> Result<()> {
     let mut out = Out::new(out, bytes)?;
     let mut text = [0; TEXT_BYTES];
+    let end = DIGITS_END + style.suffix.len();
+    text[DIGITS_END..end].copy_from_slice(&style.suffix);
     for number in numbers {
         let from = style.write(number.cast_signed(), &mut text);
-        out.put(&style.prefix, 0, style.prefix.len())?;
-        out.put(&text, from, DIGITS_END)?;
-        out.put(&style.suffix, 0, style.suffix.len())?;
+        out.put(&text, from, end)?;
         out.end_text();
     }
     out.finish()
@@ -139,7 +136,7 @@ pub(crate) fn numbers_of(texts: Strings<'_>) -> Option<(Style, Vec<u64>)> {
         style.places_min = style.places_min.min(places);
         parsed.push(number);
     }
-    if usize::from(whole_max + style.places) > DIGITS_MAX {
+    if usize::from(whole_max + style.places) > DIGITS_MAX || prefix.max(suffix) > AFFIX_MAX {
         return None;
     }
     let first = texts.iter().next()?;

@@ -82,7 +82,7 @@ impl Texts {
         if i32::try_from(end).is_err() {
             return Err(Error::too_large("byte strings of more than 2 GiB together"));
         }
-        self.data.reserve(bytes + SHORT);
+        self.data.reserve(bytes + 2 * SHORT);
         Ok(end)
     }
 
@@ -97,6 +97,9 @@ impl Texts {
 /// Bytes that [`Out::put`] copies of what is short, whatever its length: that costs no call.
 pub(crate) const SHORT: usize = 32;
 
+/// Bytes that become writable at a time.
+const STEP: usize = 16 << 10;
+
 /// Byte strings being written behind those that are there, up to a known end.
 #[derive(Debug)]
 pub(crate) struct Out<'a> {
@@ -110,9 +113,20 @@ impl<'a> Out<'a> {
     pub(crate) fn new(texts: &'a mut Texts, bytes: usize) -> Result<Self> {
         let at = texts.data.len();
         let end = texts.end_of(bytes)?;
-        // A short copy may reach beyond the end.
-        texts.data.resize(end + SHORT, 0);
         Ok(Self { texts, at, end })
+    }
+
+    /// Makes the next bytes writable: some at a time, so that they are still in the cache when they
+    /// are written. A short copy may reach beyond the end.
+    #[cold]
+    fn grow(&mut self, length: usize) -> Result<()> {
+        let wanted = self.at.saturating_add(length).saturating_add(SHORT);
+        if wanted > self.end.saturating_add(2 * SHORT) {
+            return Err(too_many());
+        }
+        let ahead = (self.at + STEP).min(self.end + SHORT);
+        self.texts.data.resize(ahead.max(wanted), 0);
+        Ok(())
     }
 
     /// Where the next byte goes.
@@ -125,15 +139,16 @@ impl<'a> Out<'a> {
     #[inline(always)]
     pub(crate) fn put(&mut self, source: &[u8], from: usize, to: usize) -> Result<()> {
         let length = to - from;
+        if self.texts.data.len() < self.at + length + SHORT {
+            self.grow(length)?;
+        }
         if length <= SHORT
             && let Some(source) = source[from..].first_chunk::<SHORT>()
-            && let Some(place) = self.texts.data.get_mut(self.at..)
-            && let Some(place) = place.first_chunk_mut::<SHORT>()
+            && let Some(place) = self.texts.data[self.at..].first_chunk_mut::<SHORT>()
         {
             *place = *source;
         } else {
-            let place = self.texts.data.get_mut(self.at..self.at + length);
-            place.ok_or_else(too_many)?.copy_from_slice(&source[from..to]);
+            self.texts.data[self.at..self.at + length].copy_from_slice(&source[from..to]);
         }
         self.at += length;
         Ok(())
@@ -142,11 +157,12 @@ impl<'a> Out<'a> {
     /// Writes again what stands from `from` to `to`.
     #[inline]
     pub(crate) fn repeat(&mut self, from: usize, to: usize) -> Result<()> {
-        if self.at + (to - from) > self.end {
-            return Err(too_many());
+        let length = to - from;
+        if self.texts.data.len() < self.at + length + SHORT {
+            self.grow(length)?;
         }
         self.texts.data.copy_within(from..to, self.at);
-        self.at += to - from;
+        self.at += length;
         Ok(())
     }
 
@@ -165,7 +181,7 @@ impl<'a> Out<'a> {
 
     /// Checks that all bytes are written.
     pub(crate) fn finish(self) -> Result<()> {
-        self.texts.data.truncate(self.end);
+        self.texts.data.truncate(self.at);
         match self.at == self.end {
             true => Ok(()),
             false => Err(too_many()),

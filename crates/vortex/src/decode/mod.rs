@@ -29,6 +29,9 @@ pub(crate) trait Surroundings {
 
     /// The texts of this page that stand between those of the same page of an earlier column.
     fn partner(&self, column_index: usize) -> Result<Texts>;
+
+    /// Takes what a page decoded of another column, which may be read next.
+    fn keep(&self, _others: Texts) {}
 }
 
 /// A page that stands alone: a reference to anything outside is corrupt.

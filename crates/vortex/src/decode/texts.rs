@@ -58,8 +58,11 @@ impl PageDecoder<'_> {
                 let own = std::mem::replace(out, Texts::new());
                 let mut outs = [own, Texts::new()];
                 self.images(head, children, count, &mut outs)?;
-                let [own, _] = outs;
+                let [own, others] = outs;
                 *out = own;
+                if head.others > 0 {
+                    self.around.keep(others);
+                }
                 Ok(())
             }
             (Head::Partner(column), _) => {
