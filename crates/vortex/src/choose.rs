@@ -2,11 +2,15 @@
 //! the values, where a slower one must save enough to be worth its time.
 
 mod bytes;
+mod pcodec;
+mod shared;
+mod survey;
 mod words;
 
 use ::bytes::Bytes;
 use arrow_buffer::BooleanBuffer;
 
+use crate::choose::pcodec::Pcodec;
 use crate::compress::Zstd;
 use crate::data_type::Shape;
 use crate::node::Node;
@@ -19,6 +23,8 @@ pub(crate) struct Chooser {
     zstd: Zstd,
     /// What the encodings chosen so far must be announced by.
     features: u32,
+    /// What trying Pcodec has shown in this column.
+    pcodec: Pcodec,
 }
 
 /// Below this many bytes general compression is not tried.
@@ -37,7 +43,13 @@ impl Chooser {
             profile,
             zstd: Zstd::new(level),
             features: 0,
+            pcodec: Pcodec::default(),
         }
+    }
+
+    /// Begins a column: what was learned of the one before does not hold any more.
+    pub(crate) fn begin_column(&mut self) {
+        self.pcodec = Pcodec::default();
     }
 
     /// Notes a tree that goes into the blob.

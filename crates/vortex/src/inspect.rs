@@ -36,6 +36,7 @@ impl Encoding {
             Node::FixedLists(_) => ("list", "of one length".to_owned()),
             Node::Patched { count, .. } => ("patched", count.to_string()),
             Node::Shared { .. } => ("shared", String::new()),
+            Node::Pco { .. } => ("pco", String::new()),
         };
         Self {
             name,

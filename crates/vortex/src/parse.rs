@@ -9,7 +9,7 @@ use crate::data_type::{COUNTS, NUMBERS, Shape};
 use crate::decimal::EXPONENT_MAX;
 use crate::node::{
     CBOR, CONSTANT, DECIMAL, DELTA, DICTIONARY, LISTS, MULTIPLE, NULL, NULLABLE, Node, PACKED,
-    PATCHED, PLAIN, RUNS, SHARED, ZSTD, feature,
+    PATCHED, PCO, PLAIN, RUNS, SHARED, ZSTD, feature,
 };
 use crate::wire::{Reader, unzigzag};
 use crate::{Error, Result, limits};
@@ -110,6 +110,7 @@ impl Parser<'_> {
             LISTS => self.lists(shape, count),
             PATCHED => self.patched(shape, count),
             SHARED => self.shared(shape, count),
+            PCO => self.pco(shape),
             _ => Err(Error::unsupported(format!("encoding {id}"))),
         };
         self.depth -= 1;
@@ -265,6 +266,17 @@ impl Parser<'_> {
         Ok(Node::Shared {
             codes: self.child(&COUNTS, count)?,
         })
+    }
+
+    fn pco(&mut self, shape: &Shape) -> Result<Node> {
+        let is_float = self.reader.u8()?;
+        match (shape, is_float) {
+            (Shape::Words { .. }, 0) | (Shape::Words { bytes: 8, .. }, 1) => Ok(Node::Pco {
+                is_float: is_float == 1,
+                data: self.reader.bytes()?,
+            }),
+            _ => Err(misplaced("numbers of Pcodec")),
+        }
     }
 
     fn lists(&mut self, shape: &Shape, count: usize) -> Result<Node> {

@@ -112,7 +112,7 @@ fn a_handmade_blob_reads() {
 }
 
 /// How many feature bits are given out.
-const FEATURES_KNOWN: u32 = 2;
+const FEATURES_KNOWN: u32 = 3;
 
 #[test]
 fn foreign_and_newer_blobs_are_told_apart() {
