@@ -3,6 +3,9 @@
 
 mod blocks;
 mod bytes;
+mod pcodec;
+mod shared;
+mod survey;
 mod texts;
 mod words;
 
@@ -11,6 +14,7 @@ pub(crate) use texts::seem_shaped;
 use ::bytes::Bytes;
 use arrow_buffer::BooleanBuffer;
 
+use crate::choose::pcodec::Pcodec;
 use crate::compress::Zstd;
 use crate::data_type::Shape;
 use crate::node::Node;
@@ -21,10 +25,12 @@ use crate::{ColumnKind, Error, Profile, Result};
 pub(crate) struct Chooser {
     profile: Profile,
     zstd: Zstd,
-    /// True while the values of shapes are encoded, which have no shapes again.
-    in_shapes: bool,
+    /// How deep in shapes the strings are that are encoded: 1 in JSON, 2 in texts with numbers.
+    shapes_depth: u8,
     /// What the encodings chosen so far must be announced by.
     features: u32,
+    /// What trying Pcodec has shown in this column.
+    pcodec: Pcodec,
 }
 
 /// Below this many bytes general compression is not tried.
@@ -42,9 +48,15 @@ impl Chooser {
         Self {
             profile,
             zstd: Zstd::new(level),
-            in_shapes: false,
+            shapes_depth: 0,
             features: 0,
+            pcodec: Pcodec::default(),
         }
+    }
+
+    /// Begins a column: what was learned of the one before does not hold any more.
+    pub(crate) fn begin_column(&mut self) {
+        self.pcodec = Pcodec::default();
     }
 
     /// Notes a tree that goes into the blob.

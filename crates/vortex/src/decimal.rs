@@ -39,31 +39,80 @@ pub(crate) fn bits_of(float: f64, is_short: bool) -> u64 {
     }
 }
 
-/// Finds the fewest places with which every float is a decimal, and the whole numbers.
-pub(crate) fn decimals(bits: &[u64], is_short: bool) -> Option<(u8, Vec<u64>)> {
-    let mut exponent = 0;
-    // A sample first: most floats that are no decimals show it there.
-    for at in (0..bits.len()).step_by(bits.len() / 32 + 1) {
-        exponent = places(bits[at], is_short, exponent)?;
-    }
-    'more: loop {
-        let mut numbers = Vec::with_capacity(bits.len());
-        for bits in bits {
-            match number(*bits, is_short, power(exponent)) {
-                Some(number) => numbers.push(number),
-                None => {
-                    exponent = places(*bits, is_short, exponent + 1)?;
-                    continue 'more;
-                }
+/// Floats as whole numbers divided by a power of ten.
+pub(crate) struct Decimals {
+    pub(crate) exponent: u8,
+    /// One for each float; an exception has that of the float before.
+    pub(crate) numbers: Vec<u64>,
+    /// The places of the floats that are no such decimals, ascending.
+    pub(crate) exceptions: Vec<u64>,
+}
+
+/// Floats looked at to choose the power of ten.
+const SAMPLE: usize = 64;
+
+/// Finds the fewest places with which most floats are decimals; nothing if more than one in
+/// sixteen is none.
+pub(crate) fn decimals(bits: &[u64], is_short: bool) -> Option<Decimals> {
+    let mut exponent = exponent_of_most(bits, is_short)?;
+    loop {
+        match with_exponent(bits, is_short, exponent) {
+            Ok(found) => return Some(found),
+            // Too many need more places than the sample: as many as this one.
+            Err(odd) => {
+                exponent = (exponent + 1..=PLACES_TRIED)
+                    .find(|places| number(odd, is_short, power(*places)).is_some())?;
             }
         }
-        return Some((exponent, numbers));
     }
 }
 
-/// The fewest places, `least` or more, that give this float.
-fn places(bits: u64, is_short: bool, least: u8) -> Option<u8> {
-    (least..=PLACES_TRIED).find(|exponent| number(bits, is_short, power(*exponent)).is_some())
+/// All floats with one exponent, or the first of too many that are no such decimals.
+fn with_exponent(bits: &[u64], is_short: bool, exponent: u8) -> Result<Decimals, u64> {
+    let power = power(exponent);
+    let most = bits.len() / 16;
+    let mut numbers = Vec::with_capacity(bits.len());
+    let mut exceptions = Vec::new();
+    let mut last = 0;
+    for (place, bits) in (0_u64..).zip(bits) {
+        match number(*bits, is_short, power) {
+            Some(number) => last = number,
+            None if exceptions.len() >= most => return Err(*bits),
+            None => exceptions.push(place),
+        }
+        numbers.push(last);
+    }
+    Ok(Decimals {
+        exponent,
+        numbers,
+        exceptions,
+    })
+}
+
+/// The places that the most floats of a sample need at most, but for a few.
+fn exponent_of_most(bits: &[u64], is_short: bool) -> Option<u8> {
+    let step = bits.len() / SAMPLE + 1;
+    let sample = bits.iter().step_by(step);
+    let mut needed = [0_usize; PLACES_TRIED as usize + 1];
+    let mut none = 0;
+    for bits in sample {
+        match (0..=PLACES_TRIED).find(|places| number(*bits, is_short, power(*places)).is_some()) {
+            Some(places) => needed[usize::from(places)] += 1,
+            None => none += 1,
+        }
+    }
+    let mut beyond = none;
+    let mut exponent = None;
+    for places in (0..=PLACES_TRIED).rev() {
+        // With more places than it needs a float is a decimal too, as long as its digits fit.
+        let count = needed[usize::from(places)];
+        if count > 0 && beyond + count > SAMPLE / 32 {
+            exponent = Some(places);
+            break;
+        }
+        beyond += count;
+    }
+    exponent.or(Some(0)).filter(|_| none <= SAMPLE / 8)
 }
 
 #[expect(
@@ -86,8 +135,9 @@ mod tests {
     #[test]
     fn only_floats_that_come_back_bit_by_bit_are_decimals() {
         let bits = |floats: &[f64]| floats.iter().map(|f| f.to_bits()).collect::<Vec<_>>();
-        let (exponent, numbers) = decimals(&bits(&[1.5, 0.25, -3.0, 1e6]), false).unwrap();
-        assert_eq!((exponent, numbers[1]), (2, 25));
+        let found = decimals(&bits(&[1.5, 0.25, -3.0, 1e6].repeat(16)), false).unwrap();
+        assert_eq!((found.exponent, found.numbers[1]), (2, 25));
+        assert!(found.exceptions.is_empty());
         for odd in [
             -0.0,
             f64::NAN,
@@ -96,9 +146,14 @@ mod tests {
             1.0 / 3.0,
             1e300,
         ] {
-            assert_eq!(decimals(&bits(&[1.0, odd]), false), None);
+            let mut floats = [1.5, 2.0].repeat(20);
+            floats.insert(3, odd);
+            let found = decimals(&bits(&floats), false).unwrap();
+            assert_eq!(found.exceptions, [3], "{odd}");
+            assert_eq!(found.numbers[3], found.numbers[2], "{odd}");
+            assert!(decimals(&bits(&[1.0, odd]), false).is_none(), "{odd}");
         }
         let short = u64::from(0.1_f32.to_bits());
-        assert_eq!(decimals(&[short], true).unwrap(), (1, vec![1]));
+        assert_eq!(decimals(&[short], true).unwrap().numbers, [1]);
     }
 }

@@ -170,6 +170,7 @@ impl VortexEncoder {
         out: &mut Vec<u8>,
     ) -> Result<Column> {
         let mut pages = Vec::new();
+        chooser.begin_column();
         for first in (0..array.len()).step_by(self.options.page_rows) {
             let rows = self.options.page_rows.min(array.len() - first);
             let slice = array.slice(first, rows);

@@ -37,6 +37,7 @@ impl Encoding {
             Node::Text(node) => node.head.name(),
             Node::Patched { count, .. } => ("patched", count.to_string()),
             Node::Shared { .. } => ("shared", String::new()),
+            Node::Pco { .. } => ("pco", String::new()),
         };
         Self {
             name,

@@ -82,6 +82,8 @@ pub(crate) enum Node {
     },
     /// Which of the values that all pages of the column share each is.
     Shared { codes: Box<Self> },
+    /// Words in Pcodec's bytes: as whole numbers, or as 64-bit floats.
+    Pco { is_float: bool, data: Bytes },
 }
 
 pub(crate) const NULL: u8 = 0;
@@ -99,6 +101,7 @@ pub(crate) const CBOR: u8 = 11;
 pub(crate) const LISTS: u8 = 12;
 pub(crate) const PATCHED: u8 = 13;
 pub(crate) const SHARED: u8 = 14;
+pub(crate) const PCO: u8 = 15;
 
 /// The bit of the header that announces an encoding; none for those that every reader knows.
 pub(crate) const fn feature(id: u8) -> u32 {
@@ -112,6 +115,7 @@ pub(crate) const fn feature(id: u8) -> u32 {
         SHAPES => 1 << 12,
         PARTNER => 1 << 13,
         BLOCKS => 1 << 14,
+        PCO => 1 << 2,
         _ => 0,
     }
 }
@@ -119,6 +123,7 @@ pub(crate) const fn feature(id: u8) -> u32 {
 /// The features of all encodings.
 pub(crate) const ALL_FEATURES: u32 = feature(PATCHED)
     | feature(SHARED)
+    | feature(PCO)
     | feature(FSST)
     | feature(DIGITS)
     | feature(TIMES)
@@ -142,6 +147,10 @@ impl Node {
             Self::PlainBytes { data, .. } => put_varint(out, data.len() as u64),
             Self::ConstantWord(value) => put_varint(out, zigzag(*value)),
             Self::ConstantBytes(value) => put_bytes(out, value),
+            Self::Pco { is_float, data } => {
+                out.push(u8::from(*is_float));
+                put_bytes(out, data);
+            }
             Self::Packed {
                 reference,
                 width,
@@ -192,6 +201,7 @@ impl Node {
             | Self::Lists { count, .. } => varint_size(*count as u64),
             Self::Plain(data) => data.len(),
             Self::PlainBytes { data, .. } | Self::ConstantBytes(data) => counted(data),
+            Self::Pco { data, .. } => 1 + counted(data),
             Self::ConstantWord(value) => number(*value),
             Self::Packed {
                 reference, data, ..
@@ -221,6 +231,7 @@ impl Node {
             | Self::Plain(_)
             | Self::ConstantWord(_)
             | Self::ConstantBytes(_)
+            | Self::Pco { .. }
             | Self::Packed { .. } => Vec::new(),
             Self::Nullable { valid, values, .. } => vec![valid, values],
             Self::PlainBytes { lengths, .. } => vec![lengths],
@@ -272,6 +283,7 @@ impl Node {
             Self::Text(node) => node.head.id(),
             Self::Patched { .. } => PATCHED,
             Self::Shared { .. } => SHARED,
+            Self::Pco { .. } => PCO,
         }
     }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::arrays::dense;
 use crate::choose::{Chooser, seem_shaped};
 use crate::node::Node;
-use crate::shapes::Survey;
+use crate::shapes::{Scanner, Survey};
 use crate::text_node::{Head, ShapesHead, TextNode};
 use crate::texts::Strings;
 use crate::values::Values;
@@ -102,7 +102,7 @@ fn sequence(first: &Side, second: &Side, second_leads: bool) -> (BooleanBuffer, 
             }
         }
     }
-    let survey = Survey::of(images.iter().copied(), images.len(), true);
+    let survey = Survey::of(images.iter().copied(), images.len(), Scanner::Json, true);
     (order.into(), survey)
 }
 
@@ -127,7 +127,7 @@ impl Chooser {
             ..ShapesHead::default()
         };
         let order = self.bits(&order);
-        let node = self.shaped(&survey, head, Some(order));
+        let node = self.shaped(&survey, head, Some(order), 1);
         let nulls = first.null_count() > 0;
         let valid = nulls.then_some(&one.valid);
         Ok(Some(self.with_nulls(valid, node)))

@@ -9,7 +9,7 @@ use crate::data_type::{COUNTS, NUMBERS, Shape};
 use crate::decimal::EXPONENT_MAX;
 use crate::node::{
     CBOR, CONSTANT, DECIMAL, DELTA, DICTIONARY, LISTS, MULTIPLE, NULL, NULLABLE, Node, PACKED,
-    PATCHED, PLAIN, RUNS, SHARED, ZSTD, feature,
+    PATCHED, PCO, PLAIN, RUNS, SHARED, ZSTD, feature,
 };
 use crate::text_node::{BLOCKS, FSST, Head, PARTNER, TextNode};
 use crate::wire::{Reader, unzigzag};
@@ -112,6 +112,7 @@ impl Parser<'_> {
             FSST..=BLOCKS => self.text(id, shape, count),
             PATCHED => self.patched(shape, count),
             SHARED => self.shared(shape, count),
+            PCO => self.pco(shape),
             _ => Err(Error::unsupported(format!("encoding {id}"))),
         };
         self.depth -= 1;
@@ -288,6 +289,17 @@ impl Parser<'_> {
         Ok(Node::Shared {
             codes: self.child(&COUNTS, count)?,
         })
+    }
+
+    fn pco(&mut self, shape: &Shape) -> Result<Node> {
+        let is_float = self.reader.u8()?;
+        match (shape, is_float) {
+            (Shape::Words { .. }, 0) | (Shape::Words { bytes: 8, .. }, 1) => Ok(Node::Pco {
+                is_float: is_float == 1,
+                data: self.reader.bytes()?,
+            }),
+            _ => Err(misplaced("numbers of Pcodec")),
+        }
     }
 
     fn lists(&mut self, shape: &Shape, count: usize) -> Result<Node> {

@@ -8,6 +8,7 @@ use crate::distinct::Distinct;
 use crate::hash::checksum;
 use crate::json::cbor_of;
 use crate::node::Node;
+use crate::text_node::Head;
 use crate::texts::Strings;
 use crate::Profile;
 
@@ -18,40 +19,51 @@ impl Chooser {
         if let Some(constant) = constant(&mut strings.iter()) {
             return constant;
         }
-        if let Some(shapes) = self.shapes(strings) {
-            return shapes;
-        }
         let dictionary = self.string_dictionary(&strings);
-        let structured = self.structured(strings);
+        if let Some(dictionary) = &dictionary
+            && dictionary.size() * 16 < data.len()
+        {
+            return dictionary.clone();
+        }
+        let structured = match self.shapes(strings) {
+            Some(shapes) => Some(shapes),
+            None => self.structured(strings),
+        };
         let light = match (dictionary, structured) {
-            (Some(one), Some(other)) => Some(shorter(one, other)),
+            (Some(one), Some(other)) => Some(self.cheaper(one, other, strings.count())),
             (one, other) => one.or(other),
         };
-        self.compressed_strings(&strings, light)
+        match light {
+            // What is compressed already inside does not get smaller.
+            Some(Node::Text(node)) if matches!(node.head, Head::Shapes(_)) => Node::Text(node),
+            light => self.compressed_strings(&strings, light),
+        }
     }
 
-    /// The shortest of the dictionary, the plain strings and those compressed.
+    /// The cheapest of the dictionary, the plain strings and those compressed.
     fn compressed_strings(&mut self, strings: &Strings<'_>, dictionary: Option<Node>) -> Node {
+        let count = strings.count();
         let plain = Node::PlainBytes {
             lengths: Box::new(self.lengths(strings.offsets)),
             data: Bytes::copy_from_slice(strings.data),
         };
         let light = match dictionary {
-            Some(dictionary) => shorter(dictionary, plain.clone()),
-            None => plain.clone(),
+            Some(dictionary) => self.cheaper(dictionary, plain, count),
+            None => plain,
         };
-        if self.profile == Profile::Fast && let Some(coded) = self.coded(*strings, light.size()) {
-            return coded;
-        }
         let size = light.size();
-        if self.profile == Profile::Fast || strings.data.len() < super::ZSTD_BYTES_MIN {
+        if size < super::ZSTD_BYTES_MIN {
             return light;
         }
-        let most = match self.profile {
-            Profile::Small => size - size / 64,
-            _ => size - size / 6,
+        let dense = match self.profile {
+            Profile::Fast => self.coded(*strings, size),
+            Profile::Balanced => self.blocks(*strings, size - size / 16),
+            Profile::Small => self.blocks(*strings, size),
         };
-        self.blocks(*strings, most).unwrap_or(light)
+        match dense {
+            Some(dense) => self.cheaper(dense, light, count),
+            None => light,
+        }
     }
 
     fn string_dictionary(&mut self, strings: &Strings<'_>) -> Option<Node> {

@@ -7,7 +7,7 @@ use crate::digits::numbers_of;
 use crate::fsst::compress;
 use crate::node::Node;
 use crate::pattern::pattern_of;
-use crate::shapes::Survey;
+use crate::shapes::{Scanner, Survey};
 use crate::text_node::{Head, ShapesHead, TextNode};
 use crate::texts::{Strings, Texts};
 use crate::times::times_of;
@@ -52,20 +52,23 @@ impl Chooser {
         (node.size() < size - size / 8).then_some(node)
     }
 
-    /// Encodes texts that share their form, if they do.
+    /// Encodes texts that share their form, if they do: JSON, and texts with numbers in them.
     pub(super) fn shapes(&mut self, strings: Strings<'_>) -> Option<Node> {
-        if self.in_shapes || !seem_shaped(strings) {
-            return None;
-        }
-        let survey = Survey::of(strings.iter(), strings.count(), true);
+        let (scanner, depth) = match self.shapes_depth {
+            0 if seem_shaped(strings) => (Scanner::Json, 1),
+            0 | 1 if have_numbers(strings) => (Scanner::Numbers, 2),
+            _ => return None,
+        };
+        let with_history = matches!(scanner, Scanner::Json);
+        let survey = Survey::of(strings.iter(), strings.count(), scanner, with_history);
         let head = ShapesHead {
             raw_bytes: strings.data.len(),
             ..ShapesHead::default()
         };
-        Some(self.shaped(&survey, head, None))
+        Some(self.shaped(&survey, head, None, depth))
     }
 
-    pub(crate) fn shaped(&mut self, survey: &Survey, head: ShapesHead, others: Option<Node>) -> Node {
+    pub(crate) fn shaped(&mut self, survey: &Survey, head: ShapesHead, others: Option<Node>, depth: u8) -> Node {
         let table = &survey.table;
         let head = ShapesHead {
             shapes: table.slots.len(),
@@ -83,10 +86,10 @@ impl Chooser {
         children.push(self.words(&survey.kinds, 4));
         children.push(self.words(&survey.distances, 4));
         children.push(self.words(&survey.masks, 8));
-        self.in_shapes = true;
+        let outer = std::mem::replace(&mut self.shapes_depth, depth);
         let values = survey.values.iter().map(|values| self.texts(values));
         children.extend(values.collect::<Vec<_>>());
-        self.in_shapes = false;
+        self.shapes_depth = outer;
         text(Head::Shapes(head), children)
     }
 
@@ -108,6 +111,20 @@ pub(crate) fn seem_shaped(strings: Strings<'_>) -> bool {
     let looked_at = strings.count().div_ceil(step);
     let shaped = strings.iter().step_by(step).filter(is_shaped).count();
     looked_at > 0 && shaped * 10 >= looked_at * 9
+}
+
+/// Most forms of a sample of texts that differ in their numbers.
+const FORMS_MAX: usize = 8;
+
+/// True if texts have numbers in them, and little else that varies.
+fn have_numbers(strings: Strings<'_>) -> bool {
+    let step = strings.count() / SAMPLE + 1;
+    let looked_at = strings.count().div_ceil(step);
+    if strings.count() < SAMPLE || strings.data.len() > strings.count() * 100 {
+        return false;
+    }
+    let survey = Survey::of(strings.iter().step_by(step), looked_at, Scanner::Numbers, false);
+    survey.values.len() > 1 && survey.forms() <= FORMS_MAX
 }
 
 fn text(head: Head, children: Vec<Node>) -> Node {

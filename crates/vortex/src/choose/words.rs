@@ -2,88 +2,76 @@
 
 use crate::bitpack::{pack, packed_bytes};
 use crate::choose::Chooser;
+use crate::choose::survey::{Survey, narrowing, seems_repetitive};
 use crate::decimal::decimals;
 use crate::distinct::{Distinct, hash_of};
+use crate::limits;
 use crate::node::Node;
-use crate::{Profile, limits};
 
 /// Bytes that a node takes besides its payload, about.
 const NODE_BYTES: usize = 4;
 
-/// Numbers looked at to see whether a dictionary is worth making.
-const SAMPLE: usize = 256;
+/// Bytes that a number takes which is an exception, about: its place and itself.
+const PATCH_BYTES: usize = 6;
 
-/// What one pass over numbers tells.
-struct Survey {
-    min: i64,
-    max: i64,
-    delta_min: i64,
-    delta_max: i64,
-    runs: usize,
-    delta_runs: usize,
-}
-
-impl Survey {
-    fn of(words: &[u64]) -> Self {
-        let first = words[0].cast_signed();
-        let mut survey = Self {
-            min: first,
-            max: first,
-            delta_min: i64::MAX,
-            delta_max: i64::MIN,
-            runs: 1,
-            delta_runs: 1,
-        };
-        let mut last = 0;
-        for pair in words.windows(2) {
-            let number = pair[1].cast_signed();
-            let delta = pair[1].wrapping_sub(pair[0]).cast_signed();
-            survey.min = survey.min.min(number);
-            survey.max = survey.max.max(number);
-            survey.delta_min = survey.delta_min.min(delta);
-            survey.delta_max = survey.delta_max.max(delta);
-            survey.runs += usize::from(delta != 0);
-            survey.delta_runs += usize::from(delta != last);
-            last = delta;
-        }
-        survey
-    }
-
-    fn width(&self) -> u32 {
-        width_of(self.min, self.max)
-    }
-
-    fn delta_width(&self) -> u32 {
-        width_of(self.delta_min, self.delta_max)
-    }
-}
-
-/// Bits that numbers from `min` to `max` take less `min`.
-fn width_of(min: i64, max: i64) -> u32 {
-    u64::BITS - max.wrapping_sub(min).cast_unsigned().leading_zeros()
-}
+/// Fewer numbers than this are not worth a slower encoding.
+const SLOW_COUNT_MIN: usize = 128;
 
 impl Chooser {
     /// Encodes the words of a column: floats as decimals where that is exact and smaller.
     pub(super) fn numbers(&mut self, words: &[u64], bytes: usize, is_float: bool) -> Node {
-        let light = self.light_numbers(words, bytes, is_float);
-        if words.len() * bytes < 128 || light.size() * 4 < words.len() * bytes {
-            return light;
+        let mut best = match self.shared_words(words) {
+            Some(shared) => shared,
+            None => self.words_of(words, bytes, !is_float, 0),
+        };
+        let is_small = |node: &Node| node.size() < words.len() / 4;
+        if is_float && !is_small(&best) {
+            if let Some(decimals) = self.decimals(words, bytes) {
+                best = self.cheaper(decimals, best, words.len());
+            }
+            if let Some(pco) = self.float_pco(words, bytes, &best) {
+                best = self.cheaper(pco, best, words.len());
+            }
         }
-        self.compressed(light, || plain(words, bytes))
+        if words.len() < SLOW_COUNT_MIN || best.size() * 4 < words.len() * bytes {
+            return best;
+        }
+        self.compressed(best, || plain(words, bytes))
     }
 
-    fn light_numbers(&mut self, words: &[u64], bytes: usize, is_float: bool) -> Node {
-        let bits = self.words_of(words, bytes, !is_float, 0);
-        if !is_float || bits.size() < words.len() / 4 {
-            return bits;
-        }
-        let Some((exponent, numbers)) = decimals(words, bytes == 4) else {
-            return bits;
+    /// Decimals, but for those that are none: these are exceptions.
+    fn decimals(&mut self, words: &[u64], bytes: usize) -> Option<Node> {
+        let found = decimals(words, bytes == 4)?;
+        let numbers = Box::new(self.words(&found.numbers, 8));
+        let decimal = Node::Decimal {
+            exponent: found.exponent,
+            numbers,
         };
-        let numbers = Box::new(self.words(&numbers, 8));
-        let decimal = Node::Decimal { exponent, numbers };
-        super::shorter(decimal, bits)
+        Some(match found.exceptions.is_empty() {
+            true => decimal,
+            false => self.patched(decimal, words, &found.exceptions, bytes),
+        })
+    }
+
+    /// Values with some of the words put in their places.
+    fn patched(&mut self, values: Node, words: &[u64], places: &[u64], bytes: usize) -> Node {
+        let at = |place: &u64| words[usize::try_from(*place).unwrap_or(0)];
+        let patches: Vec<u64> = places.iter().map(at).collect();
+        let depth = limits::TREE_DEPTH_MAX / 3 - 1;
+        Node::Patched {
+            count: places.len(),
+            places: Box::new(self.words_of(places, 4, true, depth)),
+            patches: Box::new(self.words_of(&patches, bytes, false, depth)),
+            values: Box::new(values),
+        }
+    }
+
+    /// The node that costs a reader less, the second where they are equal.
+    pub(super) fn cheaper(&self, first: Node, second: Node, count: usize) -> Node {
+        match first.cost(count, self.profile) < second.cost(count, self.profile) {
+            true => first,
+            false => second,
+        }
     }
 
     /// The lengths between offsets.
@@ -110,32 +98,25 @@ impl Chooser {
         if is_whole && let Some(node) = self.multiple(words, bytes, survey.min, depth) {
             return node;
         }
-        let mut best = flat(words, bytes, &survey);
+        let mut best = self.flat(words, bytes, &survey);
         if depth >= limits::TREE_DEPTH_MAX / 3 {
             return best;
         }
-        let mut size = best.size();
-        for (estimate, make) in self.deeper(words, &survey, is_whole) {
-            if estimate >= size {
+        let mut cost = best.cost(words.len(), self.profile);
+        for (least_bytes, make) in self.deeper(words, &survey, is_whole) {
+            if least_bytes >= cost {
                 continue;
             }
-            let Some(node) = make(self, words, bytes, depth + 1) else {
-                continue;
-            };
-            let found = node.size();
-            if found < size - self.margin(size) {
-                (best, size) = (node, found);
+            if let Some(node) = make(self, words, bytes, depth + 1) {
+                let found = node.cost(words.len(), self.profile);
+                if found < cost {
+                    (best, cost) = (node, found);
+                }
             }
         }
-        best
-    }
-
-    /// What a slower encoding must save of `size` bytes.
-    fn margin(&self, size: usize) -> usize {
-        match self.profile {
-            Profile::Fast => size / 8,
-            Profile::Balanced => size / 32,
-            Profile::Small => 0,
+        match is_whole.then(|| self.whole_pco(words, &best)).flatten() {
+            Some(pco) => self.cheaper(pco, best, words.len()),
+            None => best,
         }
     }
 
@@ -152,12 +133,34 @@ impl Chooser {
         if width > 3 && seems_repetitive(words) {
             found.push((2 * NODE_BYTES + count / 8, Self::dictionary));
         }
-        if is_whole {
-            let deltas = packed_bytes(count - 1, survey.delta_width());
+        if is_whole && count > 1 {
+            // Exceptions among the deltas take fewer bits than the widest one.
+            let deltas = packed_bytes(count - 1, survey.delta_width().min(1));
             let runs = packed_bytes(survey.delta_runs, 4);
             found.push((2 * NODE_BYTES + deltas.min(runs), Self::delta));
         }
         found
+    }
+
+    /// Packed where that is shorter, else plain; numbers far off the others are exceptions.
+    fn flat(&mut self, words: &[u64], bytes: usize, survey: &Survey) -> Node {
+        if let Some(narrow) = narrowing(words, survey, PATCH_BYTES) {
+            let limit = u64::MAX.checked_shr(64 - narrow.width).unwrap_or(0);
+            let reference = narrow.reference.cast_unsigned();
+            let above = |word: &u64| word.wrapping_sub(reference);
+            let beyond = |word: &u64| above(word) > limit || word.cast_signed() < narrow.reference;
+            let places: Vec<u64> = (0_u64..)
+                .zip(words)
+                .filter(|(_, word)| beyond(word))
+                .map(|(place, _)| place)
+                .collect();
+            let packed = packed(words, narrow.reference, narrow.width);
+            return self.patched(packed, words, &places, bytes);
+        }
+        match packed_bytes(words.len(), survey.width()) < words.len() * bytes {
+            true => packed(words, survey.min, survey.width()),
+            false => plain(words, bytes),
+        }
     }
 
     fn multiple(&mut self, words: &[u64], bytes: usize, min: i64, depth: usize) -> Option<Node> {
@@ -243,26 +246,16 @@ fn sort_entries(values: &mut Vec<u64>, codes: &[u32]) -> Vec<u64> {
     codes.iter().map(|code| renamed[*code as usize]).collect()
 }
 
-/// Tells from a sample whether most numbers come more than once.
-fn seems_repetitive(words: &[u64]) -> bool {
-    let step = words.len() / SAMPLE + 1;
-    let mut sample: Vec<_> = words.iter().step_by(step).collect();
-    let taken = sample.len();
-    sample.sort_unstable();
-    sample.dedup();
-    sample.len() * 4 <= taken * 3
-}
-
-/// Packed where that is shorter, else plain.
-fn flat(words: &[u64], bytes: usize, survey: &Survey) -> Node {
-    let width = survey.width();
-    if packed_bytes(words.len(), width) >= words.len() * bytes {
-        return plain(words, bytes);
-    }
-    let reference = survey.min.cast_unsigned();
-    let data = pack(words.iter().map(|word| word.wrapping_sub(reference)), width);
+/// Packs the low bits of each number less the reference.
+fn packed(words: &[u64], reference: i64, width: u32) -> Node {
+    let low = reference.cast_unsigned();
+    let mask = u64::MAX.checked_shr(64 - width).unwrap_or(0);
+    let data = pack(
+        words.iter().map(|word| word.wrapping_sub(low) & mask),
+        width,
+    );
     Node::Packed {
-        reference: survey.min,
+        reference,
         width,
         data: data.into(),
     }

@@ -5,7 +5,7 @@ use crate::bitpack::unpack;
 use crate::decimal::{bits_of, float_of, power};
 use crate::node::Node;
 use crate::word::Word;
-use crate::{Error, Result};
+use crate::{Error, Result, pco};
 
 impl PageDecoder<'_> {
     /// Decodes `count` words that are `bytes` wide where they stand plain.
@@ -83,6 +83,7 @@ impl PageDecoder<'_> {
                 let patches: Vec<W> = self.new_words(patches, bytes, *count)?;
                 patch(&places, &patches, out)?;
             }
+            Node::Pco { is_float, data } => self.pcodec(*is_float, data, out)?,
             Node::Shared { codes } => {
                 let around = self.around;
                 let values = W::of(around.shared_values()?).ok_or_else(misplaced)?;
@@ -113,6 +114,24 @@ impl PageDecoder<'_> {
         let numbers: Vec<u64> = self.new_words(numbers, 8, out.len())?;
         for (word, number) in out.iter_mut().zip(numbers) {
             *word = W::from_low(bits_of(float_of(number, power), true));
+        }
+        Ok(())
+    }
+
+    fn pcodec<W: Word>(&mut self, is_float: bool, data: &[u8], out: &mut [W]) -> Result<()> {
+        self.budget.pay(out.len(), size_of::<u64>())?;
+        if is_float {
+            let mut floats = vec![0.0_f64; out.len()];
+            pco::decode(data, &mut floats)?;
+            for (word, float) in out.iter_mut().zip(floats) {
+                *word = W::from_low(float.to_bits());
+            }
+        } else {
+            let mut numbers = vec![0_i64; out.len()];
+            pco::decode(data, &mut numbers)?;
+            for (word, number) in out.iter_mut().zip(numbers) {
+                *word = W::from_low(number.cast_unsigned());
+            }
         }
         Ok(())
     }

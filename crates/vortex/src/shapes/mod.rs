@@ -8,6 +8,7 @@ mod scan;
 mod survey;
 
 pub(crate) use assemble::{Parts, assemble};
+pub(crate) use scan::Scanner;
 pub(crate) use survey::Survey;
 
 /// Most places for values in one shape; a text with more is kept whole.

@@ -1,8 +1,44 @@
-//! Where values stand in a text that looks like JSON.
+//! Where values stand in a text.
+
+/// What values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scanner {
+    /// Those of JSON.
+    Json,
+    /// Digits in a row.
+    Numbers,
+}
+
+impl Scanner {
+    /// Puts where each value begins and ends. False: the text is to be kept whole.
+    pub(super) fn scan(self, text: &[u8], most: usize, slots: &mut Vec<(u32, u32)>) -> bool {
+        match self {
+            Self::Json => scan(text, most, slots),
+            Self::Numbers => numbers(text, most, slots),
+        }
+    }
+}
+
+fn numbers(text: &[u8], most: usize, slots: &mut Vec<(u32, u32)>) -> bool {
+    let from = slots.len();
+    let mut start = None;
+    for (place, byte) in text.iter().enumerate() {
+        match (byte.is_ascii_digit(), start) {
+            (true, None) => start = Some(place),
+            (false, Some(first)) => {
+                slots.push(span(first, place));
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    slots.extend(start.map(|first| span(first, text.len())));
+    slots.len() - from <= most && u32::try_from(text.len()).is_ok()
+}
 
 /// Finds the values: what is between quotes and not a name, and bare words but `null`. Puts where
 /// each begins and ends. False: the text is to be kept whole.
-pub(super) fn scan(text: &[u8], most: usize, slots: &mut Vec<(u32, u32)>) -> bool {
+fn scan(text: &[u8], most: usize, slots: &mut Vec<(u32, u32)>) -> bool {
     if !matches!(text.first(), Some(b'{' | b'[')) || u32::try_from(text.len()).is_err() {
         return false;
     }

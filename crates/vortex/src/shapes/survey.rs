@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::scan::{closing_quote, scan};
+use super::scan::{Scanner, closing_quote};
 use super::{COPY, EDIT, NEW, SHAPES_MAX, SLOTS_MAX};
 use crate::distinct::Distinct;
 use crate::hash::checksum;
@@ -12,6 +12,7 @@ use crate::wire::put_bytes;
 /// The shapes of a page.
 #[derive(Debug)]
 pub(crate) struct Table {
+    scanner: Scanner,
     /// Of each shape, how many places for values it has.
     pub(crate) slots: Vec<u64>,
     /// Of each of those places, over all shapes, the column its values are in.
@@ -55,10 +56,11 @@ impl Survey {
     pub(crate) fn of<'a>(
         images: impl Iterator<Item = &'a [u8]>,
         count: usize,
+        scanner: Scanner,
         with_history: bool,
     ) -> Self {
         let mut survey = Self {
-            table: Table::new(),
+            table: Table::new(scanner),
             codes: Vec::with_capacity(count),
             kinds: Vec::with_capacity(count),
             distances: Vec::new(),
@@ -87,6 +89,11 @@ impl Survey {
             before.push(image);
         }
         survey
+    }
+
+    /// How many shapes there are.
+    pub(crate) fn forms(&self) -> usize {
+        self.table.slots.len()
     }
 
     /// How many images come from earlier ones.
@@ -174,8 +181,9 @@ impl<'a, T: Copy + Eq> Matching<'a, T> {
 }
 
 impl Table {
-    fn new() -> Self {
+    fn new(scanner: Scanner) -> Self {
         Self {
+            scanner,
             slots: Vec::new(),
             columns: Vec::new(),
             pieces: Texts::new(),
@@ -196,7 +204,7 @@ impl Table {
         let from = spans.len();
         let mut key = Vec::with_capacity(text.len());
         let mut shape = None;
-        if scan(text, SLOTS_MAX, spans) {
+        if self.scanner.scan(text, SLOTS_MAX, spans) {
             put_pieces(text, &spans[from..], &mut key);
             shape = self.find_or_add(key, SHAPES_MAX);
         }
@@ -237,7 +245,12 @@ impl Table {
                 break;
             }
             let next = self.paths.len() as u64;
-            let column = *self.paths.entry(path.after(piece)).or_insert(next);
+            let place = match self.scanner {
+                Scanner::Json => path.after(piece),
+                // Numbers of one form belong together, but not those of others.
+                Scanner::Numbers => [&key[..], &count.to_le_bytes()].concat(),
+            };
+            let column = *self.paths.entry(place).or_insert(next);
             self.columns.push(column);
             count += 1;
         }

@@ -112,7 +112,7 @@ fn a_handmade_blob_reads() {
 }
 
 /// How many feature bits are given out.
-const FEATURES_KNOWN: u32 = 0b11 | 0x7f << 8;
+const FEATURES_KNOWN: u32 = 0b111 | 0x7f << 8;
 
 #[test]
 fn foreign_and_newer_blobs_are_told_apart() {
