@@ -1,6 +1,8 @@
 //! A blob to columns.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Field, Schema};
@@ -36,6 +38,8 @@ struct Inner {
     index: Index,
     /// What the pages of each column share, decoded when a page first needs it.
     shared: Vec<Shared>,
+    /// Whether the checksum of each page, column after column, was found right: the bytes do not change.
+    checked: Vec<AtomicBool>,
 }
 
 impl VortexDecoder {
@@ -53,6 +57,8 @@ impl VortexDecoder {
         let from = HEADER_BYTES + header.metadata_bytes;
         let index = Index::decode(reader, footer.rows, from, footer.index_at)?;
         let rows = footer.rows;
+        let pages = index.columns.iter().map(|column| column.pages.len()).sum();
+        let checked = (0..pages).map(|_| AtomicBool::new(false)).collect();
         let shared = index.columns.iter().map(|_| Shared::default()).collect();
         let inner = Inner {
             bytes,
@@ -60,6 +66,7 @@ impl VortexDecoder {
             rows,
             index,
             shared,
+            checked,
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -141,8 +148,8 @@ impl VortexDecoder {
 
     /// How a page is encoded, after its checksum.
     pub fn page_encoding(&self, column_index: usize, page: usize) -> Result<Encoding> {
-        let (column, page) = self.find(column_index, page)?;
-        let node = self.tree(column, page, &mut Budget::of_page());
+        let (column, _) = self.find(column_index, page)?;
+        let node = self.tree(column_index, page, &mut Budget::of_page());
         node.map(|node| Encoding::of(&node))
             .map_err(|e| e.within(&column.name))
     }
@@ -159,9 +166,14 @@ impl VortexDecoder {
         let arrays: Vec<_> = (0..self.columns().len())
             .map(|column| self.read_column(column))
             .collect::<Result<_>>()?;
+        self.batch_of(arrays, self.rows())
+    }
+
+    /// A batch of one array for every column.
+    pub(crate) fn batch_of(&self, arrays: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
         let field = |column: &Column| Field::new(&column.name, column.data_type.clone(), true);
         let schema = Schema::new(self.columns().iter().map(field).collect::<Vec<_>>());
-        let options = RecordBatchOptions::new().with_row_count(Some(self.rows()));
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
         RecordBatch::try_new_with_options(Arc::new(schema), arrays, &options)
             .map_err(|e| Error::corrupt(e.to_string()))
     }
@@ -181,12 +193,12 @@ impl VortexDecoder {
             .try_for_each(|section| self.section_bytes(section).map(drop))
     }
 
-    fn column(&self, column_index: usize) -> Result<&Column> {
+    pub(crate) fn column(&self, column_index: usize) -> Result<&Column> {
         let missing = || Error::invalid(format!("no column {column_index}"));
         self.columns().get(column_index).ok_or_else(missing)
     }
 
-    fn find(&self, column_index: usize, page: usize) -> Result<(&Column, &Page)> {
+    pub(crate) fn find(&self, column_index: usize, page: usize) -> Result<(&Column, &Page)> {
         let column = self.column(column_index)?;
         let missing = || Error::invalid(format!("no page {page}"));
         Ok((column, column.pages.get(page).ok_or_else(missing)?))
@@ -196,37 +208,45 @@ impl VortexDecoder {
     fn read(&self, column_index: usize, first: usize, end: usize) -> Result<ArrayRef> {
         let column = self.column(column_index)?;
         let mut reader = ColumnReader::new(&column.data_type)?;
-        for page in &column.pages[first..end] {
+        for page in first..end {
             let mut budget = Budget::of_page();
-            let node = self.tree(column, page, &mut budget)?;
-            let around = Around {
-                decoder: self,
-                column_index,
-            };
-            reader.append(&node, page, budget, &around)?;
+            let node = self.tree(column_index, page, &mut budget)?;
+            let around = self.around(column_index);
+            reader.append(&node, &column.pages[page], budget, &around)?;
         }
         reader.finish()
     }
 
-    /// The encoding tree of a page.
-    fn tree(&self, column: &Column, page: &Page, budget: &mut Budget) -> Result<Node> {
+    /// What pages of a column may refer to.
+    pub(crate) fn around(&self, column_index: usize) -> Around<'_> {
+        Around {
+            decoder: self,
+            column_index,
+        }
+    }
+
+    /// The encoding tree of a page, whose checksum is looked at once.
+    pub(crate) fn tree(
+        &self,
+        column_index: usize,
+        number: usize,
+        budget: &mut Budget,
+    ) -> Result<Node> {
+        let (column, page) = self.find(column_index, number)?;
         let bytes = self
             .inner
             .bytes
             .slice(page.offset..page.offset + page.bytes);
-        if checksum(&bytes) != page.checksum {
-            return Err(Error::corrupt(format!(
-                "the checksum of the page at {}",
-                page.offset
-            )));
+        let checked = &self.inner.checked[column_index * self.page_count() + number];
+        if !checked.load(Relaxed) {
+            if checksum(&bytes) != page.checksum {
+                let at = page.offset;
+                return Err(Error::corrupt(format!("the checksum of the page at {at}")));
+            }
+            checked.store(true, Relaxed);
         }
-        parse_page(
-            bytes,
-            &shape(&column.data_type)?,
-            page.rows,
-            self.features(),
-            budget,
-        )
+        let shape = shape(&column.data_type)?;
+        parse_page(bytes, &shape, page.rows, self.features(), budget)
     }
 
     fn section_bytes(&self, section: &Section) -> Result<Bytes> {
@@ -245,7 +265,7 @@ impl VortexDecoder {
 }
 
 /// What pages of one column may refer to.
-struct Around<'a> {
+pub(crate) struct Around<'a> {
     decoder: &'a VortexDecoder,
     column_index: usize,
 }

@@ -68,7 +68,7 @@ impl PageDecoder<'_> {
     }
 
     /// Byte strings by themselves, their offsets from 0.
-    fn new_strings(&mut self, node: &Node, count: usize) -> Result<(Vec<i32>, Vec<u8>)> {
+    pub(super) fn new_strings(&mut self, node: &Node, count: usize) -> Result<(Vec<i32>, Vec<u8>)> {
         self.budget.pay(count + 1, 4)?;
         let (mut offsets, mut data) = (Vec::with_capacity(count + 1), Vec::new());
         offsets.push(0);

@@ -4,6 +4,7 @@
 mod bits;
 mod byte_strings;
 mod lists;
+mod pick;
 mod words;
 
 use arrow_buffer::BooleanBuffer;
