@@ -1,7 +1,6 @@
 //! Zstandard, with the size of the outcome known before.
 
 use zstd::bulk::{Compressor, Decompressor};
-use zstd::dict::DecoderDictionary;
 
 use crate::{Error, Result};
 
@@ -21,18 +20,13 @@ pub(crate) fn decompress(data: &[u8], raw_bytes: usize) -> Result<Vec<u8>> {
 }
 
 /// Decompresses one frame after the other, with one context for all.
-pub(crate) struct Frames<'a> {
-    decompressor: Decompressor<'a>,
+pub(crate) struct Frames {
+    decompressor: Decompressor<'static>,
 }
 
-impl<'a> Frames<'a> {
-    /// With what all frames may refer to, if there is such a thing.
-    pub(crate) fn new(dictionary: Option<&'a DecoderDictionary<'static>>) -> Result<Self> {
-        let decompressor = match dictionary {
-            Some(dictionary) => Decompressor::with_prepared_dictionary(dictionary),
-            None => Decompressor::new(),
-        };
-        let decompressor = decompressor.map_err(odd)?;
+impl Frames {
+    pub(crate) fn new() -> Result<Self> {
+        let decompressor = Decompressor::new().map_err(odd)?;
         Ok(Self { decompressor })
     }
 

@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Field, Schema};
 use bytes::Bytes;
-use zstd::dict::DecoderDictionary;
 
 use crate::budget::Budget;
 use crate::column_reader::ColumnReader;
@@ -40,6 +41,8 @@ struct Inner {
     index: Index,
     /// What the pages of each column share, decoded when a page first needs it.
     shared: Vec<Shared>,
+    /// Whether the checksum of each page, column after column, was found right: the bytes do not change.
+    checked: Vec<AtomicBool>,
 }
 
 impl VortexDecoder {
@@ -57,6 +60,8 @@ impl VortexDecoder {
         let from = HEADER_BYTES + header.metadata_bytes;
         let index = Index::decode(reader, footer.rows, from, footer.index_at)?;
         let rows = footer.rows;
+        let pages = index.columns.iter().map(|column| column.pages.len()).sum();
+        let checked = (0..pages).map(|_| AtomicBool::new(false)).collect();
         let shared = index.columns.iter().map(|_| Shared::default()).collect();
         let inner = Inner {
             bytes,
@@ -64,6 +69,7 @@ impl VortexDecoder {
             rows,
             index,
             shared,
+            checked,
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -145,8 +151,8 @@ impl VortexDecoder {
 
     /// How a page is encoded, after its checksum.
     pub fn page_encoding(&self, column_index: usize, page: usize) -> Result<Encoding> {
-        let (column, page) = self.find(column_index, page)?;
-        let node = self.tree(column, page, &mut Budget::of_page());
+        let (column, _) = self.find(column_index, page)?;
+        let node = self.tree(column_index, page, &mut Budget::of_page());
         node.map(|node| Encoding::of(&node))
             .map_err(|e| e.within(&column.name))
     }
@@ -167,9 +173,14 @@ impl VortexDecoder {
             array.map_err(|e| e.within(&column.name))
         };
         let arrays: Vec<_> = (0..self.columns().len()).map(read).collect::<Result<_>>()?;
+        self.batch_of(arrays, self.rows())
+    }
+
+    /// A batch of one array for every column.
+    pub(crate) fn batch_of(&self, arrays: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
         let field = |column: &Column| Field::new(&column.name, column.data_type.clone(), true);
         let schema = Schema::new(self.columns().iter().map(field).collect::<Vec<_>>());
-        let options = RecordBatchOptions::new().with_row_count(Some(self.rows()));
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
         RecordBatch::try_new_with_options(Arc::new(schema), arrays, &options)
             .map_err(|e| Error::corrupt(e.to_string()))
     }
@@ -189,12 +200,12 @@ impl VortexDecoder {
             .try_for_each(|section| self.section_bytes(section).map(drop))
     }
 
-    fn column(&self, column_index: usize) -> Result<&Column> {
+    pub(crate) fn column(&self, column_index: usize) -> Result<&Column> {
         let missing = || Error::invalid(format!("no column {column_index}"));
         self.columns().get(column_index).ok_or_else(missing)
     }
 
-    fn find(&self, column_index: usize, page: usize) -> Result<(&Column, &Page)> {
+    pub(crate) fn find(&self, column_index: usize, page: usize) -> Result<(&Column, &Page)> {
         let column = self.column(column_index)?;
         let missing = || Error::invalid(format!("no page {page}"));
         Ok((column, column.pages.get(page).ok_or_else(missing)?))
@@ -210,39 +221,50 @@ impl VortexDecoder {
     ) -> Result<ArrayRef> {
         let column = self.column(column_index)?;
         let mut reader = ColumnReader::new(&column.data_type)?;
-        for (number, page) in (first..end).zip(&column.pages[first..end]) {
+        for page in first..end {
             let mut budget = Budget::of_page();
-            let node = self.tree(column, page, &mut budget)?;
+            let node = self.tree(column_index, page, &mut budget)?;
             let around = Around {
-                decoder: self,
-                column_index,
-                page: number,
                 kept,
+                ..self.around(column_index, page)
             };
-            reader.append(&node, page, budget, &around)?;
+            reader.append(&node, &column.pages[page], budget, &around)?;
         }
         reader.finish()
     }
 
-    /// The encoding tree of a page.
-    fn tree(&self, column: &Column, page: &Page, budget: &mut Budget) -> Result<Node> {
+    /// What a page of a column may refer to.
+    pub(crate) fn around(&self, column_index: usize, page: usize) -> Around<'_> {
+        Around {
+            decoder: self,
+            column_index,
+            page,
+            kept: None,
+        }
+    }
+
+    /// The encoding tree of a page, whose checksum is looked at once.
+    pub(crate) fn tree(
+        &self,
+        column_index: usize,
+        number: usize,
+        budget: &mut Budget,
+    ) -> Result<Node> {
+        let (column, page) = self.find(column_index, number)?;
         let bytes = self
             .inner
             .bytes
             .slice(page.offset..page.offset + page.bytes);
-        if checksum(&bytes) != page.checksum {
-            return Err(Error::corrupt(format!(
-                "the checksum of the page at {}",
-                page.offset
-            )));
+        let checked = &self.inner.checked[column_index * self.page_count() + number];
+        if !checked.load(Relaxed) {
+            if checksum(&bytes) != page.checksum {
+                let at = page.offset;
+                return Err(Error::corrupt(format!("the checksum of the page at {at}")));
+            }
+            checked.store(true, Relaxed);
         }
-        parse_page(
-            bytes,
-            &shape(&column.data_type)?,
-            page.rows,
-            self.features(),
-            budget,
-        )
+        let shape = shape(&column.data_type)?;
+        parse_page(bytes, &shape, page.rows, self.features(), budget)
     }
 
     fn section_bytes(&self, section: &Section) -> Result<Bytes> {
@@ -261,7 +283,7 @@ impl VortexDecoder {
 }
 
 /// What pages of one column may refer to.
-struct Around<'a> {
+pub(crate) struct Around<'a> {
     decoder: &'a VortexDecoder,
     column_index: usize,
     page: usize,
@@ -272,16 +294,6 @@ struct Around<'a> {
 type Kept = RefCell<BTreeMap<(usize, usize), Texts>>;
 
 impl Surroundings for Around<'_> {
-    fn dictionary(&self) -> Result<&DecoderDictionary<'static>> {
-        let inner = &self.decoder.inner;
-        inner.shared[self.column_index].dictionary(|| {
-            let id = shared::dictionary_section(self.column_index);
-            let missing = || Error::corrupt("a dictionary that is not there");
-            let section = self.decoder.section(id)?.ok_or_else(missing)?;
-            shared::decode_dictionary(section)
-        })
-    }
-
     fn keep(&self, others: Texts) {
         if let Some(kept) = self.kept {
             kept.borrow_mut().insert((self.column_index, self.page), others);
@@ -296,9 +308,9 @@ impl Surroundings for Around<'_> {
         if let Some(texts) = kept {
             return Ok(texts);
         }
-        let (column, page) = self.decoder.find(column_index, self.page)?;
+        let (_, page) = self.decoder.find(column_index, self.page)?;
         let mut budget = Budget::of_page();
-        let node = self.decoder.tree(column, page, &mut budget)?;
+        let node = self.decoder.tree(column_index, self.page, &mut budget)?;
         let around = Around { column_index, ..*self };
         PageDecoder::new(budget, &around).others(&node, page.rows)
     }

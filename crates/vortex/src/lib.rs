@@ -47,6 +47,11 @@ pub use encoder::VortexEncoder;
 mod decoder;
 pub use decoder::VortexDecoder;
 
+mod take;
+
+mod select;
+pub use select::{Range, Selection};
+
 mod inspect;
 pub use inspect::Encoding;
 

@@ -3,7 +3,6 @@
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use zstd::dict::DecoderDictionary;
 
 use crate::Result;
 use crate::budget::Budget;
@@ -11,8 +10,7 @@ use crate::data_type::Shape;
 use crate::decode::{Alone, PageDecoder};
 use crate::parse::parse_section;
 use crate::values::Values;
-use crate::compress::decompress;
-use crate::wire::{Reader, put_varint};
+use crate::wire::Reader;
 
 /// The first number of the format's own sections.
 const OWN_SECTIONS_FROM: u32 = 1 << 31;
@@ -27,22 +25,10 @@ pub(crate) fn values_section(column_index: usize) -> u32 {
     OWN_SECTIONS_FROM + place * SECTIONS_A_COLUMN
 }
 
-/// The section with what the Zstandard frames of a column's strings may refer to.
-pub(crate) fn dictionary_section(column_index: usize) -> u32 {
-    values_section(column_index) + 1
-}
-
 /// What of it has been decoded already.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Shared {
     values: OnceLock<Values>,
-    dictionary: OnceLock<DecoderDictionary<'static>>,
-}
-
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").finish_non_exhaustive()
-    }
 }
 
 impl Shared {
@@ -54,38 +40,6 @@ impl Shared {
         let values = decode()?;
         Ok(self.values.get_or_init(|| values))
     }
-
-    /// The dictionary, which `decode` makes if nobody did.
-    pub(crate) fn dictionary(
-        &self,
-        decode: impl FnOnce() -> Result<DecoderDictionary<'static>>,
-    ) -> Result<&DecoderDictionary<'static>> {
-        if let Some(dictionary) = self.dictionary.get() {
-            return Ok(dictionary);
-        }
-        let dictionary = decode()?;
-        Ok(self.dictionary.get_or_init(|| dictionary))
-    }
-}
-
-/// Most bytes of a dictionary.
-pub(crate) const DICTIONARY_BYTES_MAX: usize = 1 << 17;
-
-/// The section of a dictionary: its length, and a frame that holds it.
-pub(crate) fn encode_dictionary(dictionary: &[u8], frame: &[u8]) -> Vec<u8> {
-    let mut section = Vec::with_capacity(frame.len() + 4);
-    put_varint(&mut section, dictionary.len() as u64);
-    section.extend_from_slice(frame);
-    section
-}
-
-/// Decodes the section of a dictionary. It is content to refer to, without a header of its own.
-pub(crate) fn decode_dictionary(section: Bytes) -> Result<DecoderDictionary<'static>> {
-    let mut reader = Reader::new(section);
-    let raw_bytes = reader.count(DICTIONARY_BYTES_MAX, "bytes of a dictionary")?;
-    let frame = reader.take(reader.remaining())?;
-    let content = decompress(&frame, raw_bytes)?;
-    Ok(DecoderDictionary::copy(&content))
 }
 
 /// Decodes a section of shared values, of which there are at most as many as rows.

@@ -55,7 +55,6 @@ pub(crate) enum Head {
         raw_bytes: usize,
         block_rows: usize,
         frame_bytes: usize,
-        with_dictionary: bool,
     },
 }
 
@@ -95,10 +94,7 @@ impl Head {
             Self::Digits { style, .. } => ("digits", format!("{} places", style.places)),
             Self::Times(form) => ("times", format!("{} places", form.places)),
             Self::Pattern(pattern) => ("pattern", format!("of {} bytes", pattern.len())),
-            Self::Blocks { block_rows, with_dictionary, .. } => {
-                let dictionary = if *with_dictionary { ", dictionary" } else { "" };
-                ("blocks", format!("of {block_rows} rows{dictionary}"))
-            }
+            Self::Blocks { block_rows, .. } => ("blocks", format!("of {block_rows} rows")),
             Self::Partner(column) => ("partner", format!("of column {column}")),
             Self::Shapes(head) => ("shapes", format!("{}, {} columns", head.shapes, head.columns.len())),
         }
@@ -125,11 +121,10 @@ impl Head {
             Self::Pattern(pattern) => put_bytes(out, pattern),
             Self::Shapes(head) => head.put(out),
             Self::Partner(column) => put_varint(out, *column as u64),
-            Self::Blocks { raw_bytes, block_rows, frame_bytes, with_dictionary } => {
+            Self::Blocks { raw_bytes, block_rows, frame_bytes } => {
                 put_varint(out, *raw_bytes as u64);
                 put_varint(out, *block_rows as u64);
                 put_varint(out, *frame_bytes as u64);
-                out.push(u8::from(*with_dictionary));
             }
         }
     }
@@ -178,14 +173,10 @@ impl Head {
                     reader.count(most, "strings of a block")?,
                     reader.count(most, "bytes")?,
                 ];
-                let with_dictionary = match reader.u8()? {
-                    flag @ 0..=1 => flag == 1,
-                    flag => return Err(Error::corrupt(format!("dictionary {flag}"))),
-                };
                 if block_rows == 0 {
                     return Err(Error::corrupt("blocks of no strings"));
                 }
-                Self::Blocks { raw_bytes, block_rows, frame_bytes, with_dictionary }
+                Self::Blocks { raw_bytes, block_rows, frame_bytes }
             }
             _ => return Err(Error::unsupported(format!("encoding {id}"))),
         })

@@ -14,11 +14,6 @@ impl<'a> Strings<'a> {
         self.offsets.len() - 1
     }
 
-    #[inline]
-    pub(crate) fn get(&self, index: usize) -> &'a [u8] {
-        &self.data[at(self.offsets[index])..at(self.offsets[index + 1])]
-    }
-
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let data = self.data;
         self.offsets

@@ -45,7 +45,6 @@ impl Chooser {
             raw_bytes,
             block_rows,
             frame_bytes: frames.len(),
-            with_dictionary: false,
         };
         let node = Node::Text(Box::new(TextNode {
             head,

@@ -4,11 +4,11 @@
 mod bits;
 mod byte_strings;
 mod lists;
+mod pick;
 mod texts;
 mod words;
 
 use arrow_buffer::BooleanBuffer;
-use zstd::dict::DecoderDictionary;
 
 use crate::budget::Budget;
 use crate::data_type::Shape;
@@ -24,9 +24,6 @@ pub(crate) trait Surroundings {
     /// The distinct values that all pages of the column share.
     fn shared_values(&self) -> Result<&Values>;
 
-    /// What the frames of the column's strings may refer to.
-    fn dictionary(&self) -> Result<&DecoderDictionary<'static>>;
-
     /// The texts of this page that stand between those of the same page of an earlier column.
     fn partner(&self, column_index: usize) -> Result<Texts>;
 
@@ -41,10 +38,6 @@ pub(crate) struct Alone;
 impl Surroundings for Alone {
     fn shared_values(&self) -> Result<&Values> {
         Err(Error::corrupt("shared values that are not there"))
-    }
-
-    fn dictionary(&self) -> Result<&DecoderDictionary<'static>> {
-        Err(Error::corrupt("a dictionary that is not there"))
     }
 
     fn partner(&self, _column_index: usize) -> Result<Texts> {

@@ -106,12 +106,10 @@ impl PageDecoder<'_> {
 
     /// Strings in frames of their own.
     fn blocks(&mut self, node: &TextNode, children: [&Node; 2], count: usize, out: &mut Texts) -> Result<()> {
-        let Head::Blocks { raw_bytes, block_rows, with_dictionary, .. } = &node.head else {
+        let Head::Blocks { raw_bytes, block_rows, .. } = &node.head else {
             return Err(misplaced());
         };
         let odd = || Error::corrupt("frames of other lengths than declared");
-        let around = self.around;
-        let dictionary = with_dictionary.then(|| around.dictionary()).transpose()?;
         let sizes: Vec<u32> = self.new_words(children[0], 4, count)?;
         let frames: Vec<u32> = self.new_words(children[1], 4, count.div_ceil(*block_rows))?;
         self.budget.pay(*raw_bytes, 1)?;
@@ -119,7 +117,7 @@ impl PageDecoder<'_> {
         put_ends(&sizes, *raw_bytes, from, &mut out.offsets)?;
         out.data.resize(end, 0);
         let (mut rest, mut frames_left) = (&mut out.data[from..], &node.data[..]);
-        let mut zstd = Frames::new(dictionary)?;
+        let mut zstd = Frames::new()?;
         for (sizes, frame) in sizes.chunks(*block_rows).zip(frames) {
             // Their sum was checked.
             let raw = sizes.iter().map(|size| *size as usize).sum();

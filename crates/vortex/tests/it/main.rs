@@ -13,3 +13,4 @@ mod golden;
 mod handmade;
 mod limits;
 mod round_trip;
+mod selection;
