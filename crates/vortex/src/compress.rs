@@ -33,7 +33,10 @@ impl Frames {
     /// Decompresses a frame of exactly as many bytes as `out` has.
     pub(crate) fn decompress(&mut self, frame: &[u8], out: &mut [u8]) -> Result<()> {
         let expected = out.len();
-        let found = self.decompressor.decompress_to_buffer(frame, out).map_err(odd)?;
+        let found = self
+            .decompressor
+            .decompress_to_buffer(frame, out)
+            .map_err(odd)?;
         match found == expected {
             true => Ok(()),
             false => Err(Error::corrupt(format!(

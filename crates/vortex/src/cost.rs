@@ -99,11 +99,15 @@ impl TextNode {
                 (head.raw_bytes + head.other_bytes) * SHAPED_BYTE + values * SHAPED_VALUE
             }
             Head::Partner(_) => 0,
-            Head::Blocks { raw_bytes, block_rows, .. } => {
-                raw_bytes * ZSTD_BYTE + count.div_ceil(*block_rows) * FRAME
-            }
+            Head::Blocks {
+                raw_bytes,
+                block_rows,
+                ..
+            } => raw_bytes * ZSTD_BYTE + count.div_ceil(*block_rows) * FRAME,
         };
         let below = self.children.iter().zip(self.head.children(count));
-        own + below.map(|(child, (_, count))| child.tenths(count)).sum::<usize>()
+        own + below
+            .map(|(child, (_, count))| child.tenths(count))
+            .sum::<usize>()
     }
 }

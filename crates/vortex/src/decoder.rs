@@ -296,7 +296,8 @@ type Kept = RefCell<BTreeMap<(usize, usize), Texts>>;
 impl Surroundings for Around<'_> {
     fn keep(&self, others: Texts) {
         if let Some(kept) = self.kept {
-            kept.borrow_mut().insert((self.column_index, self.page), others);
+            kept.borrow_mut()
+                .insert((self.column_index, self.page), others);
         }
     }
 
@@ -304,14 +305,19 @@ impl Surroundings for Around<'_> {
         if column_index >= self.column_index {
             return Err(Error::corrupt("a reference to a later column"));
         }
-        let kept = self.kept.and_then(|kept| kept.borrow_mut().remove(&(column_index, self.page)));
+        let kept = self
+            .kept
+            .and_then(|kept| kept.borrow_mut().remove(&(column_index, self.page)));
         if let Some(texts) = kept {
             return Ok(texts);
         }
         let (_, page) = self.decoder.find(column_index, self.page)?;
         let mut budget = Budget::of_page();
         let node = self.decoder.tree(column_index, self.page, &mut budget)?;
-        let around = Around { column_index, ..*self };
+        let around = Around {
+            column_index,
+            ..*self
+        };
         PageDecoder::new(budget, &around).others(&node, page.rows)
     }
 

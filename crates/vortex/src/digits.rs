@@ -37,7 +37,9 @@ impl Style {
         let affix = self.prefix.len().max(self.suffix.len());
         match most <= DIGITS_MAX && affix <= AFFIX_MAX && self.places_min <= self.places {
             true => Ok(()),
-            false => Err(Error::corrupt(format!("numbers of {most} digits in {affix} bytes"))),
+            false => Err(Error::corrupt(format!(
+                "numbers of {most} digits in {affix} bytes"
+            ))),
         }
     }
 
@@ -89,10 +91,15 @@ const AFFIX_MAX: usize = 24;
 const DIGITS_END: usize = AFFIX_MAX + 40;
 
 /// What follows may be copied with a short text, and is cut off again.
-const TEXT_BYTES: usize = DIGITS_END + AFFIX_MAX + SHORT;
+pub(crate) const TEXT_BYTES: usize = DIGITS_END + AFFIX_MAX + SHORT;
 
 /// Appends the texts of numbers, which take `bytes` together.
-pub(crate) fn put_texts(style: &Style, numbers: &[u64], bytes: usize, out: &mut Texts) -> Result<()> {
+pub(crate) fn put_texts(
+    style: &Style,
+    numbers: &[u64],
+    bytes: usize,
+    out: &mut Texts,
+) -> Result<()> {
     let mut out = Out::new(out, bytes)?;
     let mut text = [0; TEXT_BYTES];
     let end = DIGITS_END + style.suffix.len();
@@ -103,6 +110,17 @@ pub(crate) fn put_texts(style: &Style, numbers: &[u64], bytes: usize, out: &mut 
         out.end_text();
     }
     out.finish()
+}
+
+/// Appends the texts of a few numbers, each of fewer than [`TEXT_BYTES`].
+pub(crate) fn put_some(style: &Style, numbers: &[u64], out: &mut Texts) {
+    let mut text = [0; TEXT_BYTES];
+    let end = DIGITS_END + style.suffix.len();
+    text[DIGITS_END..end].copy_from_slice(&style.suffix);
+    for number in numbers {
+        let from = style.write(number.cast_signed(), &mut text);
+        out.push(&text[from..end]);
+    }
 }
 
 /// A number as a text has it.
@@ -129,7 +147,10 @@ pub(crate) fn numbers_of(texts: Strings<'_>) -> Option<(Style, Vec<u64>)> {
     let mut whole_max = 0;
     for text in texts.iter() {
         let number = cut(text)?;
-        let (whole, places) = (u8::try_from(number.whole).ok()?, u8::try_from(number.places).ok()?);
+        let (whole, places) = (
+            u8::try_from(number.whole).ok()?,
+            u8::try_from(number.places).ok()?,
+        );
         style.whole_min = style.whole_min.min(whole);
         whole_max = whole.max(whole_max);
         style.places = style.places.max(places);
@@ -150,7 +171,8 @@ pub(crate) fn numbers_of(texts: Strings<'_>) -> Option<(Style, Vec<u64>)> {
         }
         let power = POWERS[usize::from(style.places) - parsed.places];
         let size = (parsed.digits * power).cast_signed();
-        (!parsed.is_negative || size > 0).then_some(if parsed.is_negative { -size } else { size }.cast_unsigned())
+        (!parsed.is_negative || size > 0)
+            .then_some(if parsed.is_negative { -size } else { size }.cast_unsigned())
     };
     let numbers = parsed.iter().map(number).collect::<Option<_>>()?;
     Some((style, numbers))
@@ -163,16 +185,23 @@ fn affixes(texts: Strings<'_>) -> (usize, usize) {
     };
     let is_number = |byte: &u8| byte.is_ascii_digit() || *byte == b'-';
     let from = first.iter().position(is_number).unwrap_or(0);
-    let until = first.iter().rposition(u8::is_ascii_digit).map_or(0, |at| first.len() - at - 1);
+    let until = first
+        .iter()
+        .rposition(u8::is_ascii_digit)
+        .map_or(0, |at| first.len() - at - 1);
     // A text before a number may have digits too: what all share is before the last that is none.
     let shared = texts.iter().fold(first.len(), |shared, text| {
         let same = first.iter().zip(text).take(shared);
         same.take_while(|(one, other)| one == other).count()
     });
-    let last_other = first[..shared.min(first.len() - until)].iter().rposition(|byte| !byte.is_ascii_digit() && *byte != b'.' && *byte != b'-');
+    let last_other = first[..shared.min(first.len() - until)]
+        .iter()
+        .rposition(|byte| !byte.is_ascii_digit() && *byte != b'.' && *byte != b'-');
     let from = last_other.map_or(from.min(shared), |at| at + 1);
     let suffix = &first[first.len() - until..];
-    let is_suffixed = texts.iter().all(|text| text.len() >= from + until && text.ends_with(suffix));
+    let is_suffixed = texts
+        .iter()
+        .all(|text| text.len() >= from + until && text.ends_with(suffix));
     (from, if is_suffixed { until } else { 0 })
 }
 
@@ -231,7 +260,8 @@ mod tests {
             &["a1b7", "a1b22"],
         ] {
             let texts = texts_of(texts);
-            let (style, numbers) = numbers_of(texts.strings()).unwrap_or_else(|| panic!("{texts:?}"));
+            let (style, numbers) =
+                numbers_of(texts.strings()).unwrap_or_else(|| panic!("{texts:?}"));
             style.check().unwrap();
             let mut back = Texts::new();
             put_texts(&style, &numbers, texts.data.len(), &mut back).unwrap();

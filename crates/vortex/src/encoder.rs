@@ -79,7 +79,9 @@ impl VortexEncoder {
             let pair = pairs.iter().zip(&mut joined);
             let mut pair = pair.filter(|(pair, _)| [pair.first, pair.second].contains(&place));
             let role = match pair.next() {
-                Some((pair, joined)) if pair.first == place => Role::Holder(*pair, &arrays[pair.second], joined),
+                Some((pair, joined)) if pair.first == place => {
+                    Role::Holder(*pair, &arrays[pair.second], joined)
+                }
                 Some((pair, joined)) => Role::Partner(pair.first, joined),
                 None => Role::Alone,
             };

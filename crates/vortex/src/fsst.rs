@@ -105,7 +105,11 @@ pub(crate) fn compress(strings: Strings<'_>) -> Coded {
     for string in strings.iter() {
         codes.push(&compressor.compress(string));
     }
-    Coded { lengths, symbols, codes }
+    Coded {
+        lengths,
+        symbols,
+        codes,
+    }
 }
 
 #[cfg(test)]
@@ -128,7 +132,11 @@ mod tests {
             &[&b""[..]][..],
             &[b"a"],
             &[b"\0\0\0\0\0\0\0\0\0\0", b"\0", b"", b"\xff\xff\xff"],
-            &[b"http://tidelog.example/one", b"http://tidelog.example/two", b"x"],
+            &[
+                b"http://tidelog.example/one",
+                b"http://tidelog.example/two",
+                b"x",
+            ],
         ] {
             let mut texts = Texts::new();
             for _ in 0..100 {

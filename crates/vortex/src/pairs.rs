@@ -35,23 +35,35 @@ pub(crate) fn pairs_of(specs: &[ColumnSpec], arrays: &[ArrayRef]) -> Result<Vec<
         let from = array.len().saturating_sub(SAMPLE_ROWS) / 2;
         let sample = array.slice(from, array.len().min(SAMPLE_ROWS));
         let texts = Side::of(&sample)?;
-        if texts.as_ref().is_some_and(|side| seem_shaped(side.strings())) {
+        if texts
+            .as_ref()
+            .is_some_and(|side| seem_shaped(side.strings()))
+        {
             shaped.extend(texts.map(|texts| (place, texts)));
         }
     }
     let mut pairs: Vec<Pair> = Vec::new();
     for (number, (first, one)) in shaped.iter().enumerate() {
         for (second, other) in &shaped[number + 1..] {
-            let is_taken = |pair: &Pair| [first, second].iter().any(|place| [pair.first, pair.second].contains(place));
+            let is_taken = |pair: &Pair| {
+                [first, second]
+                    .iter()
+                    .any(|place| [pair.first, pair.second].contains(place))
+            };
             if pairs.iter().any(is_taken) {
                 continue;
             }
             let score = |second_leads| sequence(one, other, second_leads).1.saved();
             let (behind, leading) = (score(false), score(true));
-            if behind.max(leading) * 4 >= one.valid.count_set_bits() + other.valid.count_set_bits() {
+            if behind.max(leading) * 4 >= one.valid.count_set_bits() + other.valid.count_set_bits()
+            {
                 let (first, second) = (*first, *second);
                 let second_leads = leading > behind;
-                pairs.push(Pair { first, second, second_leads });
+                pairs.push(Pair {
+                    first,
+                    second,
+                    second_leads,
+                });
             }
         }
     }
@@ -74,13 +86,20 @@ impl Side {
         let (valid, values) = dense(array)?;
         let valid = valid.unwrap_or_else(|| BooleanBuffer::new_set(array.len()));
         Ok(match values {
-            Values::Bytes { offsets, data } => Some(Self { valid, offsets, data }),
+            Values::Bytes { offsets, data } => Some(Self {
+                valid,
+                offsets,
+                data,
+            }),
             _ => None,
         })
     }
 
     fn strings(&self) -> Strings<'_> {
-        Strings { offsets: &self.offsets, data: &self.data }
+        Strings {
+            offsets: &self.offsets,
+            data: &self.data,
+        }
     }
 }
 
@@ -88,7 +107,11 @@ impl Side {
 fn sequence(first: &Side, second: &Side, second_leads: bool) -> (BooleanBuffer, Survey) {
     let (mut order, mut images) = (Vec::new(), Vec::new());
     let (mut ones, mut others) = (first.strings().iter(), second.strings().iter());
-    let sides = if second_leads { [true, false] } else { [false, true] };
+    let sides = if second_leads {
+        [true, false]
+    } else {
+        [false, true]
+    };
     for (is_first, is_second) in first.valid.iter().zip(&second.valid) {
         for side in sides {
             let image = match side {
@@ -108,7 +131,12 @@ fn sequence(first: &Side, second: &Side, second_leads: bool) -> (BooleanBuffer, 
 
 impl Chooser {
     /// Encodes a page of both columns of a pair; `None` where it is not worth it.
-    pub(crate) fn pair(&mut self, first: &ArrayRef, second: &ArrayRef, second_leads: bool) -> Result<Option<Node>> {
+    pub(crate) fn pair(
+        &mut self,
+        first: &ArrayRef,
+        second: &ArrayRef,
+        second_leads: bool,
+    ) -> Result<Option<Node>> {
         let (Some(one), Some(other)) = (Side::of(first)?, Side::of(second)?) else {
             return Ok(None);
         };

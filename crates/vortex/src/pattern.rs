@@ -82,11 +82,18 @@ fn digit(byte: u8, part: u8) -> Option<u8> {
 
 /// Where a pattern has digits.
 pub(crate) fn places_of(pattern: &[u8]) -> Vec<usize> {
-    (0..pattern.len()).filter(|place| pattern[*place] >= LOWER).collect()
+    (0..pattern.len())
+        .filter(|place| pattern[*place] >= LOWER)
+        .collect()
 }
 
 /// Appends `count` texts. `columns` are as many as [`places_of`] needs, each of `count` numbers.
-pub(crate) fn put_texts(pattern: &[u8], columns: &[Vec<u64>], count: usize, out: &mut Texts) -> Result<()> {
+pub(crate) fn put_texts(
+    pattern: &[u8],
+    columns: &[Vec<u64>],
+    count: usize,
+    out: &mut Texts,
+) -> Result<()> {
     let places = places_of(pattern);
     let mut out = Out::new(out, pattern.len() * count)?;
     let mut text = pattern.to_vec();
@@ -96,7 +103,11 @@ pub(crate) fn put_texts(pattern: &[u8], columns: &[Vec<u64>], count: usize, out:
         for (places, numbers) in places.chunks(NUMBER_DIGITS).zip(columns) {
             let mut number = numbers[row];
             for place in places.iter().rev() {
-                let digits = if pattern[*place] == LOWER { HEX_LOWER } else { HEX_UPPER };
+                let digits = if pattern[*place] == LOWER {
+                    HEX_LOWER
+                } else {
+                    HEX_UPPER
+                };
                 text[*place] = digits[usize::from(number.to_le_bytes()[0] & 15)];
                 number >>= 4;
             }
@@ -120,7 +131,10 @@ mod tests {
     #[test]
     fn patterns_come_back() {
         for texts in [
-            &["6ba7b810-9dad-11d1-80b4-00c04fd430c8", "6BA7b810-9dad-11d1-80b4-00c04fd430c9"][..],
+            &[
+                "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+                "6BA7b810-9dad-11d1-80b4-00c04fd430c9",
+            ][..],
             &["evt_00ff", "evt_0a1f"],
             &["0A", "F3", "99"],
             &["x1", "xa", "x2"],
@@ -139,7 +153,13 @@ mod tests {
 
     #[test]
     fn other_texts_have_no_pattern() {
-        for texts in [&["a", "A"][..], &["ab", "a"], &["g", "h"], &["1", "a", "A"], &[""]] {
+        for texts in [
+            &["a", "A"][..],
+            &["ab", "a"],
+            &["g", "h"],
+            &["1", "a", "A"],
+            &[""],
+        ] {
             assert_eq!(pattern_of(texts_of(texts).strings()), None, "{texts:?}");
         }
     }

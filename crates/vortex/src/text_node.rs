@@ -96,13 +96,21 @@ impl Head {
             Self::Pattern(pattern) => ("pattern", format!("of {} bytes", pattern.len())),
             Self::Blocks { block_rows, .. } => ("blocks", format!("of {block_rows} rows")),
             Self::Partner(column) => ("partner", format!("of column {column}")),
-            Self::Shapes(head) => ("shapes", format!("{}, {} columns", head.shapes, head.columns.len())),
+            Self::Shapes(head) => (
+                "shapes",
+                format!("{}, {} columns", head.shapes, head.columns.len()),
+            ),
         }
     }
 
     pub(crate) fn put(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Fsst { raw_bytes, lengths, symbols, code_bytes } => {
+            Self::Fsst {
+                raw_bytes,
+                lengths,
+                symbols,
+                code_bytes,
+            } => {
                 put_varint(out, *raw_bytes as u64);
                 put_varint(out, *code_bytes as u64);
                 put_bytes(out, lengths);
@@ -121,7 +129,11 @@ impl Head {
             Self::Pattern(pattern) => put_bytes(out, pattern),
             Self::Shapes(head) => head.put(out),
             Self::Partner(column) => put_varint(out, *column as u64),
-            Self::Blocks { raw_bytes, block_rows, frame_bytes } => {
+            Self::Blocks {
+                raw_bytes,
+                block_rows,
+                frame_bytes,
+            } => {
                 put_varint(out, *raw_bytes as u64);
                 put_varint(out, *block_rows as u64);
                 put_varint(out, *frame_bytes as u64);
@@ -143,7 +155,13 @@ impl Head {
                 let raw_bytes = reader.count(most, "bytes")?;
                 let (prefix, suffix) = (reader.bytes()?.to_vec(), reader.bytes()?.to_vec());
                 let [places, places_min, whole_min] = [reader.u8()?, reader.u8()?, reader.u8()?];
-                let style = Style { prefix, suffix, places, places_min, whole_min };
+                let style = Style {
+                    prefix,
+                    suffix,
+                    places,
+                    places_min,
+                    whole_min,
+                };
                 style.check()?;
                 Self::Digits { raw_bytes, style }
             }
@@ -176,7 +194,11 @@ impl Head {
                 if block_rows == 0 {
                     return Err(Error::corrupt("blocks of no strings"));
                 }
-                Self::Blocks { raw_bytes, block_rows, frame_bytes }
+                Self::Blocks {
+                    raw_bytes,
+                    block_rows,
+                    frame_bytes,
+                }
             }
             _ => return Err(Error::unsupported(format!("encoding {id}"))),
         })
@@ -212,7 +234,13 @@ impl Head {
 impl ShapesHead {
     fn put(&self, out: &mut Vec<u8>) {
         let counts = [
-            self.raw_bytes, self.others, self.other_bytes, self.shapes, self.slots, self.copies, self.edits,
+            self.raw_bytes,
+            self.others,
+            self.other_bytes,
+            self.shapes,
+            self.slots,
+            self.copies,
+            self.edits,
             self.columns.len(),
         ];
         for count in counts.iter().chain(&self.columns) {
@@ -235,7 +263,8 @@ impl ShapesHead {
         head.edits = reader.count(images - head.copies, "edits")?;
         let columns = reader.count(head.slots, "columns of values")?;
         for _ in 0..columns {
-            head.columns.push(reader.count(images * SLOTS_MAX, "values")?);
+            head.columns
+                .push(reader.count(images * SLOTS_MAX, "values")?);
         }
         Ok(head)
     }

@@ -14,6 +14,11 @@ impl<'a> Strings<'a> {
         self.offsets.len() - 1
     }
 
+    #[inline]
+    pub(crate) fn get(&self, index: usize) -> &'a [u8] {
+        &self.data[at(self.offsets[index])..at(self.offsets[index + 1])]
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let data = self.data;
         self.offsets
@@ -67,7 +72,8 @@ impl Texts {
         self.data.extend_from_slice(&others.data);
         // Their sum was checked: it is below 2 GiB.
         let from = i32::try_from(from).unwrap_or(i32::MAX);
-        self.offsets.extend(others.offsets[1..].iter().map(|offset| from + offset));
+        self.offsets
+            .extend(others.offsets[1..].iter().map(|offset| from + offset));
         Ok(())
     }
 
@@ -81,6 +87,7 @@ impl Texts {
         Ok(end)
     }
 
+    #[cfg(test)]
     pub(crate) fn strings(&self) -> Strings<'_> {
         Strings {
             offsets: &self.offsets,
@@ -171,7 +178,9 @@ impl<'a> Out<'a> {
     #[inline]
     pub(crate) fn end_text(&mut self) {
         // The end was checked to be below 2 GiB; beyond it `finish` fails.
-        self.texts.offsets.push(i32::try_from(self.at).unwrap_or(i32::MAX));
+        self.texts
+            .offsets
+            .push(i32::try_from(self.at).unwrap_or(i32::MAX));
     }
 
     /// Checks that all bytes are written.

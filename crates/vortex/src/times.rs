@@ -43,7 +43,8 @@ impl Form {
         let number = |from: usize, to: usize| -> Option<i64> {
             let digits = text.get(from..to)?;
             digits.iter().try_fold(0, |number, byte| {
-                byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0'))
+                byte.is_ascii_digit()
+                    .then(|| number * 10 + i64::from(byte - b'0'))
             })
         };
         let has = |at: usize, byte: u8| (text.get(at) == Some(&byte)).then_some(());
@@ -64,7 +65,9 @@ impl Form {
         }
         has(19, b'.')?;
         let places = usize::from(self.places);
-        seconds.checked_mul(10_i64.pow(u32::from(self.places)))?.checked_add(number(20, 20 + places)?)
+        seconds
+            .checked_mul(10_i64.pow(u32::from(self.places)))?
+            .checked_add(number(20, 20 + places)?)
     }
 
     /// The text of a time, without the suffix, in a buffer that has what never changes.
@@ -142,18 +145,28 @@ pub(crate) fn times_of(texts: Strings<'_>) -> Option<(Form, Vec<u64>)> {
     if !(10..=64).contains(&first.len()) || first[4] != b'-' {
         return None;
     }
-    let separator = first.get(10).copied().filter(|_| first.get(13) == Some(&b':'));
+    let separator = first
+        .get(10)
+        .copied()
+        .filter(|_| first.get(13) == Some(&b':'));
     let places = match (separator, first.get(19)) {
-        (Some(_), Some(b'.')) => first[20..].iter().take_while(|byte| byte.is_ascii_digit()).count(),
+        (Some(_), Some(b'.')) => first[20..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count(),
         _ => 0,
     };
     let mut form = Form {
         separator,
-        places: u8::try_from(places).ok().filter(|places| *places <= PLACES_MAX)?,
+        places: u8::try_from(places)
+            .ok()
+            .filter(|places| *places <= PLACES_MAX)?,
         suffix: Vec::new(),
     };
     form.suffix = first.get(form.bytes()..)?.to_vec();
-    let numbers = texts.iter().map(|text| form.parse(text).map(i64::cast_unsigned));
+    let numbers = texts
+        .iter()
+        .map(|text| form.parse(text).map(i64::cast_unsigned));
     Some((form.clone(), numbers.collect::<Option<_>>()?))
 }
 
@@ -218,8 +231,15 @@ mod tests {
 
     #[test]
     fn numbers_beyond_the_calendar_are_corrupt() {
-        let form = Form { separator: Some(b'T'), places: 9, suffix: Vec::new() };
-        let day = Form { separator: None, ..form.clone() };
+        let form = Form {
+            separator: Some(b'T'),
+            places: 9,
+            suffix: Vec::new(),
+        };
+        let day = Form {
+            separator: None,
+            ..form.clone()
+        };
         assert!(put_texts(&day, &[u64::MAX >> 1, 1 << 63], &mut Texts::new()).is_err());
         assert!(put_texts(&form, &[u64::MAX >> 1, 1 << 63], &mut Texts::new()).is_ok());
     }

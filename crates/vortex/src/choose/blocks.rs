@@ -13,12 +13,21 @@ impl Chooser {
     /// Compresses strings, if they take less than `most` bytes then.
     pub(super) fn blocks(&mut self, strings: Strings<'_>, most: usize) -> Option<Node> {
         let (count, raw_bytes) = (strings.count(), strings.data.len());
-        let wanted = if self.profile == Profile::Small { usize::MAX } else { BLOCK_BYTES };
+        let wanted = if self.profile == Profile::Small {
+            usize::MAX
+        } else {
+            BLOCK_BYTES
+        };
         let blocks = raw_bytes.div_ceil(wanted).clamp(1, count);
         let block_rows = count.div_ceil(blocks);
         let lengths = self.lengths(strings.offsets);
         let budget = most.checked_sub(lengths.size())?;
-        let ends: Vec<usize> = strings.offsets.iter().step_by(block_rows).map(|end| at(*end)).collect();
+        let ends: Vec<usize> = strings
+            .offsets
+            .iter()
+            .step_by(block_rows)
+            .map(|end| at(*end))
+            .collect();
         let block = |number: usize| {
             let end = ends.get(number + 1).copied().unwrap_or(raw_bytes);
             &strings.data[ends[number]..end]

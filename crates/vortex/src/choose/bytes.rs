@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::Profile;
 use crate::bitpack::packed_bytes;
 use crate::choose::{Chooser, shorter};
 use crate::distinct::Distinct;
@@ -10,7 +11,6 @@ use crate::json::cbor_of;
 use crate::node::Node;
 use crate::text_node::Head;
 use crate::texts::Strings;
-use crate::Profile;
 
 impl Chooser {
     /// Encodes byte strings, each of its own length.

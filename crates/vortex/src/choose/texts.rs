@@ -68,7 +68,13 @@ impl Chooser {
         Some(self.shaped(&survey, head, None, depth))
     }
 
-    pub(crate) fn shaped(&mut self, survey: &Survey, head: ShapesHead, others: Option<Node>, depth: u8) -> Node {
+    pub(crate) fn shaped(
+        &mut self,
+        survey: &Survey,
+        head: ShapesHead,
+        others: Option<Node>,
+        depth: u8,
+    ) -> Node {
         let table = &survey.table;
         let head = ShapesHead {
             shapes: table.slots.len(),
@@ -123,7 +129,12 @@ fn have_numbers(strings: Strings<'_>) -> bool {
     if strings.count() < SAMPLE || strings.data.len() > strings.count() * 100 {
         return false;
     }
-    let survey = Survey::of(strings.iter().step_by(step), looked_at, Scanner::Numbers, false);
+    let survey = Survey::of(
+        strings.iter().step_by(step),
+        looked_at,
+        Scanner::Numbers,
+        false,
+    );
     survey.values.len() > 1 && survey.forms() <= FORMS_MAX
 }
 

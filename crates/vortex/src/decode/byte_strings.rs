@@ -4,8 +4,8 @@ use arrow_buffer::BooleanBuffer;
 
 use super::{PageDecoder, misplaced};
 use crate::json::put_text;
-use crate::texts::{Out, SHORT, Texts};
 use crate::node::Node;
+use crate::texts::{Out, SHORT, Texts};
 use crate::values::Values;
 use crate::{Error, Result};
 
@@ -88,7 +88,12 @@ impl PageDecoder<'_> {
         offsets: &mut Vec<i32>,
         data: &mut Vec<u8>,
     ) -> Result<()> {
-        let entry = |code: &u32| (to_usize(ends[*code as usize]), to_usize(ends[*code as usize + 1]));
+        let entry = |code: &u32| {
+            (
+                to_usize(ends[*code as usize]),
+                to_usize(ends[*code as usize + 1]),
+            )
+        };
         let total = codes.iter().map(entry).map(|(from, to)| to - from).sum();
         self.budget.pay(total, 1)?;
         let mut texts = Texts {

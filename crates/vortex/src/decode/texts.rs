@@ -35,7 +35,9 @@ impl PageDecoder<'_> {
     fn put_text(&mut self, node: &TextNode, count: usize, out: &mut Texts) -> Result<()> {
         match (&node.head, &node.children[..]) {
             (Head::Fsst { .. }, [sizes]) => self.coded(node, sizes, count, out),
-            (Head::Blocks { .. }, [sizes, frames]) => self.blocks(node, [sizes, frames], count, out),
+            (Head::Blocks { .. }, [sizes, frames]) => {
+                self.blocks(node, [sizes, frames], count, out)
+            }
             (Head::Digits { raw_bytes, style }, [numbers]) => {
                 let numbers: Vec<u64> = self.new_words(numbers, 8, count)?;
                 self.budget.pay(*raw_bytes, 1)?;
@@ -76,8 +78,20 @@ impl PageDecoder<'_> {
     }
 
     /// Strings in codes of symbols.
-    fn coded(&mut self, node: &TextNode, sizes: &Node, count: usize, out: &mut Texts) -> Result<()> {
-        let Head::Fsst { raw_bytes, lengths, symbols, .. } = &node.head else {
+    fn coded(
+        &mut self,
+        node: &TextNode,
+        sizes: &Node,
+        count: usize,
+        out: &mut Texts,
+    ) -> Result<()> {
+        let Head::Fsst {
+            raw_bytes,
+            lengths,
+            symbols,
+            ..
+        } = &node.head
+        else {
             return Err(misplaced());
         };
         let odd = || Error::corrupt("codes of other lengths than declared");
@@ -105,8 +119,19 @@ impl PageDecoder<'_> {
     }
 
     /// Strings in frames of their own.
-    fn blocks(&mut self, node: &TextNode, children: [&Node; 2], count: usize, out: &mut Texts) -> Result<()> {
-        let Head::Blocks { raw_bytes, block_rows, .. } = &node.head else {
+    fn blocks(
+        &mut self,
+        node: &TextNode,
+        children: [&Node; 2],
+        count: usize,
+        out: &mut Texts,
+    ) -> Result<()> {
+        let Head::Blocks {
+            raw_bytes,
+            block_rows,
+            ..
+        } = &node.head
+        else {
             return Err(misplaced());
         };
         let odd = || Error::corrupt("frames of other lengths than declared");
@@ -122,7 +147,9 @@ impl PageDecoder<'_> {
             // Their sum was checked.
             let raw = sizes.iter().map(|size| *size as usize).sum();
             let (block, after) = rest.split_at_mut_checked(raw).ok_or_else(odd)?;
-            let (frame, left) = frames_left.split_at_checked(frame as usize).ok_or_else(odd)?;
+            let (frame, left) = frames_left
+                .split_at_checked(frame as usize)
+                .ok_or_else(odd)?;
             zstd.decompress(frame, block)?;
             (rest, frames_left) = (after, left);
         }
@@ -146,7 +173,17 @@ impl PageDecoder<'_> {
             others = Some(self.bits(first, images)?);
             children = rest;
         }
-        let [slots, columns, pieces, codes, kinds, distances, masks, values @ ..] = children else {
+        let [
+            slots,
+            columns,
+            pieces,
+            codes,
+            kinds,
+            distances,
+            masks,
+            values @ ..,
+        ] = children
+        else {
             return Err(misplaced());
         };
         let slots: Vec<u32> = self.new_words(slots, 4, head.shapes)?;
@@ -166,7 +203,8 @@ impl PageDecoder<'_> {
                 Ok(values)
             })
             .collect::<Result<_>>()?;
-        self.budget.pay(head.raw_bytes.saturating_add(head.other_bytes), 1)?;
+        self.budget
+            .pay(head.raw_bytes.saturating_add(head.other_bytes), 1)?;
         if head.copies + head.edits > 0 {
             let longest = slots.iter().max().map_or(0, |slots| *slots as usize);
             // What is kept of images that others come from.

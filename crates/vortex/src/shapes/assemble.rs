@@ -3,7 +3,7 @@
 use arrow_buffer::BooleanBuffer;
 
 use super::survey::Matching;
-use super::{COPY, EDIT, SLOTS_MAX};
+use super::{COPY, EDIT, NEW, SLOTS_MAX};
 use crate::texts::{Out, Strings, Texts, at};
 use crate::{Error, Result};
 
@@ -28,15 +28,29 @@ pub(crate) fn assemble(parts: &Parts<'_>, bytes: [usize; 2], outs: &mut [Texts; 
     let [first, second] = outs;
     let mut assembler = Assembler {
         shapes: shapes_of(parts)?,
-        columns: parts.values.iter().map(|values| Column { values: *values, next: 0 }).collect(),
+        columns: parts
+            .values
+            .iter()
+            .map(|values| Column {
+                values: *values,
+                next: 0,
+            })
+            .collect(),
         outs: [Out::new(first, bytes[0])?, Out::new(second, bytes[1])?],
         history: Vec::new(),
         spans: Vec::new(),
         keeps: !parts.masks.is_empty() || !parts.distances.is_empty(),
     };
     assembler.run(parts)?;
-    let Assembler { columns, outs: [first, second], .. } = assembler;
-    if columns.iter().any(|column| column.next != column.values.count()) {
+    let Assembler {
+        columns,
+        outs: [first, second],
+        ..
+    } = assembler;
+    if columns
+        .iter()
+        .any(|column| column.next != column.values.count())
+    {
         return Err(Error::corrupt("shapes that leave values over"));
     }
     first.finish()?;
@@ -106,7 +120,11 @@ fn shapes_of<'a>(parts: &Parts<'a>) -> Result<Vec<Shape<'a>>> {
             return Err(odd());
         }
         let text = parts.pieces.data;
-        shapes.push(Shape { pieces, columns, text });
+        shapes.push(Shape {
+            pieces,
+            columns,
+            text,
+        });
         rest = after;
     }
     match rest.is_empty() && pieces.next().is_none() {
@@ -131,15 +149,17 @@ impl Assembler<'_> {
                 if shape >= self.shapes.len() {
                     return Err(missing());
                 }
-                match (u64::from(*kind) == EDIT, self.keeps) {
-                    (true, _) => self.edit(shape, *masks.next().ok_or_else(missing)?, out)?,
-                    (false, true) => self.new_kept(shape, out)?,
-                    (false, false) => self.new(shape, out)?,
+                match u64::from(*kind) {
+                    EDIT => self.edit(shape, *masks.next().ok_or_else(missing)?, out)?,
+                    NEW if self.keeps => self.new_kept(shape, out)?,
+                    NEW => self.new(shape, out)?,
+                    _ => return Err(missing()),
                 }
             }
             self.outs[out].end_text();
         }
-        let is_over = codes.next().is_some() || distances.next().is_some() || masks.next().is_some();
+        let is_over =
+            codes.next().is_some() || distances.next().is_some() || masks.next().is_some();
         match is_over {
             true => Err(Error::corrupt("more shapes than images")),
             false => Ok(()),
@@ -150,9 +170,20 @@ impl Assembler<'_> {
         let missing = || Error::corrupt("a copy of no image");
         let original = *self.history.get(original).ok_or_else(missing)?;
         let from = self.outs[out].at();
-        put_range(&mut self.outs, original.out, original.from, original.to, out)?;
+        put_range(
+            &mut self.outs,
+            original.out,
+            original.from,
+            original.to,
+            out,
+        )?;
         let to = self.outs[out].at();
-        self.history.push(Image { out, from, to, ..original });
+        self.history.push(Image {
+            out,
+            from,
+            to,
+            ..original
+        });
         Ok(())
     }
 
@@ -187,12 +218,22 @@ impl Assembler<'_> {
 
     fn remember(&mut self, from: usize, shape: usize, spans: usize, out: usize) {
         let to = self.outs[out].at();
-        self.history.push(Image { out, from, to, shape, spans });
+        self.history.push(Image {
+            out,
+            from,
+            to,
+            shape,
+            spans,
+        });
     }
 
     fn edit(&mut self, shape: usize, mask: u64, out: usize) -> Result<()> {
         let missing = || Error::corrupt("an edit of no image");
         let before = *self.history.last().ok_or_else(missing)?;
+        let places = self.shapes[shape].columns.len();
+        if u32::try_from(places).is_ok_and(|places| mask.checked_shr(places).unwrap_or(0) != 0) {
+            return Err(missing());
+        }
         match before.shape == shape {
             true => self.edit_same(&before, mask, out),
             false => self.edit_other(shape, &before, mask, out),
@@ -209,11 +250,20 @@ impl Assembler<'_> {
             let changed = (left.trailing_zeros() as usize).min(columns.len());
             for slot in first..changed {
                 let (start, end) = self.spans[before.spans + slot];
-                self.spans.push((start.wrapping_add(moved), end.wrapping_add(moved)));
+                self.spans
+                    .push((start.wrapping_add(moved), end.wrapping_add(moved)));
             }
-            let Some(column) = columns.get(changed) else { break };
+            let Some(column) = columns.get(changed) else {
+                break;
+            };
             let (start, end) = self.spans[before.spans + changed];
-            put_range(&mut self.outs, before.out, copied, before.from + start as usize, out)?;
+            put_range(
+                &mut self.outs,
+                before.out,
+                copied,
+                before.from + start as usize,
+                out,
+            )?;
             let (value, from, to) = self.columns[*column as usize].take()?;
             let own = span(self.outs[out].at() - image, to - from);
             self.outs[out].put(value, from, to)?;
@@ -241,9 +291,16 @@ impl Assembler<'_> {
                 let (value, from, to) = self.columns[*column as usize].take()?;
                 self.outs[out].put(value, from, to)?;
             } else {
-                let other = other.ok_or_else(|| Error::corrupt("an edit that keeps what is not there"))?;
+                let other =
+                    other.ok_or_else(|| Error::corrupt("an edit that keeps what is not there"))?;
                 let (from, to) = self.spans[before.spans + other];
-                put_range(&mut self.outs, before.out, before.from + from as usize, before.from + to as usize, out)?;
+                put_range(
+                    &mut self.outs,
+                    before.out,
+                    before.from + from as usize,
+                    before.from + to as usize,
+                    out,
+                )?;
             }
             let end = self.outs[out].at();
             self.spans.push(span(start - image, end - start));
@@ -264,7 +321,13 @@ fn span(from: usize, length: usize) -> (u32, u32) {
 
 /// Writes a range of what one of the outputs holds to the other or to itself.
 #[inline]
-fn put_range(outs: &mut [Out<'_>; 2], source: usize, from: usize, to: usize, out: usize) -> Result<()> {
+fn put_range(
+    outs: &mut [Out<'_>; 2],
+    source: usize,
+    from: usize,
+    to: usize,
+    out: usize,
+) -> Result<()> {
     let [first, second] = outs;
     match (source, out) {
         (0, 0) => first.repeat(from, to),

@@ -94,7 +94,9 @@ fn is_name(text: &[u8], from: usize) -> bool {
 }
 
 fn bare_end(text: &[u8], from: usize) -> usize {
-    let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b'"' | b':' | b'{' | b'[') || byte.is_ascii_whitespace();
+    let is_end = |byte: &u8| {
+        matches!(byte, b',' | b'}' | b']' | b'"' | b':' | b'{' | b'[') || byte.is_ascii_whitespace()
+    };
     let length = text[from..].iter().position(is_end);
     length.map_or(text.len(), |length| from + length)
 }
