@@ -114,9 +114,9 @@ impl Chooser {
     /// Encodes JSON texts: as CBOR where they come back exactly, unless plain texts are smaller.
     pub(super) fn json(&mut self, offsets: &[i32], data: &[u8]) -> Node {
         let texts = self.strings(offsets, data);
-        if let Node::Text(_) = texts {
+        let (Node::PlainBytes { .. } | Node::Zstd { .. }) = &texts else {
             return texts;
-        }
+        };
         let strings = Strings { offsets, data };
         let (mut item_offsets, mut items) = (vec![0], Vec::with_capacity(data.len()));
         let mut kept = Vec::with_capacity(strings.count());
@@ -137,7 +137,7 @@ impl Chooser {
             texts: Box::new(self.bits(&kept.into())),
             items: Box::new(self.strings(&item_offsets, &items)),
         };
-        shorter(texts, cbor)
+        self.cheaper(cbor, texts, strings.count())
     }
 }
 

@@ -79,7 +79,9 @@ impl Chooser {
         let lengths = offsets
             .windows(2)
             .map(|pair| u64::from((pair[1] - pair[0]).cast_unsigned()));
-        self.words(&lengths.collect::<Vec<_>>(), 4)
+        let lengths: Vec<u64> = lengths.collect();
+        // Lengths of strings are hardly ever more than packed numbers.
+        self.words_of(&lengths, 4, true, limits::TREE_DEPTH_MAX / 3)
     }
 
     /// Encodes whole numbers that stand in `bytes` bytes where they are plain.

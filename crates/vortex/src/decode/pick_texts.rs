@@ -19,7 +19,7 @@ impl PageDecoder<'_> {
         let mut out = Texts::new();
         match (&node.head, &node.children[..]) {
             (Head::Fsst { .. }, [sizes]) => {
-                self.pick_coded(node, sizes, count, places, &mut out)?
+                self.pick_coded(node, sizes, count, places, &mut out)?;
             }
             (Head::Blocks { .. }, [sizes, frames]) => {
                 self.pick_blocks(node, [sizes, frames], count, places, &mut out)?;

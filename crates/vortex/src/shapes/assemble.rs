@@ -151,8 +151,8 @@ impl Assembler<'_> {
                 }
                 match u64::from(*kind) {
                     EDIT => self.edit(shape, *masks.next().ok_or_else(missing)?, out)?,
-                    NEW if self.keeps => self.new_kept(shape, out)?,
-                    NEW => self.new(shape, out)?,
+                    NEW if self.keeps => self.put_kept(shape, out)?,
+                    NEW => self.put_new(shape, out)?,
                     _ => return Err(missing()),
                 }
             }
@@ -188,7 +188,7 @@ impl Assembler<'_> {
     }
 
     /// An image that no other comes from.
-    fn new(&mut self, shape: usize, out: usize) -> Result<()> {
+    fn put_new(&mut self, shape: usize, out: usize) -> Result<()> {
         let shape = &self.shapes[shape];
         let out = &mut self.outs[out];
         for (column, (from, to)) in shape.columns.iter().zip(&shape.pieces) {
@@ -200,7 +200,7 @@ impl Assembler<'_> {
         out.put(shape.text, from, to)
     }
 
-    fn new_kept(&mut self, number: usize, out: usize) -> Result<()> {
+    fn put_kept(&mut self, number: usize, out: usize) -> Result<()> {
         let (image, spans) = (self.outs[out].at(), self.spans.len());
         let shape = &self.shapes[number];
         let place = &mut self.outs[out];

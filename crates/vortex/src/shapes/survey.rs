@@ -248,7 +248,7 @@ impl Table {
             let place = match self.scanner {
                 Scanner::Json => path.after(piece),
                 // Numbers of one form belong together, but not those of others.
-                Scanner::Numbers => [&key[..], &count.to_le_bytes()].concat(),
+                Scanner::Numbers => [key, &count.to_le_bytes()].concat(),
             };
             let column = *self.paths.entry(place).or_insert(next);
             self.columns.push(column);
