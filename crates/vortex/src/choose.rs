@@ -3,14 +3,14 @@
 
 mod bytes;
 mod pcodec;
-mod shared;
+mod plan;
 mod survey;
 mod words;
 
 use ::bytes::Bytes;
 use arrow_buffer::BooleanBuffer;
 
-use crate::choose::pcodec::Pcodec;
+use crate::choose::plan::Plan;
 use crate::compress::Zstd;
 use crate::data_type::Shape;
 use crate::node::Node;
@@ -23,8 +23,8 @@ pub(crate) struct Chooser {
     zstd: Zstd,
     /// What the encodings chosen so far must be announced by.
     features: u32,
-    /// What trying Pcodec has shown in this column.
-    pcodec: Pcodec,
+    /// What was chosen for earlier pages of the column.
+    plan: Plan,
 }
 
 /// Below this many bytes general compression is not tried.
@@ -43,13 +43,13 @@ impl Chooser {
             profile,
             zstd: Zstd::new(level),
             features: 0,
-            pcodec: Pcodec::default(),
+            plan: Plan::default(),
         }
     }
 
     /// Begins a column: what was learned of the one before does not hold any more.
     pub(crate) fn begin_column(&mut self) {
-        self.pcodec = Pcodec::default();
+        self.plan = Plan::default();
     }
 
     /// Notes a tree that goes into the blob.
@@ -182,14 +182,21 @@ impl Chooser {
             Profile::Small => size - size / 64,
             _ => size - size / 6,
         };
-        match self.zstd.compress(&raw) {
-            Some(data) if data.len() + 6 < most => Node::Zstd {
-                raw_bytes: raw.len(),
-                data: data.into(),
-                node: Box::new(plain),
-            },
+        match self.zstd(plain) {
+            Some(node) if node.size() < most => node,
             _ => light,
         }
+    }
+
+    /// A node compressed; nothing where Zstandard cannot.
+    fn zstd(&mut self, node: Node) -> Option<Node> {
+        let mut raw = Vec::with_capacity(node.size());
+        node.encode(&mut raw);
+        Some(Node::Zstd {
+            raw_bytes: raw.len(),
+            data: self.zstd.compress(&raw)?.into(),
+            node: Box::new(node),
+        })
     }
 }
 
