@@ -7,20 +7,22 @@ pub(crate) fn packed_bytes(count: usize, width: u32) -> usize {
     (count * width as usize).div_ceil(8)
 }
 
-/// Packs the low `width` bits of each number.
+/// Packs numbers of at most `width` bits each.
 pub(crate) fn pack(numbers: impl ExactSizeIterator<Item = u64>, width: u32) -> Vec<u8> {
-    let mut out = Vec::with_capacity(packed_bytes(numbers.len(), width) + 8);
-    let (mut held, mut bits) = (0_u128, 0);
+    let bytes = packed_bytes(numbers.len(), width);
+    let mut out = Vec::with_capacity(bytes + 8);
+    let (mut held, mut bits) = (0_u64, 0);
     for number in numbers {
-        held |= u128::from(number) << bits;
+        held |= number << bits;
         bits += width;
-        while bits >= 32 {
-            out.extend_from_slice(&held.to_le_bytes()[..4]);
-            held >>= 32;
-            bits -= 32;
+        if bits >= 64 {
+            out.extend_from_slice(&held.to_le_bytes());
+            bits -= 64;
+            held = number.checked_shr(width - bits).unwrap_or(0);
         }
     }
-    out.extend_from_slice(&held.to_le_bytes()[..bits.div_ceil(8) as usize]);
+    out.extend_from_slice(&held.to_le_bytes());
+    out.truncate(bytes);
     out
 }
 

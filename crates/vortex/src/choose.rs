@@ -4,7 +4,7 @@
 mod blocks;
 mod bytes;
 mod pcodec;
-mod shared;
+mod plan;
 mod survey;
 mod texts;
 mod words;
@@ -14,7 +14,7 @@ pub(crate) use texts::seem_shaped;
 use ::bytes::Bytes;
 use arrow_buffer::BooleanBuffer;
 
-use crate::choose::pcodec::Pcodec;
+use crate::choose::plan::Plan;
 use crate::compress::Zstd;
 use crate::data_type::Shape;
 use crate::node::Node;
@@ -27,10 +27,12 @@ pub(crate) struct Chooser {
     zstd: Zstd,
     /// How deep in shapes the strings are that are encoded: 1 in JSON, 2 in texts with numbers.
     shapes_depth: u8,
+    /// Which strings of the column they are: 0, or a number of the values of shapes.
+    part: u64,
     /// What the encodings chosen so far must be announced by.
     features: u32,
-    /// What trying Pcodec has shown in this column.
-    pcodec: Pcodec,
+    /// What was chosen for earlier pages of the column.
+    plan: Plan,
 }
 
 /// Below this many bytes general compression is not tried.
@@ -49,14 +51,15 @@ impl Chooser {
             profile,
             zstd: Zstd::new(level),
             shapes_depth: 0,
+            part: 0,
             features: 0,
-            pcodec: Pcodec::default(),
+            plan: Plan::default(),
         }
     }
 
     /// Begins a column: what was learned of the one before does not hold any more.
     pub(crate) fn begin_column(&mut self) {
-        self.pcodec = Pcodec::default();
+        self.plan = Plan::default();
     }
 
     /// Notes a tree that goes into the blob.
@@ -189,14 +192,21 @@ impl Chooser {
             Profile::Small => size - size / 64,
             _ => size - size / 6,
         };
-        match self.zstd.compress(&raw) {
-            Some(data) if data.len() + 6 < most => Node::Zstd {
-                raw_bytes: raw.len(),
-                data: data.into(),
-                node: Box::new(plain),
-            },
+        match self.zstd(plain) {
+            Some(node) if node.size() < most => node,
             _ => light,
         }
+    }
+
+    /// A node compressed; nothing where Zstandard cannot.
+    fn zstd(&mut self, node: Node) -> Option<Node> {
+        let mut raw = Vec::with_capacity(node.size());
+        node.encode(&mut raw);
+        Some(Node::Zstd {
+            raw_bytes: raw.len(),
+            data: self.zstd.compress(&raw)?.into(),
+            node: Box::new(node),
+        })
     }
 }
 

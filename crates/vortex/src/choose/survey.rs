@@ -8,44 +8,25 @@ const SAMPLE: usize = 256;
 pub(super) struct Survey {
     pub(super) min: i64,
     pub(super) max: i64,
-    delta_min: i64,
-    delta_max: i64,
+    /// How often a number differs from the one before, and one more.
     pub(super) runs: usize,
-    pub(super) delta_runs: usize,
 }
 
 impl Survey {
     pub(super) fn of(words: &[u64]) -> Self {
         let first = words[0].cast_signed();
-        let mut survey = Self {
-            min: first,
-            max: first,
-            delta_min: i64::MAX,
-            delta_max: i64::MIN,
-            runs: 1,
-            delta_runs: 1,
-        };
-        let mut last = 0;
+        let (mut min, mut max, mut runs) = (first, first, 1);
         for pair in words.windows(2) {
             let number = pair[1].cast_signed();
-            let delta = pair[1].wrapping_sub(pair[0]).cast_signed();
-            survey.min = survey.min.min(number);
-            survey.max = survey.max.max(number);
-            survey.delta_min = survey.delta_min.min(delta);
-            survey.delta_max = survey.delta_max.max(delta);
-            survey.runs += usize::from(delta != 0);
-            survey.delta_runs += usize::from(delta != last);
-            last = delta;
+            min = min.min(number);
+            max = max.max(number);
+            runs += usize::from(pair[0] != pair[1]);
         }
-        survey
+        Self { min, max, runs }
     }
 
     pub(super) fn width(&self) -> u32 {
         width_of(self.min, self.max)
-    }
-
-    pub(super) fn delta_width(&self) -> u32 {
-        width_of(self.delta_min, self.delta_max)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::bitpack::{pack, packed_bytes};
 use crate::choose::Chooser;
+use crate::choose::plan::{Place, Way};
 use crate::choose::survey::{Survey, narrowing, seems_repetitive};
 use crate::decimal::decimals;
 use crate::distinct::{Distinct, hash_of};
@@ -14,35 +15,89 @@ const NODE_BYTES: usize = 4;
 /// Bytes that a number takes which is an exception, about: its place and itself.
 const PATCH_BYTES: usize = 6;
 
+/// Nodes below each other that encode numbers.
+const DEPTH_MAX: usize = limits::TREE_DEPTH_MAX / 3;
+
 /// Fewer numbers than this are not worth a slower encoding.
 const SLOW_COUNT_MIN: usize = 128;
+
+/// Numbers to encode, and what is known of them.
+struct Numbers<'a> {
+    words: &'a [u64],
+    /// Bytes each takes where it stands plain.
+    bytes: usize,
+    /// Whether they are whole numbers, not the bits of floats.
+    is_whole: bool,
+    survey: Survey,
+}
 
 impl Chooser {
     /// Encodes the words of a column: floats as decimals where that is exact and smaller.
     pub(super) fn numbers(&mut self, words: &[u64], bytes: usize, is_float: bool) -> Node {
-        let mut best = match self.shared_words(words) {
-            Some(shared) => shared,
-            None => self.words_of(words, bytes, !is_float, 0),
-        };
-        let is_small = |node: &Node| node.size() < words.len() / 4;
-        if is_float && !is_small(&best) {
-            if let Some(decimals) = self.decimals(words, bytes) {
-                best = self.cheaper(decimals, best, words.len());
-            }
-            if let Some(pco) = self.float_pco(words, bytes, &best) {
-                best = self.cheaper(pco, best, words.len());
+        let place = Place::root(0);
+        let kept = self.plan.way(place).and_then(|way| {
+            let node = self.number_way(way, words, bytes, is_float)?;
+            let cost = node.cost(words.len(), self.profile);
+            self.plan.keeps(place, cost, words.len()).then_some(node)
+        });
+        if let Some(node) = kept {
+            return node;
+        }
+        let (way, node) = self.search_numbers(words, bytes, is_float);
+        let cost = node.cost(words.len(), self.profile);
+        self.plan.note(place, way, cost, words.len());
+        node
+    }
+
+    /// The words of a column in one way; nothing where they cannot have it.
+    fn number_way(
+        &mut self,
+        way: Way,
+        words: &[u64],
+        bytes: usize,
+        is_float: bool,
+    ) -> Option<Node> {
+        match way {
+            Way::Decimal => self.decimals(words, bytes),
+            Way::FloatPco => self.float_pco(words, bytes),
+            Way::Compressed => self.zstd(plain(words, bytes)),
+            _ => Some(self.words_of(words, bytes, !is_float, Place::root(1))),
+        }
+    }
+
+    fn search_numbers(&mut self, words: &[u64], bytes: usize, is_float: bool) -> (Way, Node) {
+        let mut way = Way::Bits;
+        let mut best = self.words_of(words, bytes, !is_float, Place::root(1));
+        let count = words.len();
+        if count < SLOW_COUNT_MIN || best.size() * 8 < count {
+            return (way, best);
+        }
+        let floats = [Way::Decimal, Way::FloatPco];
+        let others = if is_float { &floats[..] } else { &[] };
+        for other in others {
+            if let Some(node) = self.number_way(*other, words, bytes, is_float)
+                && node.cost(count, self.profile) < best.cost(count, self.profile)
+            {
+                (way, best) = (*other, node);
             }
         }
-        if words.len() < SLOW_COUNT_MIN || best.size() * 4 < words.len() * bytes {
-            return best;
+        // Repeated sequences are found by nothing else; what is a quarter of its size has few of them.
+        if best.size() * 4 >= count * bytes {
+            let size = best.size();
+            let compressed = self.compressed(best, || plain(words, bytes));
+            if compressed.size() < size {
+                return (Way::Compressed, compressed);
+            }
+            best = compressed;
         }
-        self.compressed(best, || plain(words, bytes))
+        (way, best)
     }
 
     /// Decimals, but for those that are none: these are exceptions.
     fn decimals(&mut self, words: &[u64], bytes: usize) -> Option<Node> {
         let found = decimals(words, bytes == 4)?;
-        let numbers = Box::new(self.words(&found.numbers, 8));
+        let place = Place::root(2);
+        let numbers = Box::new(self.words_of(&found.numbers, 8, true, place));
         let decimal = Node::Decimal {
             exponent: found.exponent,
             numbers,
@@ -57,20 +112,12 @@ impl Chooser {
     fn patched(&mut self, values: Node, words: &[u64], places: &[u64], bytes: usize) -> Node {
         let at = |place: &u64| words[usize::try_from(*place).unwrap_or(0)];
         let patches: Vec<u64> = places.iter().map(at).collect();
-        let depth = limits::TREE_DEPTH_MAX / 3 - 1;
+        let leaf = Place::anywhere(DEPTH_MAX);
         Node::Patched {
             count: places.len(),
-            places: Box::new(self.words_of(places, 4, true, depth)),
-            patches: Box::new(self.words_of(&patches, bytes, false, depth)),
+            places: Box::new(self.words_of(places, 4, true, leaf)),
+            patches: Box::new(self.words_of(&patches, bytes, false, leaf)),
             values: Box::new(values),
-        }
-    }
-
-    /// The node that costs a reader less, the second where they are equal.
-    pub(super) fn cheaper(&self, first: Node, second: Node, count: usize) -> Node {
-        match first.cost(count, self.profile) < second.cost(count, self.profile) {
-            true => first,
-            false => second,
         }
     }
 
@@ -80,16 +127,20 @@ impl Chooser {
             .windows(2)
             .map(|pair| u64::from((pair[1] - pair[0]).cast_unsigned()));
         let lengths: Vec<u64> = lengths.collect();
-        // Lengths of strings are hardly ever more than packed numbers.
-        self.words_of(&lengths, 4, true, limits::TREE_DEPTH_MAX / 3)
+        self.part_words(0, &lengths, 4)
     }
 
     /// Encodes whole numbers that stand in `bytes` bytes where they are plain.
     pub(super) fn words(&mut self, words: &[u64], bytes: usize) -> Node {
-        self.words_of(words, bytes, true, 0)
+        self.words_of(words, bytes, true, Place::anywhere(0))
     }
 
-    fn words_of(&mut self, words: &[u64], bytes: usize, is_whole: bool, depth: usize) -> Node {
+    /// The same for numbers that every page of the column has, and what they are: a number from 3 on.
+    pub(super) fn words_at(&mut self, part: u64, words: &[u64], bytes: usize) -> Node {
+        self.words_of(words, bytes, true, Place::root(part))
+    }
+
+    fn words_of(&mut self, words: &[u64], bytes: usize, is_whole: bool, place: Place) -> Node {
         if words.is_empty() {
             return Node::Plain(Vec::new().into());
         }
@@ -97,119 +148,158 @@ impl Chooser {
         if survey.min == survey.max {
             return Node::ConstantWord(survey.min);
         }
-        if is_whole && let Some(node) = self.multiple(words, bytes, survey.min, depth) {
+        let numbers = Numbers {
+            words,
+            bytes,
+            is_whole,
+            survey,
+        };
+        if place.depth >= DEPTH_MAX {
+            return self.flat(&numbers);
+        }
+        let kept = self.plan.way(place).and_then(|way| {
+            let node = self.way(way, &numbers, place)?;
+            let cost = node.cost(words.len(), self.profile);
+            self.plan.keeps(place, cost, words.len()).then_some(node)
+        });
+        if let Some(node) = kept {
             return node;
         }
-        let mut best = self.flat(words, bytes, &survey);
-        if depth >= limits::TREE_DEPTH_MAX / 3 {
-            return best;
+        let (way, node) = self.search(&numbers, place);
+        let cost = node.cost(words.len(), self.profile);
+        self.plan.note(place, way, cost, words.len());
+        node
+    }
+
+    /// The numbers in one way; nothing where they cannot have it.
+    fn way(&mut self, way: Way, numbers: &Numbers<'_>, place: Place) -> Option<Node> {
+        match way {
+            Way::Flat => Some(self.flat(numbers)),
+            Way::Narrowed => self.narrowed(numbers),
+            Way::Multiple => self.multiple(numbers, place),
+            Way::Runs => Some(self.runs(numbers, place)),
+            Way::Dictionary => self.dictionary(numbers, place),
+            Way::Delta => Some(self.delta(numbers, place)),
+            Way::Pco => self.whole_pco(numbers.words),
+            _ => None,
         }
-        let mut cost = best.cost(words.len(), self.profile);
-        for (least_bytes, make) in self.deeper(words, &survey, is_whole) {
-            if least_bytes >= cost {
+    }
+
+    fn search(&mut self, numbers: &Numbers<'_>, place: Place) -> (Way, Node) {
+        let count = numbers.words.len();
+        if numbers.is_whole
+            && let Some(node) = self.multiple(numbers, place)
+        {
+            return (Way::Multiple, node);
+        }
+        let (mut way, mut best) = (Way::Flat, self.flat(numbers));
+        let mut cost = best.cost(count, self.profile);
+        for (other, bytes_least) in self.ways(numbers) {
+            if bytes_least >= cost {
                 continue;
             }
-            if let Some(node) = make(self, words, bytes, depth + 1) {
-                let found = node.cost(words.len(), self.profile);
+            if let Some(node) = self.way(other, numbers, place) {
+                let found = node.cost(count, self.profile);
                 if found < cost {
-                    (best, cost) = (node, found);
+                    (way, best, cost) = (other, node, found);
                 }
             }
         }
-        match is_whole.then(|| self.whole_pco(words, &best)).flatten() {
-            Some(pco) => self.cheaper(pco, best, words.len()),
-            None => best,
-        }
+        (way, best)
     }
 
-    /// The encodings with nodes below, fastest first, each with the least bytes it may take.
-    fn deeper(&self, words: &[u64], survey: &Survey, is_whole: bool) -> Vec<(usize, Make)> {
-        let (count, width) = (words.len(), survey.width());
-        let mut found: Vec<(usize, Make)> = Vec::new();
+    /// The ways worth trying besides the flat one, fastest to decode first, each with the least that it may cost.
+    fn ways(&self, numbers: &Numbers<'_>) -> Vec<(Way, usize)> {
+        let (count, survey) = (numbers.words.len(), &numbers.survey);
+        let width = survey.width();
+        let mut ways = vec![(Way::Narrowed, NODE_BYTES)];
         if survey.runs * 2 < count {
-            found.push((
-                NODE_BYTES + packed_bytes(survey.runs, width.min(8)),
-                Self::runs,
-            ));
+            let least = packed_bytes(survey.runs, width.min(8));
+            ways.push((Way::Runs, NODE_BYTES + least));
         }
-        if width > 3 && seems_repetitive(words) {
-            found.push((2 * NODE_BYTES + count / 8, Self::dictionary));
+        if width > 3 && seems_repetitive(numbers.words) {
+            ways.push((Way::Dictionary, 2 * NODE_BYTES + count / 8));
         }
-        if is_whole && count > 1 {
-            // Exceptions among the deltas take fewer bits than the widest one.
-            let deltas = packed_bytes(count - 1, survey.delta_width().min(1));
-            let runs = packed_bytes(survey.delta_runs, 4);
-            found.push((2 * NODE_BYTES + deltas.min(runs), Self::delta));
+        if numbers.is_whole && count > 1 {
+            ways.push((Way::Delta, 2 * NODE_BYTES));
         }
-        found
+        if numbers.is_whole && self.may_use_pco(count) {
+            ways.push((Way::Pco, self.pco_cost_least(count)));
+        }
+        ways
     }
 
-    /// Packed where that is shorter, else plain; numbers far off the others are exceptions.
-    fn flat(&mut self, words: &[u64], bytes: usize, survey: &Survey) -> Node {
-        if let Some(narrow) = narrowing(words, survey, PATCH_BYTES) {
-            let limit = u64::MAX.checked_shr(64 - narrow.width).unwrap_or(0);
-            let reference = narrow.reference.cast_unsigned();
-            let above = |word: &u64| word.wrapping_sub(reference);
-            let beyond = |word: &u64| above(word) > limit || word.cast_signed() < narrow.reference;
-            let places: Vec<u64> = (0_u64..)
-                .zip(words)
-                .filter(|(_, word)| beyond(word))
-                .map(|(place, _)| place)
-                .collect();
-            let packed = packed(words, narrow.reference, narrow.width);
-            return self.patched(packed, words, &places, bytes);
-        }
-        match packed_bytes(words.len(), survey.width()) < words.len() * bytes {
-            true => packed(words, survey.min, survey.width()),
-            false => plain(words, bytes),
+    /// Packed where that is shorter, else plain.
+    fn flat(&mut self, numbers: &Numbers<'_>) -> Node {
+        let (words, width) = (numbers.words, numbers.survey.width());
+        match packed_bytes(words.len(), width) < words.len() * numbers.bytes {
+            true => packed(words, numbers.survey.min, width),
+            false => plain(words, numbers.bytes),
         }
     }
 
-    fn multiple(&mut self, words: &[u64], bytes: usize, min: i64, depth: usize) -> Option<Node> {
+    /// Most of the numbers packed in few bits; those far off are exceptions.
+    fn narrowed(&mut self, numbers: &Numbers<'_>) -> Option<Node> {
+        let words = numbers.words;
+        let narrow = narrowing(words, &numbers.survey, PATCH_BYTES)?;
+        let limit = u64::MAX.checked_shr(64 - narrow.width).unwrap_or(0);
+        let reference = narrow.reference.cast_unsigned();
+        let above = |word: &u64| word.wrapping_sub(reference);
+        let beyond = |word: &u64| above(word) > limit || word.cast_signed() < narrow.reference;
+        let places: Vec<u64> = (0_u64..)
+            .zip(words)
+            .filter(|(_, word)| beyond(word))
+            .map(|(place, _)| place)
+            .collect();
+        let packed = packed(words, narrow.reference, narrow.width);
+        Some(self.patched(packed, words, &places, numbers.bytes))
+    }
+
+    fn multiple(&mut self, numbers: &Numbers<'_>, place: Place) -> Option<Node> {
+        let (words, min) = (numbers.words, numbers.survey.min);
         let reference = min.cast_unsigned();
-        let mut factor = 0;
-        for word in words {
-            factor = common_divisor(word.wrapping_sub(reference), factor);
-            if factor == 1 {
-                return None;
-            }
-        }
+        let factor = common_factor(words, reference)?;
         let multiples: Vec<_> = words
             .iter()
             .map(|word| word.wrapping_sub(reference) / factor)
             .collect();
+        let place = place.below(Way::Multiple, 0);
         Some(Node::Multiple {
             reference: min,
             factor,
-            multiples: Box::new(self.words_of(&multiples, bytes, true, depth + 1)),
+            multiples: Box::new(self.words_of(&multiples, numbers.bytes, true, place)),
         })
     }
 
-    fn runs(&mut self, words: &[u64], bytes: usize, depth: usize) -> Option<Node> {
-        let (mut values, mut lengths): (Vec<u64>, Vec<u64>) = (Vec::new(), Vec::new());
-        for run in words.chunk_by(|one, other| one == other) {
+    fn runs(&mut self, numbers: &Numbers<'_>, place: Place) -> Node {
+        let (mut values, mut lengths) = (Vec::new(), Vec::new());
+        for run in numbers.words.chunk_by(|one, other| one == other) {
             values.push(run[0]);
             lengths.push(run.len() as u64);
         }
-        Some(Node::Runs {
+        let (first, second) = (place.below(Way::Runs, 0), place.below(Way::Runs, 1));
+        Node::Runs {
             count: values.len(),
-            values: Box::new(self.words_of(&values, bytes, true, depth)),
-            lengths: Box::new(self.words_of(&lengths, 4, true, depth)),
-        })
+            values: Box::new(self.words_of(&values, numbers.bytes, numbers.is_whole, first)),
+            lengths: Box::new(self.words_of(&lengths, 4, true, second)),
+        }
     }
 
-    fn delta(&mut self, words: &[u64], bytes: usize, depth: usize) -> Option<Node> {
-        let deltas: Vec<_> = words
+    fn delta(&mut self, numbers: &Numbers<'_>, place: Place) -> Node {
+        let deltas: Vec<_> = numbers
+            .words
             .windows(2)
             .map(|pair| pair[1].wrapping_sub(pair[0]))
             .collect();
-        Some(Node::Delta {
-            first: words[0].cast_signed(),
-            deltas: Box::new(self.words_of(&deltas, bytes, true, depth)),
-        })
+        let place = place.below(Way::Delta, 0);
+        Node::Delta {
+            first: numbers.words[0].cast_signed(),
+            deltas: Box::new(self.words_of(&deltas, numbers.bytes, true, place)),
+        }
     }
 
-    fn dictionary(&mut self, words: &[u64], bytes: usize, depth: usize) -> Option<Node> {
+    fn dictionary(&mut self, numbers: &Numbers<'_>, place: Place) -> Option<Node> {
+        let words = numbers.words;
         let most = words.len() / 2;
         let mut distinct = Distinct::with_room(most + 1);
         let mut values: Vec<u64> = Vec::new();
@@ -226,15 +316,17 @@ impl Chooser {
             codes.push(code);
         }
         let codes = sort_entries(&mut values, &codes);
+        let (first, second) = (
+            place.below(Way::Dictionary, 0),
+            place.below(Way::Dictionary, 1),
+        );
         Some(Node::Dictionary {
             count: values.len(),
-            values: Box::new(self.words_of(&values, bytes, true, depth)),
-            codes: Box::new(self.words_of(&codes, 4, true, depth)),
+            values: Box::new(self.words_of(&values, numbers.bytes, numbers.is_whole, first)),
+            codes: Box::new(self.words_of(&codes, 4, true, second)),
         })
     }
 }
-
-type Make = fn(&mut Chooser, &[u64], usize, usize) -> Option<Node>;
 
 /// Sorts the entries, which then pack better, and gives the codes of the sorted ones.
 fn sort_entries(values: &mut Vec<u64>, codes: &[u32]) -> Vec<u64> {
@@ -269,6 +361,22 @@ fn plain(words: &[u64], bytes: usize) -> Node {
         data.extend_from_slice(&word.to_le_bytes()[..bytes]);
     }
     Node::Plain(data.into())
+}
+
+/// The largest number above 1 that divides all words less the reference.
+fn common_factor(words: &[u64], reference: u64) -> Option<u64> {
+    let mut factor = 0;
+    for word in words {
+        let above = word.wrapping_sub(reference);
+        // Most are multiples of what was found: one division each.
+        if factor == 0 || above % factor != 0 {
+            factor = common_divisor(above, factor);
+            if factor == 1 {
+                return None;
+            }
+        }
+    }
+    (factor > 1).then_some(factor)
 }
 
 fn common_divisor(mut one: u64, mut other: u64) -> u64 {
