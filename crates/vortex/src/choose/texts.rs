@@ -54,7 +54,7 @@ impl Chooser {
             children: vec![self.lengths(&coded.codes.offsets)],
             data: coded.codes.data.into(),
         }));
-        (node.size() < size - size / 8).then_some(node)
+        (node.size() < size - size / 5).then_some(node)
     }
 
     /// Encodes texts that share their form, if they do: JSON, and texts with numbers in them.

@@ -355,7 +355,7 @@ fn packed(words: &[u64], reference: i64, width: u32) -> Node {
     }
 }
 
-fn plain(words: &[u64], bytes: usize) -> Node {
+pub(super) fn plain(words: &[u64], bytes: usize) -> Node {
     let mut data = Vec::with_capacity(words.len() * bytes);
     for word in words {
         data.extend_from_slice(&word.to_le_bytes()[..bytes]);
