@@ -3,6 +3,7 @@
 mod ipc;
 mod jsonl;
 mod ours;
+pub use ours::explain;
 mod parquet;
 mod sqlite;
 

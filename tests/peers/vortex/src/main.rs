@@ -35,6 +35,9 @@ struct Arguments {
     /// A tenth of the rows, and three rounds at most
     #[arg(long)]
     quick: bool,
+    /// Measure nothing: print what our blobs of these profiles have of each column, and of one page in eight its encodings
+    #[arg(long)]
+    explain: bool,
     /// Write everything as JSON to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -73,6 +76,14 @@ fn main() -> Result<()> {
         let Some(set) = sets::load_named(name, &source)? else {
             continue;
         };
+        if arguments.explain {
+            let ours = formats.iter().filter(|format| format.name().starts_with("ours"));
+            for format in ours {
+                println!("### {name}, {}\n", format.name());
+                formats::explain(&format.encode(&set)?)?;
+            }
+            continue;
+        }
         let outcome = Outcome::new(&set, measure::measure(&set, &mut formats, rounds)?);
         println!("{}", outcome.markdown());
         outcomes.push(outcome);
