@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use serde_json::Value as Json;
 use tidelog_log::limits::{DEPTH_MAX, DOCUMENT_BYTES_MAX, EXTRA_FIELDS_MAX, KEY_BYTES_MAX};
-use tidelog_log::{Error, FieldType, Result, Row, Value, push_timestamp, timestamp_to_text};
+use tidelog_log::{
+    Error, FieldId, FieldType, Result, Row, Value, push_timestamp, timestamp_to_text,
+};
 
 use crate::{Collection, Field, JsonObject, RowTable};
 
@@ -397,6 +399,29 @@ fn key_text(value: &Value) -> Cow<'_, str> {
             json => json.to_string(),
         }),
     }
+}
+
+/// How the keys start of documents whose first key fields have these values; `true`: that is the
+/// whole key. None where the first one's value is not said.
+pub(crate) fn key_start<'v>(
+    collection: &Collection,
+    value_of: impl Fn(FieldId) -> Option<&'v Value>,
+) -> Option<(String, bool)> {
+    let (first, rest) = collection.key.split_first()?;
+    let value = value_of(*first)?;
+    if rest.is_empty() {
+        return Some((key_text(value).into_owned(), true));
+    }
+    let mut start = String::new();
+    push_part(&mut start, value);
+    for id in rest {
+        start.push(KEY_SEPARATOR);
+        match value_of(*id) {
+            Some(value) => push_part(&mut start, value),
+            None => return Some((start, false)),
+        }
+    }
+    Some((start, true))
 }
 
 /// A part of a composite key, straight into its place where nothing in it can need escaping.

@@ -10,12 +10,14 @@ mod lake;
 mod peers;
 mod scratch;
 mod tail;
+mod tiers;
 mod worker;
+mod workerd;
 
 use clap::{Args, Subcommand};
 use tidelog_log::Result;
 
-/// Measures writes, live reading, the way into the lake and the Cloudflare host.
+/// Measures writes, live reading, the way into the lake, the tiers and the Cloudflare host.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
@@ -32,6 +34,9 @@ enum What {
     Lake(lake::LakeArgs),
     /// Requests per second on workerd, beside a Durable Object written by hand in JavaScript
     Worker(worker::WorkerArgs),
+    /// Gets from every tier, sums over columns and bytes on disk, beside SQLite and JSON
+    #[command(after_help = tiers::EXAMPLES)]
+    Tiers(tiers::TiersArgs),
 }
 
 /// Runs one benchmark and prints what it measured.
@@ -44,5 +49,6 @@ pub(crate) fn run(args: BenchArgs) -> Result<()> {
         What::Tail(args) => tail::run(&args),
         What::Lake(args) => lake::run(&args),
         What::Worker(args) => worker::run(&args),
+        What::Tiers(args) => tiers::run(&args),
     }
 }
