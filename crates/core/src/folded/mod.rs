@@ -13,6 +13,9 @@ pub(crate) use columns::{Column, bytes_at, type_byte, type_of_byte, value_at, wr
 mod manifest;
 pub(crate) use manifest::Entry;
 
+mod bounds;
+pub(crate) use bounds::{Wanted, compare};
+
 mod blob;
 pub use blob::OpenedBlob;
 pub(crate) use blob::{Blob, foreign, tag_of};

@@ -8,7 +8,7 @@ use tidelog_vortex::{Page, Scalar};
 use super::super::filter::{Comparison, Filter, Test};
 use super::columns::column_of;
 use super::keys::Keys;
-use crate::folded::Blob;
+use crate::folded::{Blob, compare};
 
 /// What the index says of a filter and all rows of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,19 +158,6 @@ fn compare_must_pass(comparison: Comparison, value: &Value, page: &Page) -> bool
         Comparison::Lt => max_is(Ordering::is_lt),
         Comparison::Lte => max_is(Ordering::is_le),
     }
-}
-
-/// A bound against a value; none where they have no order in common.
-fn compare(bound: &Scalar, value: &Value) -> Option<Ordering> {
-    Some(match (bound, value) {
-        (Scalar::Int(a), Value::Int(b) | Value::BigInt(b) | Value::Timestamp(b)) => a.cmp(b),
-        (Scalar::Int(a), Value::Date(b)) => a.cmp(&i64::from(*b)),
-        (Scalar::Float(a), Value::Float(b)) => a.total_cmp(b),
-        (Scalar::Bool(a), Value::Bool(b)) => a.cmp(b),
-        (Scalar::Bytes(a), Value::Text(b)) => a.as_slice().cmp(b.as_bytes()),
-        (Scalar::Bytes(a), Value::Uuid(b)) => a.as_slice().cmp(b),
-        _ => return None,
-    })
 }
 
 /// The least and the greatest key of a page, or what is below and above them.
