@@ -103,3 +103,41 @@ pub(crate) fn run(args: &TiersArgs) -> Result<()> {
         HostKind::Worker => worker::run(args, sensors),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: TiersArgs,
+    }
+
+    /// What is measured is checked on the way: gets against the data, sums against SQLite.
+    #[test]
+    fn a_small_run_goes_through_every_tier() {
+        let line = "bench --rows 4000 --recent 500 --points 7 --gets 20 --rounds 1";
+        for json in [&[][..], &["--json"]] {
+            let words = line.split(' ').chain(json.iter().copied());
+            let Line { args } = Line::try_parse_from(words).unwrap();
+            run(&args).unwrap();
+        }
+    }
+
+    #[test]
+    fn counts_of_nothing_are_refused() {
+        for wrong in [
+            "--points 0",
+            "--gets 0",
+            "--rounds 0",
+            "--rows 5 --points 9",
+        ] {
+            let words = ["bench"].into_iter().chain(wrong.split(' '));
+            let Line { args } = Line::try_parse_from(words).unwrap();
+            assert_eq!(run(&args).unwrap_err().code(), "bench_failed", "{wrong}");
+        }
+    }
+}

@@ -44,11 +44,9 @@ impl Lake {
         })
     }
 
-    /// Number and bytes of the data files.
-    pub(super) fn size(&self) -> Result<(usize, u64)> {
-        let scan = self.scan()?;
-        let files = scan.files();
-        Ok((files.len(), files.iter().map(|file| file.bytes).sum()))
+    /// Bytes of the data files.
+    pub(super) fn bytes(&self) -> Result<u64> {
+        Ok(self.scan()?.files().iter().map(|file| file.bytes).sum())
     }
 
     fn scan(&self) -> Result<ChangesScan> {

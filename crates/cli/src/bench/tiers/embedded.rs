@@ -30,7 +30,8 @@ pub(super) fn run(args: &TiersArgs, sensors: Sensors) -> Result<()> {
     let mut connection = Connection::open(&server.url())?;
     synced(&mut connection, FOLDED)?;
     let state = settled(&mut connection, FOLDED)?;
-    let gets = gets(args, sensors, &mut connection, &data)?;
+    let lake = Lake::open(&mut connection, &data)?;
+    let gets = gets(args, sensors, &mut connection, (&data, &lake))?;
     drop(connection);
     server.stop()?;
 
@@ -42,7 +43,8 @@ pub(super) fn run(args: &TiersArgs, sensors: Sensors) -> Result<()> {
         count: count(&state, "/folded/0/blobs")?,
         object: count(&state, "/database/bytes")?,
         sqlite: peer.bytes()?.unsigned_abs(),
-        json: sensors.all().map(|r| r.json().len() as u64 + 1).sum(),
+        json: sensors.json_bytes(),
+        lake: Some(lake.bytes()?),
     };
     let report = Report {
         host: HostKind::Embedded,
@@ -60,7 +62,7 @@ fn gets(
     args: &TiersArgs,
     sensors: Sensors,
     connection: &mut Connection,
-    data: &Path,
+    (data, lake): (&Path, &Lake),
 ) -> Result<Vec<Gets>> {
     let few: Vec<Reading> = sensors.some(args.gets, args.recent).collect();
     let all: Vec<Reading> = sensors.some(args.gets, args.rows).collect();
@@ -78,7 +80,6 @@ fn gets(
     let (hot_path, folded_path) = (format!("{HOT}/{RECENT}"), format!("{FOLDED}/{READINGS}"));
     over_http(connection, &hot_path, &few, "")?;
     over_http(connection, &folded_path, &all, "")?;
-    let lake = Lake::open(connection, data)?;
     Ok(vec![
         of(
             "hot, row",
@@ -191,7 +192,10 @@ fn ask(reader: &mut Reader, question: &Question) -> Result<(f64, f64)> {
         query.run(sql, &prepared.collection)
     })?;
     let took = millis(asked.elapsed());
-    let total = answer.rows.first().and_then(|row| row.get("total")?.as_f64());
+    let total = answer
+        .rows
+        .first()
+        .and_then(|row| row.get("total")?.as_f64());
     let total = total.ok_or_else(|| failed(format!("no sum in {:?}", answer.rows)))?;
     Ok((took, total))
 }

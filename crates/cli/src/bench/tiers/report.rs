@@ -33,6 +33,8 @@ pub(super) struct Sizes {
     pub(super) sqlite: u64,
     /// As lines of JSON.
     pub(super) json: u64,
+    /// The data files of the changes table, where they can be counted.
+    pub(super) lake: Option<u64>,
 }
 
 /// What the seed promises: SQLite rows to blobs, JSON to blobs.
@@ -155,18 +157,23 @@ impl Sizes {
         };
         let header = ["on disk", "bytes", "a row", "times the blobs", "seed"];
         let [sqlite, json] = SEED_TIMES.map(|times| times.to_string());
-        vec![
+        let mut lines = vec![
             header.map(str::to_owned).to_vec(),
             line(&format!("{} blobs", self.count), self.blobs, ""),
             line("the object's database", self.object, ""),
             line("the rows in SQLite", self.sqlite, &sqlite),
             line("the rows as JSON", self.json, &json),
-        ]
+        ];
+        let lake = self
+            .lake
+            .map(|bytes| line("the lake's data files", bytes, ""));
+        lines.extend(lake);
+        lines
     }
 
     fn json(&self) -> Json {
         json!({"blobs": self.blobs, "blobCount": self.count, "object": self.object,
-               "sqlite": self.sqlite, "json": self.json,
+               "sqlite": self.sqlite, "json": self.json, "lake": self.lake,
                "sqliteToBlobs": per(self.sqlite, self.blobs), "seedSqlite": SEED_TIMES[0],
                "jsonToBlobs": per(self.json, self.blobs), "seedJson": SEED_TIMES[1]})
     }
@@ -220,6 +227,7 @@ mod tests {
             object: 12,
             sqlite: 45,
             json: 90,
+            lake: None,
         };
         assert_eq!(sizes.cells(2)[3][2..], ["22.5", "4.50", "2"]);
         assert_eq!(sizes.json()["jsonToBlobs"], 9.0);

@@ -96,6 +96,13 @@ impl Sensors {
         (0..self.rows).map(move |nth| self.reading(nth))
     }
 
+    /// Bytes of all of them as lines of JSON.
+    pub(super) fn json_bytes(self) -> u64 {
+        self.all()
+            .map(|reading| reading.json().len() as u64 + 1)
+            .sum()
+    }
+
     /// Some of the first `of`, spread over them in no order.
     pub(super) fn some(self, count: usize, of: usize) -> impl Iterator<Item = Reading> {
         let of = of.min(self.rows).max(1) as u64;

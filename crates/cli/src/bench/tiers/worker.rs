@@ -41,7 +41,8 @@ pub(super) fn run(args: &TiersArgs, sensors: Sensors) -> Result<()> {
         count: count(&state, "/folded/0/blobs")?,
         object: count(&state, "/database/bytes")?,
         sqlite: count(&peer.json("GET", PEER, &[])?, "/bytes")?,
-        json: sensors.all().map(|r| r.json().len() as u64 + 1).sum(),
+        json: sensors.json_bytes(),
+        lake: None,
     };
     let notes = vec![
         format!("workerd {}", workerd.version()),
