@@ -136,8 +136,7 @@ fn cost(database: &Sqlite, collection: &Collection, filter: Json) -> (u64, usize
 #[test]
 fn blobs_whose_keys_are_others_are_not_read() {
     let collection = collection(&["n", "point"]);
-    let documents = documents(&collection);
-    let mut sorted = documents.clone();
+    let mut sorted = documents(&collection);
     sorted.sort_by(|a, b| a.key.cmp(&b.key));
     let each = sorted.len() / 4;
     let fresh = || Sqlite::folded(&collection, &sorted, |at| Some(at / each));
