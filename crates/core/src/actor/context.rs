@@ -32,6 +32,8 @@ pub struct Context<'t> {
     pub(super) failed: Option<Error>,
     pub(super) drawn: u64,
     pub(super) changes: usize,
+    /// The object was found not to be full: the turn may grow as it likes.
+    pub(super) fits: bool,
 }
 
 /// A message that the turn sends, if it stands.
@@ -229,6 +231,10 @@ impl Context<'_> {
     }
 
     fn apply(&mut self, mutation: Mutation) -> Result<Written> {
+        if mutation.grows() && !self.fits {
+            self.view.check_size(self.sql)?;
+            self.fits = true;
+        }
         if self.changes >= TURN_ROWS_MAX {
             let message = format!("a turn takes at most {TURN_ROWS_MAX} changes");
             return Err(Error::too_large("too_many_rows", message));
