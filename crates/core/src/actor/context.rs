@@ -32,8 +32,8 @@ pub struct Context<'t> {
     pub(super) failed: Option<Error>,
     pub(super) drawn: u64,
     pub(super) changes: usize,
-    /// The object was found not to be full: the turn may grow as it likes.
-    pub(super) fits: bool,
+    /// Whether the turn may make the object larger, as it was before the first change.
+    pub(super) room: Option<Result<()>>,
 }
 
 /// A message that the turn sends, if it stands.
@@ -231,9 +231,10 @@ impl Context<'_> {
     }
 
     fn apply(&mut self, mutation: Mutation) -> Result<Written> {
-        if mutation.grows() && !self.fits {
-            self.view.check_size(self.sql)?;
-            self.fits = true;
+        let (view, sql) = (self.view, self.sql);
+        let room = self.room.get_or_insert_with(|| view.check_size(sql));
+        if mutation.grows() {
+            room.clone()?;
         }
         if self.changes >= TURN_ROWS_MAX {
             let message = format!("a turn takes at most {TURN_ROWS_MAX} changes");
