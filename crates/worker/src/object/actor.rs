@@ -33,10 +33,6 @@ impl ObjectActor {
     }
 
     /// Answers one HTTP request: `{status, headers, body}`. `call` is its number in `instance.mjs`.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of a request cross one by one"
-    )]
     pub async fn fetch(
         &self,
         method: String,
