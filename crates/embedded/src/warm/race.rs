@@ -285,7 +285,8 @@ fn of_pointers_put_at_once_the_newest_stays() {
     let key = CacheKey::new("pointer", "room");
     let stays = |there: &Entry, new: &Entry| there.stored_at > new.stored_at;
     let keep = Keep {
-        ttl_millis: TTL_MILLIS,
+        // Other tests of this process may move the clock.
+        ttl_millis: i64::MAX / 4,
         entries_max: 40,
     };
     for round in 0..200 {
