@@ -92,7 +92,7 @@ export class Race {
     for (let time = 0; time < times; time += 1) {
       const kind = below(5);
       if (kind === 0) {
-        const by = below(40_000);
+        const by = below(2 * TTL_MILLIS); // past the TTL as often as not
         this.#moved.most += by;
         await this.#object.test("clock", `&by=${by}`);
         this.#moved.least += by;
