@@ -295,15 +295,15 @@ fn metric(shop: &Shop, name: &str) -> Option<u64> {
 fn the_memory_for_blobs_is_as_large_as_it_is_set() {
     let held = |bytes_max: u64| {
         let shop = Shop::with(|settings| settings.blob_bytes_max = bytes_max);
-        // Each folds into blobs of its own, which reading decodes.
-        for object in ["one", "two", "three", "four"] {
-            let items = |n| json!({"sku": format!("{n:06}"), "kind": "a", "price": n});
+        // Each folds into blobs of its own, which reading decodes. Equal ones would be held once.
+        for object in ["one", "two", "three"] {
+            let items = |n| json!({"sku": format!("{object}{n:06}"), "kind": "a", "price": n});
             let items: Vec<Json> = (0..20_000).map(items).collect();
             let path = format!("/v1/objects/shop/{object}/items");
             for part in items.chunks(10_000) {
                 assert_eq!(shop.post(&path, &json!(part)).status, 201);
             }
-            let query = json!({"where": {"price": {"gte": 3}}, "aggregate": {"n": {"count": "*"}}});
+            let query = json!({"where": {"price": {"gte": 3}, "sku": {"gt": "0"}}, "aggregate": {"n": {"count": "*"}}});
             let rows = shop.post(&format!("{path}/query"), &query);
             assert_eq!(rows.json()["rows"][0]["n"], 19_997, "{}", rows.text);
         }

@@ -27,7 +27,7 @@ struct Known {
     version: u64,
     /// That event was no delete.
     there: bool,
-    /// Deletes that were asked for so far, answered or not.
+    /// Deletes that were answered so far.
     deletes: u64,
     /// The newest offset that its writer was given.
     offset: String,
@@ -64,8 +64,10 @@ impl WarmReader {
             return;
         };
         self.check(&known, &seen);
+        let version = version(&seen);
         let again = Known {
-            version: version(&seen).unwrap_or(known.version),
+            there: version.is_some(),
+            version: version.unwrap_or(known.version),
             ..known
         };
         let offset = seen.header("tidelog-offset").map(str::to_owned);
@@ -86,12 +88,13 @@ impl WarmReader {
             .versions
             .iter()
             .nth(usize::try_from(choice).unwrap())?;
+        let deletes = model.deletes.get(place).copied().unwrap_or(0);
         Some(Known {
             object: model.object,
             place: place.clone(),
             version: *version,
             there: model.held.get(place).copied().flatten().is_some(),
-            deletes: model.deletes.get(place).copied().unwrap_or(0),
+            deletes: deletes - u64::from(model.asked.get(place) == Some(&None)),
             offset: model.offset.clone(),
         })
     }
