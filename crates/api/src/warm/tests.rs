@@ -233,16 +233,20 @@ struct Slow {
 impl Slow {
     /// Takes until the test ends the call.
     async fn wait(&self) {
-        let mut calls = self.calls.borrow_mut();
-        calls.2 += 1;
-        let number = calls.2;
-        calls.0.push(number);
-        drop(calls);
+        let number = self.begin();
         std::future::poll_fn(|_| match self.calls.borrow().1.contains(&number) {
             true => Poll::Ready(()),
             false => Poll::Pending,
         })
         .await;
+    }
+
+    fn begin(&self) -> u32 {
+        let mut calls = self.calls.borrow_mut();
+        calls.2 += 1;
+        let number = calls.2;
+        calls.0.push(number);
+        number
     }
 
     fn end_one(&self, choice: usize) {
