@@ -3,8 +3,6 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::pin::Pin;
-use std::task::Poll;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -17,7 +15,7 @@ use super::read::{Answered, Question, Read, read};
 use super::*;
 use crate::{ApiSettings, Body, Response};
 
-const TTL_MILLIS: i64 = 60_000;
+pub(super) const TTL_MILLIS: i64 = 60_000;
 const SECOND: i64 = 1_000;
 
 /// A host with a clock that tests move, and a cache that loses nothing.
@@ -30,7 +28,7 @@ struct Desk {
 }
 
 #[derive(Default)]
-struct Shelf(RefCell<BTreeMap<String, Entry>>);
+pub(super) struct Shelf(RefCell<BTreeMap<String, Entry>>);
 
 impl Cache for Shelf {
     async fn get(&self, key: &CacheKey) -> Option<Entry> {
@@ -87,7 +85,7 @@ impl WarmHost for Desk {
     }
 }
 
-fn stamp(sequence: u64) -> Stamp {
+pub(super) fn stamp(sequence: u64) -> Stamp {
     Stamp {
         offset: Offset {
             epoch: Epoch(5),
@@ -99,7 +97,7 @@ fn stamp(sequence: u64) -> Stamp {
     }
 }
 
-fn object() -> Address {
+pub(super) fn object() -> Address {
     Address::object("shop", "one").unwrap()
 }
 
@@ -219,108 +217,5 @@ fn whatever_stays_in_the_cache_is_over_with_its_ttl() {
             desk.pass(SECOND);
         }
         assert_eq!(desk.hit(), None);
-    }
-}
-
-/// A cache whose calls take until a test says so, in any order.
-#[derive(Default)]
-struct Slow {
-    shelf: Shelf,
-    /// Calls that wait, and those that may end.
-    calls: RefCell<(Vec<u32>, Vec<u32>, u32)>,
-}
-
-impl Slow {
-    /// Takes until the test ends the call.
-    async fn wait(&self) {
-        let number = self.begin();
-        std::future::poll_fn(|_| match self.calls.borrow().1.contains(&number) {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
-        })
-        .await;
-    }
-
-    fn begin(&self) -> u32 {
-        let mut calls = self.calls.borrow_mut();
-        calls.2 += 1;
-        let number = calls.2;
-        calls.0.push(number);
-        number
-    }
-
-    fn end_one(&self, choice: usize) {
-        let mut calls = self.calls.borrow_mut();
-        let waiting = calls.0.len();
-        if waiting > 0 {
-            let ended = calls.0.remove(choice % waiting);
-            calls.1.push(ended);
-        }
-    }
-}
-
-impl Cache for Slow {
-    async fn get(&self, key: &CacheKey) -> Option<Entry> {
-        self.wait().await;
-        let found = self.shelf.get(key).await;
-        self.wait().await;
-        found
-    }
-
-    async fn put(&self, key: &CacheKey, entry: Entry, keep: Keep) {
-        self.wait().await;
-        self.shelf.put(key, entry, keep).await;
-        self.wait().await;
-    }
-
-    async fn put_unless(&self, _: &CacheKey, _: Entry, _: Keep, _: &Stays<'_>) {
-        unreachable!("this is what is tested");
-    }
-
-    async fn delete(&self, key: &CacheKey) {
-        self.shelf.delete(key).await;
-    }
-}
-
-#[test]
-fn of_puts_that_cross_the_newest_stays() {
-    for seed in 0..300 {
-        let (slow, underway) = (Slow::default(), Underway::default());
-        let key = CollectionKeys::new(&object(), 1, "items").pointer();
-        let stays = |there: &Entry, new: &Entry| Pointer::stays(there, new, SECOND);
-        let mut random = Random(seed);
-        let pointers = (1..=5).map(|sequence| Pointer {
-            stamp: stamp(sequence),
-            observed_at: i64::from(random.next() % 900),
-        });
-        let pointers: Vec<Pointer> = pointers.collect();
-        let keep = Keep {
-            ttl_millis: TTL_MILLIS,
-            entries_max: 10,
-        };
-        let put = |pointer: &Pointer| {
-            let put = underway.put_unless(&slow, &key, pointer.entry(), keep, &stays);
-            Box::pin(put) as Pin<Box<dyn Future<Output = ()> + '_>>
-        };
-        let mut puts: Vec<_> = pointers.iter().map(put).collect();
-        while !puts.is_empty() {
-            let at = random.next() as usize % puts.len();
-            if puts[at].as_mut().now_or_never().is_some() {
-                drop(puts.swap_remove(at));
-            }
-            slow.end_one(random.next() as usize);
-        }
-        let kept = slow.shelf.get(&key).now_or_never().unwrap();
-        let kept = kept.as_ref().and_then(Pointer::read);
-        assert_eq!(kept, Some(pointers[4]), "seed {seed}");
-    }
-}
-
-struct Random(u32);
-
-impl Random {
-    fn next(&mut self) -> u32 {
-        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        self.0 >> 8
     }
 }

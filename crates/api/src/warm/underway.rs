@@ -96,3 +96,6 @@ impl Underway {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

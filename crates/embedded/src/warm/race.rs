@@ -8,8 +8,6 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
-use futures_util::FutureExt as _;
 use serde_json::{Value as Json, json};
 use tidelog_log::Offset;
 
@@ -279,41 +277,6 @@ fn no_reader_is_answered_with_an_older_value_than_asked_for() {
     let hits: u64 = (first..first + count).map(run).sum();
     eprintln!("{hits} answers came from the cache");
     assert!(hits > 20 * count, "only {hits} hits: nothing was tested");
-}
-
-/// Fills and pushes put pointers from several threads.
-#[test]
-fn of_pointers_put_at_once_the_newest_stays() {
-    let shop = Shop::open_as(&SCHEMA.replace("ENTRIES", "40"), |_| {});
-    let warm = &shop.host().warm;
-    let key = CacheKey::new("pointer", "room");
-    let stays = |there: &Entry, new: &Entry| there.stored_at > new.stored_at;
-    let keep = Keep {
-        // Other tests of this process may move the clock.
-        ttl_millis: i64::MAX / 4,
-        entries_max: 40,
-    };
-    for round in 0..200 {
-        std::thread::scope(|scope| {
-            for thread in 0..4 {
-                let key = &key;
-                scope.spawn(move || {
-                    for n in 0..50 {
-                        let entry = Entry {
-                            body: Bytes::new(),
-                            media: String::new(),
-                            tag: String::new(),
-                            stored_at: round * 1_000 + n * 4 + thread,
-                        };
-                        let put = warm.put_unless(key, entry, keep, &stays);
-                        put.now_or_never().expect("it never waits");
-                    }
-                });
-            }
-        });
-        let kept = warm.get(&key).now_or_never().unwrap();
-        assert_eq!(kept.map(|entry| entry.stored_at), Some(round * 1_000 + 199));
-    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test runner's own variables")]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::{HeaderMap, Method};
 use serde_json::{Value as Json, json};
 use tidelog_api::{Body, Request, handle};
@@ -432,4 +433,39 @@ fn the_cache_keeps_within_its_bytes() {
     }
     shop.host().warm.memory.run_pending_tasks();
     assert!(shop.host().warm.memory.weighted_size() <= 1_000_000);
+}
+
+/// Fills and pushes put pointers from several threads.
+#[test]
+fn of_pointers_put_at_once_the_newest_stays() {
+    let shop = Shop::open(|_| {});
+    let warm = &shop.host().warm;
+    let key = CacheKey::new("pointer", "room");
+    let stays = |there: &Entry, new: &Entry| there.stored_at > new.stored_at;
+    let keep = Keep {
+        // Other tests of this process may move the clock.
+        ttl_millis: i64::MAX / 4,
+        entries_max: 40,
+    };
+    for round in 0..200 {
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let key = &key;
+                scope.spawn(move || {
+                    for n in 0..50 {
+                        let entry = Entry {
+                            body: Bytes::new(),
+                            media: String::new(),
+                            tag: String::new(),
+                            stored_at: round * 1_000 + n * 4 + thread,
+                        };
+                        let put = warm.put_unless(key, entry, keep, &stays);
+                        put.now_or_never().expect("it never waits");
+                    }
+                });
+            }
+        });
+        let kept = warm.get(&key).now_or_never().unwrap();
+        assert_eq!(kept.map(|entry| entry.stored_at), Some(round * 1_000 + 199));
+    }
 }
