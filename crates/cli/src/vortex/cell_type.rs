@@ -98,8 +98,8 @@ fn whole(text: &str) -> Option<i64> {
 /// Significant digits that a 64-bit float always keeps apart.
 const FLOAT_DIGITS: usize = 17;
 
-/// Whole numbers up to this are floats exactly: 2^53.
-const FLOAT_WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+/// Up to this each whole number is a float of its own: 2^53 - 1.
+const FLOAT_WHOLE_MAX: f64 = 9_007_199_254_740_991.0;
 
 /// A decimal number, as JSON writes them, that a 64-bit float tells from its neighbours.
 fn float(text: &str) -> Option<f64> {

@@ -90,7 +90,7 @@ pub(super) fn run(args: &EncodeArgs) -> Result<()> {
         }));
     }
     print::line(format_args!(
-        "{}  {} rows, {columns} columns, {}: {ratio:.2} times smaller than in Arrow ({}), from {}",
+        "{}  {} rows, {columns} columns, {}, ratio {ratio:.2} to {} in Arrow; read {}",
         args.output.display(),
         print::count(rows),
         print::bytes(bytes),

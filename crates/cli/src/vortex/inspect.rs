@@ -211,7 +211,7 @@ fn described(found: &Found, blob: &VortexDecoder, sizes: &Sizes, pages: bool) ->
 fn lines(found: &Found, blob: &VortexDecoder, sizes: &Sizes, pages: bool) -> Vec<String> {
     let bytes = |n: usize| print::bytes(n as u64);
     let mut lines = vec![format!(
-        "{}  {}, {:.2} times smaller than in Arrow, {} rows ({} masked), {} pages of {} rows, version {}; every checksum holds",
+        "{}  {}, ratio {:.2} to Arrow, {} rows ({} masked), {} pages of {} rows, version {}; every checksum holds",
         found.title,
         bytes(found.body.len()),
         ratio(sizes.of_all(), found.body.len() as u64),

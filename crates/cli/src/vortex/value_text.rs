@@ -4,12 +4,13 @@ use std::fmt::Write;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
+    Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray};
 use arrow_schema::{DataType, TimeUnit};
-use chrono::{DateTime, NaiveDateTime};
+use chrono::DateTime;
 
 use crate::failure::{Failure, Result};
 
@@ -142,22 +143,30 @@ fn time(array: &ArrayRef, row: usize, out: &mut String) {
     let DataType::Timestamp(unit, zone) = array.data_type() else {
         return;
     };
-    let value = array.to_data().buffers()[0].typed_data::<i64>()[array.offset() + row];
-    match moment(*unit, value) {
-        Some(time) => show(out, time.format("%Y-%m-%dT%H:%M:%S%.f")),
+    let (value, time) = match unit {
+        TimeUnit::Second => {
+            let value = array.as_primitive::<TimestampSecondType>().value(row);
+            (value, DateTime::from_timestamp(value, 0))
+        }
+        TimeUnit::Millisecond => {
+            let value = array.as_primitive::<TimestampMillisecondType>().value(row);
+            (value, DateTime::from_timestamp_millis(value))
+        }
+        TimeUnit::Microsecond => {
+            let value = array.as_primitive::<TimestampMicrosecondType>().value(row);
+            (value, DateTime::from_timestamp_micros(value))
+        }
+        TimeUnit::Nanosecond => {
+            let value = array.as_primitive::<TimestampNanosecondType>().value(row);
+            (value, Some(DateTime::from_timestamp_nanos(value)))
+        }
+    };
+    match time {
+        Some(time) => show(out, time.naive_utc().format("%Y-%m-%dT%H:%M:%S%.f")),
+        // Beyond the years that have names.
         None => show(out, value),
     }
     out.push_str(if zone.is_some() { "Z" } else { "" });
-}
-
-fn moment(unit: TimeUnit, value: i64) -> Option<NaiveDateTime> {
-    let time = match unit {
-        TimeUnit::Second => DateTime::from_timestamp(value, 0)?,
-        TimeUnit::Millisecond => DateTime::from_timestamp_millis(value)?,
-        TimeUnit::Microsecond => DateTime::from_timestamp_micros(value)?,
-        TimeUnit::Nanosecond => DateTime::from_timestamp_nanos(value),
-    };
-    Some(time.naive_utc())
 }
 
 /// A JSON array of numbers.
@@ -180,11 +189,11 @@ fn list(array: &ArrayRef, row: usize, out: &mut String) {
 
 fn show(out: &mut String, value: impl std::fmt::Display) {
     // Writing to a string does not fail.
-    drop(write!(out, "{value}"));
+    write!(out, "{value}").unwrap_or_default();
 }
 
 fn show_debug(out: &mut String, value: impl std::fmt::Debug) {
-    drop(write!(out, "{value:?}"));
+    write!(out, "{value:?}").unwrap_or_default();
 }
 
 #[cfg(test)]
