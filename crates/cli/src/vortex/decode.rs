@@ -50,7 +50,7 @@ pub(crate) struct DecodeArgs {
 /// One of the files that pages go to.
 enum Writer<W: Write + Send> {
     Parquet(Box<ParquetWriter<W>>),
-    Csv(CsvWriter<W>),
+    Csv(Box<CsvWriter<W>>),
     Ndjson(LinesWriter<W>),
 }
 
@@ -130,7 +130,7 @@ impl<W: Write + Send> Writer<W> {
         let columns = blob.columns();
         Ok(match format {
             FileFormat::Parquet => Self::Parquet(Box::new(ParquetWriter::new(out, columns)?)),
-            FileFormat::Csv => Self::Csv(CsvWriter::new(out, columns)?),
+            FileFormat::Csv => Self::Csv(Box::new(CsvWriter::new(out, columns)?)),
             FileFormat::Ndjson => Self::Ndjson(LinesWriter::new(out, columns)),
         })
     }
