@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 
+use crate::clock::Clock;
 use crate::formats::Format;
 use crate::report::Outcome;
 use crate::sets::Source;
@@ -41,6 +42,9 @@ struct Arguments {
     /// Write everything as JSON to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// What seconds are: processor time, or the time that passes
+    #[arg(long, value_enum, default_value = "cpu")]
+    clock: Clock,
     /// The core to run on
     #[arg(long, default_value_t = 0)]
     core: usize,
@@ -60,6 +64,7 @@ fn main() -> Result<()> {
     if let Some(unknown) = sets.iter().find(|set| !sets::NAMES.contains(&set.as_str())) {
         bail!("no set `{unknown}`; there are {}", sets::NAMES.join(", "));
     }
+    clock::choose(arguments.clock);
     pin(arguments.core);
     let source = Source {
         repository: arguments.repository.clone(),
