@@ -1,11 +1,15 @@
 //! Which encodings a page gets: the least by size, known exactly or estimated from one pass over
 //! the values, where a slower one must save enough to be worth its time.
 
+mod blocks;
 mod bytes;
 mod pcodec;
 mod plan;
 mod survey;
+mod texts;
 mod words;
+
+pub(crate) use texts::seem_shaped;
 
 use ::bytes::Bytes;
 use arrow_buffer::BooleanBuffer;
@@ -21,6 +25,8 @@ use crate::{ColumnKind, Error, Profile, Result};
 pub(crate) struct Chooser {
     profile: Profile,
     zstd: Zstd,
+    /// How deep in shapes the strings are that are encoded: 1 in JSON, 2 in texts with numbers.
+    shapes_depth: u8,
     /// What the encodings chosen so far must be announced by.
     features: u32,
     /// What was chosen for earlier pages of the column.
@@ -42,6 +48,7 @@ impl Chooser {
         Self {
             profile,
             zstd: Zstd::new(level),
+            shapes_depth: 0,
             features: 0,
             plan: Plan::default(),
         }
@@ -120,7 +127,7 @@ impl Chooser {
     }
 
     /// Encodes bits: constant, runs where they are shorter, else as they are.
-    fn bits(&mut self, bits: &BooleanBuffer) -> Node {
+    pub(crate) fn bits(&mut self, bits: &BooleanBuffer) -> Node {
         match bits.count_set_bits() {
             0 => return Node::ConstantWord(0),
             all if all == bits.len() => return Node::ConstantWord(1),

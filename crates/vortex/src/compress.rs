@@ -6,7 +6,6 @@ use crate::{Error, Result};
 
 /// Decompresses to exactly `raw_bytes`, which the caller has checked against its limits.
 pub(crate) fn decompress(data: &[u8], raw_bytes: usize) -> Result<Vec<u8>> {
-    let odd = |e: std::io::Error| Error::corrupt(format!("Zstandard: {e}"));
     let mut raw = Vec::with_capacity(raw_bytes);
     Decompressor::new()
         .and_then(|mut zstd| zstd.decompress_to_buffer(data, &mut raw))
@@ -18,6 +17,37 @@ pub(crate) fn decompress(data: &[u8], raw_bytes: usize) -> Result<Vec<u8>> {
             raw.len()
         ))),
     }
+}
+
+/// Decompresses one frame after the other, with one context for all.
+pub(crate) struct Frames {
+    decompressor: Decompressor<'static>,
+}
+
+impl Frames {
+    pub(crate) fn new() -> Result<Self> {
+        let decompressor = Decompressor::new().map_err(odd)?;
+        Ok(Self { decompressor })
+    }
+
+    /// Decompresses a frame of exactly as many bytes as `out` has.
+    pub(crate) fn decompress(&mut self, frame: &[u8], out: &mut [u8]) -> Result<()> {
+        let expected = out.len();
+        let found = self
+            .decompressor
+            .decompress_to_buffer(frame, out)
+            .map_err(odd)?;
+        match found == expected {
+            true => Ok(()),
+            false => Err(Error::corrupt(format!(
+                "{found} bytes out of Zstandard, {expected} declared"
+            ))),
+        }
+    }
+}
+
+fn odd(e: std::io::Error) -> Error {
+    Error::corrupt(format!("Zstandard: {e}"))
 }
 
 /// A compressor of one level, with one context for all pages.

@@ -5,6 +5,7 @@
 
 use crate::Profile;
 use crate::node::Node;
+use crate::text_node::{Head, TextNode};
 
 const PLAIN: usize = 2;
 const PACKED: usize = 5;
@@ -18,6 +19,13 @@ const PCODEC: usize = 40;
 const LIGHT_BYTE: usize = 1;
 const ZSTD_BYTE: usize = 8;
 const CBOR_BYTE: usize = 40;
+const SYMBOLS_BYTE: usize = 5;
+const NUMBER_TEXT: usize = 60;
+const TIME_TEXT: usize = 150;
+const PATTERN_BYTE: usize = 8;
+const SHAPED_BYTE: usize = 3;
+const SHAPED_VALUE: usize = 60;
+const FRAME: usize = 10_000;
 
 impl Node {
     /// Bytes, and as many more as the time of decoding `count` values is worth.
@@ -73,6 +81,33 @@ impl Node {
             } => patches * PATCH + values.tenths(count),
             Self::Shared { codes } => count * LOOK_UP + codes.tenths(count),
             Self::Pco { .. } => count * PCODEC,
+            Self::Text(node) => node.tenths(count),
         }
+    }
+}
+
+impl TextNode {
+    /// Tenths of a nanosecond to decode `count` strings.
+    fn tenths(&self, count: usize) -> usize {
+        let own = match &self.head {
+            Head::Fsst { raw_bytes, .. } => count * LOOK_UP + raw_bytes * SYMBOLS_BYTE,
+            Head::Digits { .. } => count * NUMBER_TEXT,
+            Head::Times(_) => count * TIME_TEXT,
+            Head::Pattern(pattern) => count * pattern.len() * PATTERN_BYTE,
+            Head::Shapes(head) => {
+                let values: usize = head.columns.iter().sum();
+                (head.raw_bytes + head.other_bytes) * SHAPED_BYTE + values * SHAPED_VALUE
+            }
+            Head::Partner(_) => 0,
+            Head::Blocks {
+                raw_bytes,
+                block_rows,
+                ..
+            } => raw_bytes * ZSTD_BYTE + count.div_ceil(*block_rows) * FRAME,
+        };
+        let below = self.children.iter().zip(self.head.children(count));
+        own + below
+            .map(|(child, (_, count))| child.tenths(count))
+            .sum::<usize>()
     }
 }

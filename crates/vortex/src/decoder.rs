@@ -1,5 +1,7 @@
 //! A blob to columns.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -11,7 +13,7 @@ use bytes::Bytes;
 use crate::budget::Budget;
 use crate::column_reader::ColumnReader;
 use crate::data_type::shape;
-use crate::decode::Surroundings;
+use crate::decode::{PageDecoder, Surroundings};
 use crate::footer::Footer;
 use crate::hash::checksum;
 use crate::header::{HEADER_BYTES, Header};
@@ -19,6 +21,7 @@ use crate::index::{Index, Section};
 use crate::node::Node;
 use crate::parse::parse_page;
 use crate::shared::{self, Shared};
+use crate::texts::Texts;
 use crate::values::Values;
 use crate::wire::Reader;
 use crate::{Column, Encoding, Error, Page, Result};
@@ -142,7 +145,7 @@ impl VortexDecoder {
     /// Decodes one page of a column, after its checksum.
     pub fn read_page(&self, column_index: usize, page: usize) -> Result<ArrayRef> {
         let (column, _) = self.find(column_index, page)?;
-        self.read(column_index, page, page + 1)
+        self.read(column_index, page, page + 1, None)
             .map_err(|e| e.within(&column.name))
     }
 
@@ -157,15 +160,19 @@ impl VortexDecoder {
     /// Decodes a column.
     pub fn read_column(&self, column_index: usize) -> Result<ArrayRef> {
         let column = self.column(column_index)?;
-        self.read(column_index, 0, column.pages.len())
+        self.read(column_index, 0, column.pages.len(), None)
             .map_err(|e| e.within(&column.name))
     }
 
     /// Decodes every column. The fields are nullable and have the columns' names.
     pub fn read_all(&self) -> Result<RecordBatch> {
-        let arrays: Vec<_> = (0..self.columns().len())
-            .map(|column| self.read_column(column))
-            .collect::<Result<_>>()?;
+        let kept = Kept::default();
+        let read = |index: usize| {
+            let column = &self.columns()[index];
+            let array = self.read(index, 0, column.pages.len(), Some(&kept));
+            array.map_err(|e| e.within(&column.name))
+        };
+        let arrays: Vec<_> = (0..self.columns().len()).map(read).collect::<Result<_>>()?;
         self.batch_of(arrays, self.rows())
     }
 
@@ -182,7 +189,7 @@ impl VortexDecoder {
     pub fn verify(&self) -> Result<()> {
         for (index, column) in self.columns().iter().enumerate() {
             for page in 0..column.pages.len() {
-                self.read(index, page, page + 1)
+                self.read(index, page, page + 1, None)
                     .map_err(|e| e.within(&column.name))?;
             }
         }
@@ -205,23 +212,34 @@ impl VortexDecoder {
     }
 
     /// Decodes the pages from `first` to before `end` of a column.
-    fn read(&self, column_index: usize, first: usize, end: usize) -> Result<ArrayRef> {
+    fn read(
+        &self,
+        column_index: usize,
+        first: usize,
+        end: usize,
+        kept: Option<&Kept>,
+    ) -> Result<ArrayRef> {
         let column = self.column(column_index)?;
         let mut reader = ColumnReader::new(&column.data_type)?;
         for page in first..end {
             let mut budget = Budget::of_page();
             let node = self.tree(column_index, page, &mut budget)?;
-            let around = self.around(column_index);
+            let around = Around {
+                kept,
+                ..self.around(column_index, page)
+            };
             reader.append(&node, &column.pages[page], budget, &around)?;
         }
         reader.finish()
     }
 
-    /// What pages of a column may refer to.
-    pub(crate) fn around(&self, column_index: usize) -> Around<'_> {
+    /// What a page of a column may refer to.
+    pub(crate) fn around(&self, column_index: usize, page: usize) -> Around<'_> {
         Around {
             decoder: self,
             column_index,
+            page,
+            kept: None,
         }
     }
 
@@ -268,9 +286,41 @@ impl VortexDecoder {
 pub(crate) struct Around<'a> {
     decoder: &'a VortexDecoder,
     column_index: usize,
+    page: usize,
+    kept: Option<&'a Kept>,
 }
 
+/// Texts of a column that an earlier one's pages held, until that column is read: by both and the page.
+type Kept = RefCell<BTreeMap<(usize, usize), Texts>>;
+
 impl Surroundings for Around<'_> {
+    fn keep(&self, others: Texts) {
+        if let Some(kept) = self.kept {
+            kept.borrow_mut()
+                .insert((self.column_index, self.page), others);
+        }
+    }
+
+    fn partner(&self, column_index: usize) -> Result<Texts> {
+        if column_index >= self.column_index {
+            return Err(Error::corrupt("a reference to a later column"));
+        }
+        let kept = self
+            .kept
+            .and_then(|kept| kept.borrow_mut().remove(&(column_index, self.page)));
+        if let Some(texts) = kept {
+            return Ok(texts);
+        }
+        let (_, page) = self.decoder.find(column_index, self.page)?;
+        let mut budget = Budget::of_page();
+        let node = self.decoder.tree(column_index, self.page, &mut budget)?;
+        let around = Around {
+            column_index,
+            ..*self
+        };
+        PageDecoder::new(budget, &around).others(&node, page.rows)
+    }
+
     fn shared_values(&self) -> Result<&Values> {
         let inner = &self.decoder.inner;
         let column = self.decoder.column(self.column_index)?;

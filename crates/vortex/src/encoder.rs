@@ -12,6 +12,8 @@ use crate::footer::{FOOTER_BYTES, Footer};
 use crate::hash::checksum;
 use crate::header::{FEATURES_AT, HEADER_BYTES, Header, VERSION};
 use crate::index::{Index, Section, are_unique};
+use crate::node::Node;
+use crate::pairs::{Pair, pairs_of};
 use crate::parse::parse_page;
 use crate::statistics::bounds_of;
 use crate::{Column, ColumnSpec, EncodeOptions, Error, Page, Result, limits};
@@ -71,9 +73,20 @@ impl VortexEncoder {
             columns: Vec::with_capacity(specs.len()),
             sections: Vec::new(),
         };
-        for (spec, array) in specs.iter().zip(arrays) {
+        let pairs = pairs_of(specs, arrays)?;
+        let mut joined = vec![Vec::new(); pairs.len()];
+        for (place, (spec, array)) in specs.iter().zip(arrays).enumerate() {
+            let pair = pairs.iter().zip(&mut joined);
+            let mut pair = pair.filter(|(pair, _)| [pair.first, pair.second].contains(&place));
+            let role = match pair.next() {
+                Some((pair, joined)) if pair.first == place => {
+                    Role::Holder(*pair, &arrays[pair.second], joined)
+                }
+                Some((pair, joined)) => Role::Partner(pair.first, joined),
+                None => Role::Alone,
+            };
             let column = self
-                .encode_column(spec, array, &mut chooser, &mut out)
+                .encode_column(spec, array, role, &mut chooser, &mut out)
                 .map_err(|e| e.within(&spec.name))?;
             index.columns.push(column);
         }
@@ -154,6 +167,7 @@ impl VortexEncoder {
         &self,
         spec: &ColumnSpec,
         array: &ArrayRef,
+        mut role: Role<'_>,
         chooser: &mut Chooser,
         out: &mut Vec<u8>,
     ) -> Result<Column> {
@@ -161,7 +175,9 @@ impl VortexEncoder {
         chooser.begin_column();
         for first in (0..array.len()).step_by(self.options.page_rows) {
             let rows = self.options.page_rows.min(array.len() - first);
-            pages.push(encode_page(spec, &array.slice(first, rows), chooser, out)?);
+            let slice = array.slice(first, rows);
+            let shared = role.page(pages.len(), first, &slice, chooser)?;
+            pages.push(encode_page(spec, &slice, shared, chooser, out)?);
             self.check_size(out.len())?;
         }
         Ok(Column {
@@ -174,10 +190,45 @@ impl VortexEncoder {
     }
 }
 
-/// Appends one page and says what the index holds of it.
+/// What a column is in a pair.
+enum Role<'a> {
+    Alone,
+    /// It holds the other's texts too, in the pages noted.
+    Holder(Pair, &'a ArrayRef, &'a mut Vec<bool>),
+    /// Its texts are held by the column at this place, in the pages noted.
+    Partner(usize, &'a [bool]),
+}
+
+impl Role<'_> {
+    /// The tree of a page that is encoded together with another column's.
+    fn page(
+        &mut self,
+        page: usize,
+        first: usize,
+        array: &ArrayRef,
+        chooser: &mut Chooser,
+    ) -> Result<Option<Node>> {
+        match self {
+            Self::Alone => Ok(None),
+            Self::Holder(pair, other, joined) => {
+                let other = other.slice(first, array.len());
+                let node = chooser.pair(array, &other, pair.second_leads)?;
+                joined.push(node.is_some());
+                Ok(node)
+            }
+            Self::Partner(column, joined) => Ok(joined
+                .get(page)
+                .is_some_and(|is_joined| *is_joined)
+                .then(|| chooser.partner(array, *column))),
+        }
+    }
+}
+
+/// Appends one page and says what the index holds of it. `shared`: its tree, if that is known.
 fn encode_page(
     spec: &ColumnSpec,
     array: &ArrayRef,
+    shared: Option<Node>,
     chooser: &mut Chooser,
     out: &mut Vec<u8>,
 ) -> Result<Page> {
@@ -193,7 +244,11 @@ fn encode_page(
             limits::PAGE_BYTES_MAX
         )));
     }
-    let node = chooser.slots(valid.as_ref(), &values, &shape, spec.kind)?;
+    let is_partner = shared.as_ref().is_some_and(Node::is_partner);
+    let node = match shared {
+        Some(node) => node,
+        None => chooser.slots(valid.as_ref(), &values, &shape, spec.kind)?,
+    };
     chooser.note(&node);
     let offset = out.len();
     node.encode(out);
@@ -202,7 +257,7 @@ fn encode_page(
         node.size(),
         "the chooser compares true sizes"
     );
-    if raw > limits::PAGE_BYTES_MAX / 4 {
+    if raw > limits::PAGE_BYTES_MAX / 4 && !is_partner {
         check_budget(&out[offset..], &shape, rows, chooser.features())?;
     }
     let bounds = bounds_of(&values, data_type, bounds_kind(spec.kind, data_type));

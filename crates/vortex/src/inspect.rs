@@ -34,6 +34,7 @@ impl Encoding {
             Node::Cbor { .. } => ("cbor", String::new()),
             Node::Lists { count, .. } => ("list", format!("{count} elements")),
             Node::FixedLists(_) => ("list", "of one length".to_owned()),
+            Node::Text(node) => node.head.name(),
             Node::Patched { count, .. } => ("patched", count.to_string()),
             Node::Shared { .. } => ("shared", String::new()),
             Node::Pco { .. } => ("pco", String::new()),

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use crate::text_node::{BLOCKS, DIGITS, FSST, PARTNER, PATTERN, SHAPES, TIMES, TextNode};
 use crate::wire::{put_bytes, put_varint, varint_size, zigzag};
 
 /// How values are encoded.
@@ -70,6 +71,8 @@ pub(crate) enum Node {
     },
     /// Lists of one length: all elements in a row.
     FixedLists(Box<Self>),
+    /// Byte strings made of numbers, symbols or shapes.
+    Text(Box<TextNode>),
     /// Words, some of which are others: where those are, ascending, and what stands there.
     Patched {
         count: usize,
@@ -105,13 +108,29 @@ pub(crate) const fn feature(id: u8) -> u32 {
     match id {
         PATCHED => 1,
         SHARED => 1 << 1,
+        FSST => 1 << 8,
+        DIGITS => 1 << 9,
+        TIMES => 1 << 10,
+        PATTERN => 1 << 11,
+        SHAPES => 1 << 12,
+        PARTNER => 1 << 13,
+        BLOCKS => 1 << 14,
         PCO => 1 << 2,
         _ => 0,
     }
 }
 
 /// The features of all encodings.
-pub(crate) const ALL_FEATURES: u32 = feature(PATCHED) | feature(SHARED) | feature(PCO);
+pub(crate) const ALL_FEATURES: u32 = feature(PATCHED)
+    | feature(SHARED)
+    | feature(PCO)
+    | feature(FSST)
+    | feature(DIGITS)
+    | feature(TIMES)
+    | feature(PATTERN)
+    | feature(SHAPES)
+    | feature(PARTNER)
+    | feature(BLOCKS);
 
 impl Node {
     /// Appends the node and those below it.
@@ -156,6 +175,10 @@ impl Node {
                 return;
             }
             Self::Decimal { exponent, .. } => out.push(*exponent),
+            Self::Text(node) => {
+                node.encode(out);
+                return;
+            }
         }
         for child in self.children() {
             child.encode(out);
@@ -191,6 +214,7 @@ impl Node {
                 raw_bytes, data, ..
             } => return 1 + varint_size(*raw_bytes as u64) + counted(data),
             Self::Decimal { .. } => 1,
+            Self::Text(node) => node.own_bytes(),
         };
         1 + own
             + self
@@ -224,6 +248,7 @@ impl Node {
                 lengths, elements, ..
             } => vec![lengths, elements],
             Self::FixedLists(elements) => vec![elements],
+            Self::Text(node) => node.children.iter().collect(),
             Self::Patched {
                 places,
                 patches,
@@ -232,6 +257,11 @@ impl Node {
             } => vec![places, patches, values],
             Self::Shared { codes } => vec![codes],
         }
+    }
+
+    /// True if its values are in a page of another column.
+    pub(crate) fn is_partner(&self) -> bool {
+        self.id() == PARTNER || self.children().iter().any(|child| child.is_partner())
     }
 
     /// The number that stands for the encoding.
@@ -250,6 +280,7 @@ impl Node {
             Self::Decimal { .. } => DECIMAL,
             Self::Cbor { .. } => CBOR,
             Self::Lists { .. } | Self::FixedLists(_) => LISTS,
+            Self::Text(node) => node.head.id(),
             Self::Patched { .. } => PATCHED,
             Self::Shared { .. } => SHARED,
             Self::Pco { .. } => PCO,

@@ -11,6 +11,7 @@ use crate::node::{
     CBOR, CONSTANT, DECIMAL, DELTA, DICTIONARY, LISTS, MULTIPLE, NULL, NULLABLE, Node, PACKED,
     PATCHED, PCO, PLAIN, RUNS, SHARED, ZSTD, feature,
 };
+use crate::text_node::{BLOCKS, FSST, Head, PARTNER, TextNode};
 use crate::wire::{Reader, unzigzag};
 use crate::{Error, Result, limits};
 
@@ -108,6 +109,7 @@ impl Parser<'_> {
             DECIMAL => self.decimal(shape, count),
             CBOR => self.cbor(shape, count),
             LISTS => self.lists(shape, count),
+            FSST..=BLOCKS => self.text(id, shape, count),
             PATCHED => self.patched(shape, count),
             SHARED => self.shared(shape, count),
             PCO => self.pco(shape),
@@ -244,6 +246,27 @@ impl Parser<'_> {
         let texts = self.child(&Shape::Bits, count)?;
         let items = self.child(shape, count)?;
         Ok(Node::Cbor { texts, items })
+    }
+
+    fn text(&mut self, id: u8, shape: &Shape, count: usize) -> Result<Node> {
+        let Shape::Bytes = shape else {
+            return Err(misplaced("texts"));
+        };
+        if id == PARTNER && self.depth > 1 {
+            // So what a page refers to never refers further.
+            return Err(misplaced("another column's texts within an encoding"));
+        }
+        let head = Head::read(id, &mut self.reader, count)?;
+        let children = head.children(count).into_iter();
+        let children = children
+            .map(|(shape, count)| self.child(&shape, count).map(|child| *child))
+            .collect::<Result<_>>()?;
+        let data = self.reader.take(head.data_bytes())?;
+        Ok(Node::Text(Box::new(TextNode {
+            head,
+            children,
+            data,
+        })))
     }
 
     fn patched(&mut self, shape: &Shape, count: usize) -> Result<Node> {

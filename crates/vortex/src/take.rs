@@ -61,7 +61,7 @@ impl VortexDecoder {
         if rows.len() <= about.rows / PICKED_OF {
             let mut budget = Budget::of_page();
             let node = self.tree(column_index, page, &mut budget)?;
-            let around = self.around(column_index);
+            let around = self.around(column_index, page);
             let shape = shape(&column.data_type)?;
             let picked = PageDecoder::new(budget, &around).pick(&node, &shape, about.rows, rows)?;
             if let Some(slots) = picked {

@@ -2,31 +2,15 @@
 
 use bytes::Bytes;
 
+use crate::Profile;
 use crate::bitpack::packed_bytes;
 use crate::choose::{Chooser, shorter};
 use crate::distinct::Distinct;
 use crate::hash::checksum;
 use crate::json::cbor_of;
 use crate::node::Node;
-
-/// Where byte strings are: all bytes in a row, and where each ends.
-struct Strings<'a> {
-    offsets: &'a [i32],
-    data: &'a [u8],
-}
-
-impl<'a> Strings<'a> {
-    fn count(&self) -> usize {
-        self.offsets.len() - 1
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &'a [u8]> {
-        let at = |offset: i32| usize::try_from(offset).unwrap_or(0);
-        self.offsets
-            .windows(2)
-            .map(move |pair| &self.data[at(pair[0])..at(pair[1])])
-    }
-}
+use crate::text_node::Head;
+use crate::texts::Strings;
 
 impl Chooser {
     /// Encodes byte strings, each of its own length.
@@ -35,23 +19,51 @@ impl Chooser {
         if let Some(constant) = constant(&mut strings.iter()) {
             return constant;
         }
-        match self.string_dictionary(&strings) {
-            Some(dictionary) => self.compressed_strings(&strings, Some(dictionary)),
-            None => self.compressed_strings(&strings, None),
+        let dictionary = self.string_dictionary(&strings);
+        if let Some(dictionary) = &dictionary
+            && dictionary.size() * 16 < data.len()
+        {
+            return dictionary.clone();
+        }
+        let structured = match self.shapes(strings) {
+            Some(shapes) => Some(shapes),
+            None => self.structured(strings),
+        };
+        let light = match (dictionary, structured) {
+            (Some(one), Some(other)) => Some(self.cheaper(one, other, strings.count())),
+            (one, other) => one.or(other),
+        };
+        match light {
+            // What is compressed already inside does not get smaller.
+            Some(Node::Text(node)) if matches!(node.head, Head::Shapes(_)) => Node::Text(node),
+            light => self.compressed_strings(&strings, light),
         }
     }
 
-    /// The shortest of the dictionary, the plain strings and those compressed.
+    /// The cheapest of the dictionary, the plain strings and those compressed.
     fn compressed_strings(&mut self, strings: &Strings<'_>, dictionary: Option<Node>) -> Node {
+        let count = strings.count();
         let plain = Node::PlainBytes {
             lengths: Box::new(self.lengths(strings.offsets)),
             data: Bytes::copy_from_slice(strings.data),
         };
         let light = match dictionary {
-            Some(dictionary) => shorter(dictionary, plain.clone()),
-            None => plain.clone(),
+            Some(dictionary) => self.cheaper(dictionary, plain, count),
+            None => plain,
         };
-        self.compressed(light, || plain)
+        let size = light.size();
+        if size < super::ZSTD_BYTES_MIN {
+            return light;
+        }
+        let dense = match self.profile {
+            Profile::Fast => self.coded(*strings, size),
+            Profile::Balanced => self.blocks(*strings, size - size / 16),
+            Profile::Small => self.blocks(*strings, size),
+        };
+        match dense {
+            Some(dense) => self.cheaper(dense, light, count),
+            None => light,
+        }
     }
 
     fn string_dictionary(&mut self, strings: &Strings<'_>) -> Option<Node> {
@@ -102,6 +114,9 @@ impl Chooser {
     /// Encodes JSON texts: as CBOR where they come back exactly, unless plain texts are smaller.
     pub(super) fn json(&mut self, offsets: &[i32], data: &[u8]) -> Node {
         let texts = self.strings(offsets, data);
+        let (Node::PlainBytes { .. } | Node::Zstd { .. }) = &texts else {
+            return texts;
+        };
         let strings = Strings { offsets, data };
         let (mut item_offsets, mut items) = (vec![0], Vec::with_capacity(data.len()));
         let mut kept = Vec::with_capacity(strings.count());
@@ -122,7 +137,7 @@ impl Chooser {
             texts: Box::new(self.bits(&kept.into())),
             items: Box::new(self.strings(&item_offsets, &items)),
         };
-        shorter(texts, cbor)
+        self.cheaper(cbor, texts, strings.count())
     }
 }
 

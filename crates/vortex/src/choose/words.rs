@@ -8,8 +8,8 @@ use crate::choose::plan::{Place, Way};
 use crate::choose::survey::{Survey, narrowing, seems_repetitive};
 use crate::decimal::decimals;
 use crate::distinct::{Distinct, hash_of};
-use crate::limits;
 use crate::node::Node;
+use crate::{Profile, limits};
 
 /// Bytes that a node takes besides its payload, about.
 const NODE_BYTES: usize = 4;
@@ -139,12 +139,25 @@ impl Chooser {
         }
     }
 
+    /// The node that costs a reader less, the second where they are equal.
+    pub(super) fn cheaper(&self, first: Node, second: Node, count: usize) -> Node {
+        match first.cost(count, self.profile) < second.cost(count, self.profile) {
+            true => first,
+            false => second,
+        }
+    }
+
     /// The lengths between offsets.
     pub(super) fn lengths(&mut self, offsets: &[i32]) -> Node {
         let lengths = offsets
             .windows(2)
             .map(|pair| u64::from((pair[1] - pair[0]).cast_unsigned()));
-        self.words_at(3, &lengths.collect::<Vec<_>>(), 4)
+        let lengths: Vec<u64> = lengths.collect();
+        match self.profile {
+            Profile::Small => self.words_at(3, &lengths, 4),
+            // Lengths of strings are hardly ever more than packed numbers.
+            _ => self.words_of(&lengths, 4, true, Place::anywhere(DEPTH_MAX)),
+        }
     }
 
     /// Encodes whole numbers that stand in `bytes` bytes where they are plain.

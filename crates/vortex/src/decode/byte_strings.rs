@@ -5,6 +5,7 @@ use arrow_buffer::BooleanBuffer;
 use super::{PageDecoder, misplaced};
 use crate::json::put_text;
 use crate::node::Node;
+use crate::texts::{Out, SHORT, Texts};
 use crate::values::Values;
 use crate::{Error, Result};
 
@@ -41,7 +42,8 @@ impl PageDecoder<'_> {
                 values,
                 codes,
             } => {
-                let (ends, bytes) = self.new_strings(values, *entries)?;
+                let (ends, mut bytes) = self.new_strings(values, *entries)?;
+                bytes.extend([0; SHORT]);
                 let codes = self.codes(codes, *entries, count)?;
                 self.gather(&ends, &bytes, &codes, offsets, data)
             }
@@ -58,6 +60,7 @@ impl PageDecoder<'_> {
                 self.gather(ends, bytes, &codes, offsets, data)
             }
             Node::Zstd { node, .. } => self.byte_strings(node, count, offsets, data),
+            Node::Text(node) => self.text(node, count, offsets, data),
             Node::Cbor { texts, items } => {
                 let texts = self.bits(texts, count)?;
                 let (ends, items) = self.new_strings(items, count)?;
@@ -85,20 +88,25 @@ impl PageDecoder<'_> {
         offsets: &mut Vec<i32>,
         data: &mut Vec<u8>,
     ) -> Result<()> {
-        let entry = |code: &u32| (ends[*code as usize], ends[*code as usize + 1]);
-        self.budget.pay(codes.len(), 4)?;
-        let lengths: Vec<u32> = codes
-            .iter()
-            .map(entry)
-            .map(|(from, to)| (to - from).cast_unsigned())
-            .collect();
-        let total = lengths.iter().map(|length| *length as usize).sum();
+        let entry = |code: &u32| {
+            (
+                to_usize(ends[*code as usize]),
+                to_usize(ends[*code as usize + 1]),
+            )
+        };
+        let total = codes.iter().map(entry).map(|(from, to)| to - from).sum();
         self.budget.pay(total, 1)?;
-        put_ends(&lengths, total, data.len(), offsets)?;
-        data.reserve(total);
+        let mut texts = Texts {
+            offsets: std::mem::take(offsets),
+            data: std::mem::take(data),
+        };
+        let mut out = Out::new(&mut texts, total)?;
         for (from, to) in codes.iter().map(entry) {
-            data.extend_from_slice(&entries[to_usize(from)..to_usize(to)]);
+            out.put(entries, from, to)?;
+            out.end_text();
         }
+        out.finish()?;
+        (*offsets, *data) = (texts.offsets, texts.data);
         Ok(())
     }
 

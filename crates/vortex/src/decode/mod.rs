@@ -5,6 +5,8 @@ mod bits;
 mod byte_strings;
 mod lists;
 mod pick;
+mod pick_texts;
+mod texts;
 mod words;
 
 use arrow_buffer::BooleanBuffer;
@@ -12,6 +14,8 @@ use arrow_buffer::BooleanBuffer;
 use crate::budget::Budget;
 use crate::data_type::Shape;
 use crate::node::Node;
+use crate::text_node::Head;
+use crate::texts::Texts;
 use crate::values::{Slots, Values};
 use crate::word::Word;
 use crate::{Error, Result};
@@ -20,6 +24,12 @@ use crate::{Error, Result};
 pub(crate) trait Surroundings {
     /// The distinct values that all pages of the column share.
     fn shared_values(&self) -> Result<&Values>;
+
+    /// The texts of this page that stand between those of the same page of an earlier column.
+    fn partner(&self, column_index: usize) -> Result<Texts>;
+
+    /// Takes what a page decoded of another column, which may be read next.
+    fn keep(&self, _others: Texts) {}
 }
 
 /// A page that stands alone: a reference to anything outside is corrupt.
@@ -29,6 +39,10 @@ pub(crate) struct Alone;
 impl Surroundings for Alone {
     fn shared_values(&self) -> Result<&Values> {
         Err(Error::corrupt("shared values that are not there"))
+    }
+
+    fn partner(&self, _column_index: usize) -> Result<Texts> {
+        Err(Error::corrupt("another column that is not there"))
     }
 }
 
@@ -116,6 +130,21 @@ impl<'a> PageDecoder<'a> {
             spread_ends(offsets, start, valid);
         }
         Ok(valid)
+    }
+
+    /// The texts of another column that stand between those of this page.
+    pub(crate) fn others(&mut self, node: &Node, count: usize) -> Result<Texts> {
+        let (there, values, _) = self.places(node, count)?;
+        let Some(Node::Text(node)) = values else {
+            return Err(misplaced());
+        };
+        let Head::Shapes(head) = &node.head else {
+            return Err(misplaced());
+        };
+        let mut outs = [Texts::new(), Texts::new()];
+        self.images(head, &node.children, there, &mut outs)?;
+        let [_, others] = outs;
+        Ok(others)
     }
 
     /// How many of `count` slots have values, the node of those, and which they are.

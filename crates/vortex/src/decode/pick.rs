@@ -67,7 +67,7 @@ impl PageDecoder<'_> {
         }
     }
 
-    fn pick_words<W: Word>(
+    pub(super) fn pick_words<W: Word>(
         &mut self,
         node: &Node,
         bytes: usize,
@@ -173,6 +173,10 @@ impl PageDecoder<'_> {
                 self.chosen(offsets, data, &codes)
             }
             Node::Zstd { node, .. } => self.pick_strings(node, count, places),
+            Node::Text(node) => {
+                let texts = self.pick_text(node, count, places)?;
+                Ok((texts.offsets, texts.data))
+            }
             Node::Cbor { texts, items } => {
                 let texts = self.bits(texts, count)?;
                 let (ends, items) = self.pick_strings(items, count, places)?;

@@ -117,6 +117,55 @@ def fixed_lists(elements):
     return b"\x0c" + elements
 
 
+def frame(data):
+    """One Zstandard frame of one raw block (RFC 8878)."""
+    size = len(data)
+    return b"\x28\xb5\x2f\xfd" + bytes([0xA0]) + struct.pack("<I", size) + (size << 3 | 1).to_bytes(3, "little") + data
+
+
+def fsst(raw_bytes, symbols, codes):
+    data = b"".join(codes)
+    sizes = plain(b"".join(struct.pack("<I", len(one)) for one in codes))
+    lengths = bytes(len(symbol) for symbol in symbols)
+    return b"\x20" + varint(raw_bytes) + varint(len(data)) + counted(lengths) + counted(b"".join(symbols)) + sizes + data
+
+
+def digits(raw_bytes, prefix, suffix, places, places_min, whole_min, numbers):
+    return b"\x21" + varint(raw_bytes) + counted(prefix) + counted(suffix) + bytes([places, places_min, whole_min]) + numbers
+
+
+def times(separator, places, suffix, numbers):
+    return b"\x22" + bytes([separator, places]) + counted(suffix) + numbers
+
+
+def pattern(template, *columns):
+    return b"\x23" + counted(template) + b"".join(columns)
+
+
+def shapes(raw_bytes, shape_columns, pieces, codes, kinds, distances, masks, columns, others=None, other_bytes=0):
+    """shape_columns: the columns of each shape's places. columns: (count, node)."""
+    flat = [column for shape in shape_columns for column in shape]
+    head = [raw_bytes, sum(others or []), other_bytes, len(shape_columns), len(flat), len(distances), len(masks), len(columns)]
+    head += [count for count, _ in columns]
+    out = b"\x24" + b"".join(varint(number) for number in head)
+    if others:
+        out += plain(bits(others))
+    out += words("I", *(len(shape) for shape in shape_columns)) + words("I", *flat) + plain_strings(pieces)
+    out += words("I", *codes) + words("I", *kinds) + words("I", *distances) + words("Q", *masks)
+    return out + b"".join(node for _, node in columns)
+
+
+def partner(column):
+    return b"\x25" + varint(column)
+
+
+def blocks(block_rows, strings):
+    parts = [b"".join(strings[at : at + block_rows]) for at in range(0, len(strings), block_rows)]
+    frames = [frame(part) for part in parts]
+    lengths = words("I", *(len(one) for one in strings)) + words("I", *(len(one) for one in frames))
+    return b"\x26" + varint(sum(map(len, strings))) + varint(block_rows) + varint(sum(map(len, frames))) + lengths + b"".join(frames)
+
+
 # The container.
 ABSENT = b"\x00"
 
@@ -133,9 +182,9 @@ def text_type(tag, *rest):
     return bytes([tag]) + b"".join(rest)
 
 
-def blob(rows, page_rows, columns, sections=(), metadata=b"", hints=0):
+def blob(rows, page_rows, columns, sections=(), metadata=b"", hints=0, features=0):
     """Columns: (id, name, kind, type, [(page, nulls, bounds)]). Sections: (id, bytes)."""
-    head = b"TLVB" + bytes([1, 0, 0, 0]) + struct.pack("<IIII", 0, hints, 0, len(metadata)) + metadata
+    head = b"TLVB" + bytes([1, 0, 0, 0]) + struct.pack("<IIII", features, hints, 0, len(metadata)) + metadata
     body = b""
     index = varint(page_rows) + varint(len(columns))
     for number, name, kind, type_, pages in columns:
@@ -225,7 +274,60 @@ def every_encoding():
     return blob(6, 4, columns)
 
 
-for name, data in [("every-type-v1", every_type()), ("every-encoding-v1", every_encoding()), ("empty-v1", blob(0, 8192, []))]:
+def every_text():
+    """Six rows in one page: the encodings of texts, and two columns whose images are one sequence."""
+    a1, a2, b, whole = b'{"id":"a","n":1}', b'{"id":"a","n":2.5}', b'{"id":"b","n":-3.25}', [b"[ ]", b"{ }"]
+    a3 = b'{"id":"a","n":2.5,"tag":"x"}'
+    before, after = [a1, a2, b, whole[0]], [a1, a2, a3, b, whole[1]]
+    images = shapes(
+        raw_bytes=sum(map(len, before)),
+        shape_columns=[[0, 1], [0, 1, 2], [3]],
+        pieces=[b'{"id":"', b'","n":', b"}", b'{"id":"', b'","n":', b',"tag":"', b'"}', b"", b""],
+        # new a1, copy, edit to a2, copy, edit to a3 with a tag more, new b, copy, new whole, edit of that.
+        codes=[0, 0, 1, 0, 2, 2],
+        kinds=[0, 2, 1, 2, 1, 0, 2, 0, 1],
+        distances=[1, 1, 1],
+        masks=[0b10, 0b100, 0b1],
+        columns=[
+            (2, plain_strings([b"a", b"b"])),
+            (3, digits(9, b"", b"", 2, 0, 1, words("q", 100, 250, -325))),
+            (1, plain_strings([b"x"])),
+            (2, plain_strings(whole)),
+        ],
+        others=[1, 0, 1, 0, 1, 1, 0, 0, 1],
+        other_bytes=sum(map(len, after)),
+    )
+    alone = shapes(
+        raw_bytes=6 * 4,
+        shape_columns=[[0, 1], [1, 0]],
+        pieces=[b"[", b",", b"]", b"(", b"-", b")"],
+        codes=[0, 1, 0, 0, 1, 0],
+        kinds=[0, 0, 0, 0, 0, 0],
+        distances=[],
+        masks=[],
+        columns=[(6, plain_strings([bytes([byte]) for byte in b"abcdef"])), (6, constant_string(b""))],
+    )
+    columns = [
+        fsst(14, [b"http://", b"x"], [b"\x00\x01", b"", b"\xff!\x01", b"\x01\x01", b"\x01", b"\xffa"]),
+        digits(72, b"no_", b" kg", 2, 1, 3, words("q", 0, 1, -1, 1250, 99_999, 123_456)),
+        times(0, 0, b"", words("q", 0, -1, 11_016, -719_528, 2_932_896, 20_454)),
+        times(ord("T"), 3, b"Z", words("q", 0, -1, 1_500, 951_782_400_000, 86_400_000, 59_999)),
+        pattern(b"x-\xfe\xfe-\xff", words("Q", 0, 0xABC, 0xFFF, 0x123, 0x9A8, 1)),
+        pattern(b"\xfe" * 17, words("Q", 2**64 - 1, 0, 1, 2, 3, 4), packed(0, 4, [15, 0, 1, 2, 3, 10])),
+        blocks(4, [b"one", b"", b"three", b"four", b"five", b"six"]),
+        alone,
+        nullable([0, 1, 1, 0, 1, 1], images),
+        nullable([1, 1, 1, 1, 0, 1], partner(8)),
+    ]
+    nulls = {8: 2, 9: 1}
+    columns = [
+        (number, f"text {number}", 0, bytes([12]), [(page, nulls.get(number, 0), ABSENT)])
+        for number, page in enumerate(columns)
+    ]
+    return blob(6, 8192, columns, features=0x7F00)
+
+
+for name, data in [("every-type-v1", every_type()), ("every-encoding-v1", every_encoding()), ("empty-v1", blob(0, 8192, [])), ("every-text-v1", every_text())]:
     path = HERE / f"{name}.tvx"
     if path.exists():
         print(f"{path.name} is there: left as it is" + ("" if path.read_bytes() == data else ", AND IT DIFFERS"))

@@ -67,6 +67,17 @@ impl Case {
             ..EncodeOptions::default()
         };
         let (mut columns, mut arrays) = (Vec::new(), Vec::new());
+        if chance.below(4) == 0 {
+            let [before, after] = images(&mut chance, rows);
+            let pair = [(900, "before", before), (901, "after", after)];
+            for (id, name, array) in pair {
+                columns.push(ColumnSpec::plain(id, name));
+                arrays.push(array);
+            }
+            if chance.below(3) == 0 {
+                arrays.reverse();
+            }
+        }
         for id in 0..u32::try_from(chance.below(6)).unwrap() {
             let kind = chance.pick(&[ColumnKind::Plain, ColumnKind::Plain, ColumnKind::Json]);
             let array = match kind {
@@ -286,13 +297,67 @@ fn vector(chance: &mut Chance, size: Option<usize>) -> Vec<Option<f32>> {
     (0..size).map(element).collect()
 }
 
+/// Documents before and after changes: they come, change a member or get one, and go.
+fn images(chance: &mut Chance, rows: usize) -> [ArrayRef; 2] {
+    let mut documents: Vec<Option<String>> = vec![None; 1 + chance.below(20)];
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    for row in 0..rows {
+        let place = chance.below(documents.len());
+        let old = documents[place].clone();
+        let new = match chance.below(12) {
+            0 => None,
+            1 => old.clone(),
+            2 => Some(format!(
+                r#"{{"id":"d{place}","n":{row},"tag":"t","list":[1,{row}]}}"#
+            )),
+            3 => Some("{ }".to_owned()),
+            4 => Some(String::new()),
+            5 => Some(format!(r#"{{"n":{row},"id":"d{place}","n":{row}}}"#)),
+            _ => Some(format!(
+                r#"{{"id":"d{place}","name":"{}","n":{},"is":{}}}"#,
+                "long ".repeat(place),
+                chance.below(3),
+                row % 2 == 0
+            )),
+        };
+        before.push(old);
+        after.push(new.clone());
+        documents[place] = new;
+    }
+    [before, after].map(|texts| Arc::new(texts.into_iter().collect::<StringArray>()) as ArrayRef)
+}
+
+/// Texts with a structure: numbers, times, hexadecimal digits, numbers among others, JSON.
+fn structured(chance: &mut Chance, row: usize, way: usize) -> String {
+    let n = chance.below(100_000);
+    match way {
+        0 => format!("user_{n:06}"),
+        1 => format!("{}.{:02}", n / 100, n % 100),
+        2 => format!(
+            "20{:02}-0{}-1{}T00:{:02}:00.{:03}Z",
+            n % 100,
+            n % 9 + 1,
+            n % 10,
+            n % 60,
+            n % 1_000
+        ),
+        3 => format!("{:08x}-{:04X}", chance.next() >> 32, n & 0xffff),
+        4 => format!("10.{}.{}.{}", n % 3, n % 256, row % 256),
+        5 => format!("{}{}", ["user_", "order_", "x"][n % 3], n),
+        _ => format!(r#"{{"a": {n}, "b": [{row}, null, "{n}"], "c": {{"d": -0}}}}"#),
+    }
+}
+
 fn strings(chance: &mut Chance, rows: usize, is_binary: bool) -> Vec<Vec<u8>> {
     let few: Vec<Vec<u8>> = (0..4).map(|_| string(chance, is_binary)).collect();
-    let way = chance.below(4);
+    let way = chance.below(6);
+    let kind = chance.below(7);
+    let is_pure = chance.below(2) == 0;
     let one = |row: usize, chance: &mut Chance| match way {
         0 => few[0].clone(),
         1 => chance.pick(&few),
         2 => format!("prefix/{row}/suffix").into_bytes(),
+        3 | 4 if is_pure || row % 50 > 0 => structured(chance, row, kind).into_bytes(),
         _ => string(chance, is_binary),
     };
     (0..rows).map(|row| one(row, chance)).collect()

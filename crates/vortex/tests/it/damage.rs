@@ -112,7 +112,7 @@ fn a_handmade_blob_reads() {
 }
 
 /// How many feature bits are given out.
-const FEATURES_KNOWN: u32 = 3;
+const FEATURES_KNOWN: u32 = 0b111 | 0x7f << 8;
 
 #[test]
 fn foreign_and_newer_blobs_are_told_apart() {
@@ -140,7 +140,7 @@ fn foreign_and_newer_blobs_are_told_apart() {
         kind_of(with(|blob| blob.page = vec![99, 0])),
         Kind::Unsupported
     );
-    for bit in FEATURES_KNOWN..32 {
+    for bit in (0..32).filter(|bit| FEATURES_KNOWN >> bit & 1 == 0) {
         let mut newer = good.clone();
         newer.features = 1 << bit;
         assert_eq!(kind_of(newer.blob()), Kind::Unsupported, "feature {bit}");

@@ -14,6 +14,7 @@ use tidelog_vortex::{ColumnKind, Scalar, VortexDecoder};
 
 const EVERY_TYPE: &[u8] = include_bytes!("../golden/every-type-v1.tvx");
 const EVERY_ENCODING: &[u8] = include_bytes!("../golden/every-encoding-v1.tvx");
+const EVERY_TEXT: &[u8] = include_bytes!("../golden/every-text-v1.tvx");
 const EMPTY: &[u8] = include_bytes!("../golden/empty-v1.tvx");
 
 /// All golden blobs by name.
@@ -21,6 +22,7 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
     [
         ("every type", EVERY_TYPE),
         ("every encoding", EVERY_ENCODING),
+        ("every text", EVERY_TEXT),
         ("empty", EMPTY),
     ]
     .map(|(name, bytes)| (name, bytes.to_vec()))
@@ -186,6 +188,68 @@ fn every_encoding_decodes() {
             Arc::new(Int8Array::from(vec![-128, 127, 0, -1, 127, -128])),
         ],
     );
+}
+
+#[test]
+fn every_encoding_of_texts_decodes() {
+    let texts = |texts: [&str; 6]| -> ArrayRef { Arc::new(StringArray::from(texts.to_vec())) };
+    let some = |texts: [&str; 6]| -> ArrayRef {
+        let text = |text: &str| (text != "-").then(|| text.to_owned());
+        Arc::new(texts.map(text).into_iter().collect::<StringArray>())
+    };
+    let [a1, a2, b] = [
+        r#"{"id":"a","n":1}"#,
+        r#"{"id":"a","n":2.5}"#,
+        r#"{"id":"b","n":-3.25}"#,
+    ];
+    let a3 = r#"{"id":"a","n":2.5,"tag":"x"}"#;
+    let expected = [
+        texts(["http://x", "", "!x", "xx", "x", "a"]),
+        texts([
+            "no_000.0 kg",
+            "no_000.01 kg",
+            "no_-000.01 kg",
+            "no_012.5 kg",
+            "no_999.99 kg",
+            "no_1234.56 kg",
+        ]),
+        texts([
+            "1970-01-01",
+            "1969-12-31",
+            "2000-02-29",
+            "0000-01-01",
+            "9999-12-31",
+            "2026-01-01",
+        ]),
+        texts([
+            "1970-01-01T00:00:00.000Z",
+            "1969-12-31T23:59:59.999Z",
+            "1970-01-01T00:00:01.500Z",
+            "2000-02-29T00:00:00.000Z",
+            "1970-01-02T00:00:00.000Z",
+            "1970-01-01T00:00:59.999Z",
+        ]),
+        texts(["x-00-0", "x-ab-C", "x-ff-F", "x-12-3", "x-9a-8", "x-00-1"]),
+        texts([
+            "fffffffffffffffff",
+            "00000000000000000",
+            "00000000000000011",
+            "00000000000000022",
+            "00000000000000033",
+            "0000000000000004a",
+        ]),
+        texts(["one", "", "three", "four", "five", "six"]),
+        texts(["[a,]", "(-b)", "[c,]", "[d,]", "(-e)", "[f,]"]),
+        some(["-", a1, a2, "-", b, "[ ]"]),
+        some([a1, a2, a3, b, "-", "{ }"]),
+    ];
+    let decoder = open(EVERY_TEXT);
+    same(&decoder, &expected);
+    assert_eq!(decoder.features(), 0x7f00);
+    for (place, expected) in expected.iter().enumerate() {
+        assert_eq!(&decoder.read_column(place).unwrap(), expected, "alone");
+        assert_eq!(&decoder.take(place, &[5]).unwrap(), &expected.slice(5, 1));
+    }
 }
 
 #[test]

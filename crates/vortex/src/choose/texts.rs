@@ -1,0 +1,147 @@
+//! Encodings of texts that have a structure: numbers, times, patterns, shapes.
+
+use bytes::Bytes;
+
+use crate::choose::Chooser;
+use crate::digits::numbers_of;
+use crate::fsst::compress;
+use crate::node::Node;
+use crate::pattern::pattern_of;
+use crate::shapes::{Scanner, Survey};
+use crate::text_node::{Head, ShapesHead, TextNode};
+use crate::texts::{Strings, Texts};
+use crate::times::times_of;
+
+impl Chooser {
+    /// Encodes texts as numbers, if they all are.
+    pub(super) fn structured(&mut self, strings: Strings<'_>) -> Option<Node> {
+        if strings.count() == 0 {
+            return None;
+        }
+        if let Some((form, numbers)) = times_of(strings) {
+            return Some(text(Head::Times(form), vec![self.words(&numbers, 8)]));
+        }
+        if let Some((style, numbers)) = numbers_of(strings) {
+            let raw_bytes = strings.data.len();
+            return Some(text(
+                Head::Digits { raw_bytes, style },
+                vec![self.words(&numbers, 8)],
+            ));
+        }
+        let (pattern, columns) = pattern_of(strings)?;
+        let columns = columns.iter().map(|column| self.words(column, 8)).collect();
+        Some(text(Head::Pattern(pattern.into()), columns))
+    }
+
+    /// Encodes strings in codes of symbols, if that takes clearly less than `size` bytes.
+    pub(super) fn coded(&mut self, strings: Strings<'_>, size: usize) -> Option<Node> {
+        if size < CODED_BYTES_MIN || strings.data.len() < size / 2 {
+            return None;
+        }
+        let coded = compress(strings);
+        let node = Node::Text(Box::new(TextNode {
+            head: Head::Fsst {
+                raw_bytes: strings.data.len(),
+                lengths: coded.lengths.into(),
+                symbols: coded.symbols.into(),
+                code_bytes: coded.codes.data.len(),
+            },
+            children: vec![self.lengths(&coded.codes.offsets)],
+            data: coded.codes.data.into(),
+        }));
+        (node.size() < size - size / 8).then_some(node)
+    }
+
+    /// Encodes texts that share their form, if they do: JSON, and texts with numbers in them.
+    pub(super) fn shapes(&mut self, strings: Strings<'_>) -> Option<Node> {
+        let (scanner, depth) = match self.shapes_depth {
+            0 if seem_shaped(strings) => (Scanner::Json, 1),
+            0 | 1 if have_numbers(strings) => (Scanner::Numbers, 2),
+            _ => return None,
+        };
+        let with_history = matches!(scanner, Scanner::Json);
+        let survey = Survey::of(strings.iter(), strings.count(), scanner, with_history);
+        let head = ShapesHead {
+            raw_bytes: strings.data.len(),
+            ..ShapesHead::default()
+        };
+        Some(self.shaped(&survey, head, None, depth))
+    }
+
+    pub(crate) fn shaped(
+        &mut self,
+        survey: &Survey,
+        head: ShapesHead,
+        others: Option<Node>,
+        depth: u8,
+    ) -> Node {
+        let table = &survey.table;
+        let head = ShapesHead {
+            shapes: table.slots.len(),
+            slots: table.columns.len(),
+            copies: survey.distances.len(),
+            edits: survey.masks.len(),
+            columns: survey.values.iter().map(Texts::count).collect(),
+            ..head
+        };
+        let mut children: Vec<Node> = others.into_iter().collect();
+        children.push(self.words(&table.slots, 4));
+        children.push(self.words(&table.columns, 4));
+        children.push(self.texts(&table.pieces));
+        children.push(self.words(&survey.codes, 4));
+        children.push(self.words(&survey.kinds, 4));
+        children.push(self.words(&survey.distances, 4));
+        children.push(self.words(&survey.masks, 8));
+        let outer = std::mem::replace(&mut self.shapes_depth, depth);
+        let values = survey.values.iter().map(|values| self.texts(values));
+        children.extend(values.collect::<Vec<_>>());
+        self.shapes_depth = outer;
+        text(Head::Shapes(head), children)
+    }
+
+    fn texts(&mut self, texts: &Texts) -> Node {
+        self.strings(&texts.offsets, &texts.data)
+    }
+}
+
+/// Below this many bytes a table of symbols does not pay.
+const CODED_BYTES_MIN: usize = 2_048;
+
+/// Texts looked at to see whether they have shapes.
+const SAMPLE: usize = 64;
+
+/// True if nearly all texts look like JSON objects or lists.
+pub(crate) fn seem_shaped(strings: Strings<'_>) -> bool {
+    let step = strings.count() / SAMPLE + 1;
+    let is_shaped = |text: &&[u8]| matches!(text, [b'{', .., b'}'] | [b'[', .., b']']);
+    let looked_at = strings.count().div_ceil(step);
+    let shaped = strings.iter().step_by(step).filter(is_shaped).count();
+    looked_at > 0 && shaped * 10 >= looked_at * 9
+}
+
+/// Most forms of a sample of texts that differ in their numbers.
+const FORMS_MAX: usize = 8;
+
+/// True if texts have numbers in them, and little else that varies.
+fn have_numbers(strings: Strings<'_>) -> bool {
+    let step = strings.count() / SAMPLE + 1;
+    let looked_at = strings.count().div_ceil(step);
+    if strings.count() < SAMPLE || strings.data.len() > strings.count() * 100 {
+        return false;
+    }
+    let survey = Survey::of(
+        strings.iter().step_by(step),
+        looked_at,
+        Scanner::Numbers,
+        false,
+    );
+    survey.values.len() > 1 && survey.forms() <= FORMS_MAX
+}
+
+fn text(head: Head, children: Vec<Node>) -> Node {
+    Node::Text(Box::new(TextNode {
+        head,
+        children,
+        data: Bytes::new(),
+    }))
+}

@@ -1,0 +1,25 @@
+//! Texts that share their form, such as JSON objects: what stays the same in a *shape*, what varies
+//! in columns of its own. A text may also be a copy or an edit of an earlier one.
+//!
+//! Nothing is parsed or checked: pieces and values put together give the text byte by byte.
+
+mod assemble;
+mod scan;
+mod survey;
+
+pub(crate) use assemble::{Parts, assemble};
+pub(crate) use scan::Scanner;
+pub(crate) use survey::Survey;
+
+/// Most places for values in one shape; a text with more is kept whole.
+pub(crate) const SLOTS_MAX: usize = 64;
+
+/// Most shapes of a page; texts of others are kept whole.
+pub(crate) const SHAPES_MAX: usize = 256;
+
+/// How an image comes about.
+pub(crate) const NEW: u64 = 0;
+/// An edit of the image before it.
+pub(crate) const EDIT: u64 = 1;
+/// A copy of an earlier image.
+pub(crate) const COPY: u64 = 2;
