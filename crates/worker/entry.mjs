@@ -56,8 +56,8 @@ export class TidelogObject extends Actor {
     const reads = whole && (request.method === "GET" || request.method === "HEAD" || queries);
     try {
       const query = url.search.slice(1);
-      const answer = await this.held.call(reads, (actor) =>
-        actor.fetch(request.method, url.pathname, query, headers, body),
+      const answer = await this.held.call(reads, (actor, call) =>
+        actor.fetch(request.method, url.pathname, query, headers, body, call),
       );
       if (answer.status >= 400) await drain(body);
       return responseOf(answer);
@@ -99,7 +99,7 @@ export class TidelogObject extends Actor {
       const [, , type, id] = this.held.now((actor) => actor.name()).split("/");
       const root = `/v1/objects/${segment(type)}/${segment(id)}`;
       const full = path === "" ? root : `${root}/${path}`;
-      return await this.held.call(reads, (actor) => actor.fetch(method, full, query, all, body));
+      return await this.held.call(reads, (actor, call) => actor.fetch(method, full, query, all, body, call));
     } catch (error) {
       if (!error.document) throw error;
       throw new TidelogError(JSON.parse(error.document));

@@ -19,6 +19,18 @@ export class InstanceLost extends Error {
   }
 }
 
+/// An actor's own code panicked, or ran out of memory, in this call. Nothing of its turn stays.
+export class ActorFailed extends Error {
+  constructor(panic, cause) {
+    super(panic ? `the actor panicked: ${panic.text}` : `the actor ended its instance: ${cause?.message ?? cause}`);
+    this.name = "ActorFailed";
+  }
+
+  get document() {
+    return problem("actor_failed", this.message);
+  }
+}
+
 /// Nothing in Rust can be made: an actor's name or a setting is wrong. Rust says `code: message`.
 export class NotMade extends Error {
   constructor(text) {
@@ -33,11 +45,20 @@ export class NotMade extends Error {
 }
 
 let generation = 0;
-let lastPanic;
-const waiting = new Set();
+/// What the instance died of. The trap it ends in goes through Rust's outer frames, which panic too.
+let firstPanic;
+/// The calls that wait, by their numbers.
+const waiting = new Map();
+let calls = 0;
+/// The call whose actor runs its own code; 0 for none. Alarms look after themselves.
+let acting = 0;
 
-globalThis.__tidelogPanicked = (message) => {
-  lastPanic = message;
+globalThis.__tidelogPanicked = (message, text) => {
+  firstPanic ??= { message, text };
+};
+
+globalThis.__tidelogActing = (call) => {
+  acting = call;
 };
 
 /// True while Rust runs. Rust is never entered from within: who finds this true, finds that the
@@ -85,15 +106,17 @@ function isTrap(error) {
 }
 
 function replace(error) {
-  const lost = new InstanceLost(lastPanic ?? error);
+  const lost = new InstanceLost(firstPanic ?? error);
+  const failed = new ActorFailed(firstPanic, error);
   console.error(`tidelog: ${lost.message}`);
-  lastPanic = undefined;
+  const [panicked, ended] = [acting, [...waiting]];
+  firstPanic = undefined;
+  acting = 0;
   generation += 1;
   wasm.__wbg_reset_state();
   registerActors();
-  const calls = [...waiting];
   waiting.clear();
-  for (const reject of calls) reject(lost);
+  for (const [call, reject] of ended) reject(call === panicked ? failed : lost);
 }
 
 /// Something in Rust that is made again after the instance was replaced.
@@ -144,30 +167,35 @@ export class Held {
   }
 
   #once(f) {
-    return awaited(() => f(this.#current()));
+    return awaited((call) => f(this.#current(), call));
   }
 }
 
-/// Waits for Rust; who waits is told when the instance is lost.
+/// Waits for Rust, which is given the number of this call; who waits is told when the instance is lost.
 export function awaited(rust) {
   // Before this call waits: it is none of those that are lost.
   mend();
+  calls = (calls % CALLS_MAX) + 1;
+  const call = calls;
   return new Promise((resolve, reject) => {
-    waiting.add(reject);
+    waiting.set(call, reject);
     const done = (settle) => (value) => {
-      waiting.delete(reject);
+      waiting.delete(call);
       settle(value);
     };
     try {
-      Promise.resolve(enter(rust)).then(done(resolve), done(reject));
+      Promise.resolve(enter(() => rust(call))).then(done(resolve), done(reject));
     } catch (error) {
-      waiting.delete(reject);
-      if (!isTrap(error)) return reject(error);
-      replace(error);
-      reject(new InstanceLost(error));
+      // What a trap ends, this call among them, is told by who replaces the instance.
+      if (isTrap(error)) return replace(error);
+      waiting.delete(call);
+      reject(error);
     }
   });
 }
+
+/// Numbers start again here: none of the first wait still.
+const CALLS_MAX = 2 ** 32 - 1;
 
 /// An error as its problem document: what HTTP shows for it.
 export function problem(code, message) {

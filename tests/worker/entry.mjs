@@ -120,26 +120,32 @@ function testable(Class) {
   };
 }
 
-/// A clock that tests move, and a cache that loses what they say: the share of calls that find nothing,
-/// keep nothing or fail.
+/// A clock that tests move, and a cache that loses what they say (the share of calls that find nothing,
+/// keep nothing or fail) and takes its time (milliseconds at most, before a call and after it).
 const clock = { moved: 0 };
 const realNow = Date.now;
 Date.now = () => realNow() + clock.moved;
 
-const cache = { lost: 0 };
+const cache = { lost: 0, slow: 0 };
 const realCaches = globalThis.caches;
-Object.defineProperty(globalThis, "caches", { configurable: true, value: { open: async (name) => losing(await realCaches.open(name)) } });
+Object.defineProperty(globalThis, "caches", { configurable: true, value: { open: async (name) => flawed(await realCaches.open(name)) } });
 
-function losing(real) {
+function flawed(real) {
   const lost = () => {
     if (Math.random() >= cache.lost) return false;
     if (Math.random() < 0.5) throw new Error("a failure of the cache that a test asked for");
     return true;
   };
+  const slowly = async (call) => {
+    if (cache.slow > 0) await scheduler.wait(Math.random() * cache.slow);
+    const done = await call();
+    if (cache.slow > 0) await scheduler.wait(Math.random() * cache.slow);
+    return done;
+  };
   return {
-    match: async (url) => (lost() ? undefined : await real.match(url)),
-    put: async (url, response) => (lost() ? undefined : await real.put(url, response)),
-    delete: async (url) => (lost() ? false : await real.delete(url)),
+    match: (url) => slowly(() => (lost() ? undefined : real.match(url))),
+    put: (url, response) => slowly(() => (lost() ? undefined : real.put(url, response))),
+    delete: (url) => slowly(() => (lost() ? false : real.delete(url))),
   };
 }
 
@@ -162,7 +168,7 @@ export default class Tidelog extends production.default {
       return new Response(null, { status: 204 });
     }
     if (url.pathname === "/test/cache") {
-      cache.lost = Number(url.searchParams.get("lost"));
+      for (const flaw of ["lost", "slow"]) cache[flaw] = Number(url.searchParams.get(flaw) ?? cache[flaw]);
       return new Response(null, { status: 204 });
     }
     const namespace = this.env[KINDS[actor.split("/")[1]]];

@@ -51,8 +51,8 @@ mod objects;
 
 mod warm;
 pub use warm::{
-    Cache, CacheKey, Entry, Figures, Forward, Keep, Outcome, Push, WarmFigures, WarmHost,
-    figures_text,
+    Cache, CacheKey, Entry, Figures, Forward, Keep, Outcome, Push, Stays, Underway, WarmFigures,
+    WarmHost, figures_text,
 };
 
 mod ingest;

@@ -49,6 +49,7 @@ const KEYS: &[(&str, Form)] = &[
     ("idle_seconds", Form::Number),
     ("object_bytes_max", Form::Number),
     ("warm_bytes_max", Form::Number),
+    ("blob_bytes_max", Form::Number),
     ("log_keep_seconds", Form::Number),
     ("lake.warehouse", Form::Text),
     ("lake.prefix", Form::Text),

@@ -7,6 +7,7 @@ mod lake_check;
 mod live;
 mod steps;
 mod tiers;
+mod warm;
 mod way_on;
 
 use std::path::{Path, PathBuf};
@@ -171,6 +172,7 @@ impl Demo<'_> {
         self.flush(flights + weather + events)?;
         self.read_lake()?;
         self.verify()?;
+        self.warm()?;
         self.actors()?;
         self.inspect()
     }

@@ -47,7 +47,9 @@ Examples:
   cargo run --release -- bench tail
   cargo run --release -- bench lake
   cargo run --release -- bench worker
-  cargo run --release -- bench vortex --sets flights,cdc --rounds 3";
+  cargo run --release -- bench vortex --sets flights,cdc --rounds 3
+  cargo run --release -- bench tiers
+  cargo run --release -- bench tiers --host worker --json";
 
 /// Digital objects: a SQLite database each, one change log, and Iceberg tables in step.
 #[derive(Parser, Debug)]

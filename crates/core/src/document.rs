@@ -1,19 +1,17 @@
 //! From a caller's JSON to a checked row, and the key it has.
 
-use std::borrow::Cow;
-
 use serde_json::Value as Json;
-use tidelog_log::limits::{DEPTH_MAX, DOCUMENT_BYTES_MAX, EXTRA_FIELDS_MAX, KEY_BYTES_MAX};
-use tidelog_log::{Error, FieldType, Result, Row, Value, push_timestamp, timestamp_to_text};
+use tidelog_log::limits::{DEPTH_MAX, DOCUMENT_BYTES_MAX, EXTRA_FIELDS_MAX};
+use tidelog_log::{Error, FieldType, Result, Row, Value};
 
 use crate::{Collection, Field, JsonObject, RowTable};
 
+mod key;
 mod pattern;
 mod text;
+use key::{KEY_SEPARATOR, key_text, push_part, unescape};
+pub(crate) use key::{check_key, key_start, key_values};
 use pattern::Pattern;
-
-/// Joins the parts of a composite key; escaped inside them. Unreserved in URLs.
-const KEY_SEPARATOR: char = '~';
 
 /// A collection with its checks compiled and its statements written.
 #[derive(Debug)]
@@ -385,61 +383,4 @@ fn json_bytes_at_least(json: &Json) -> usize {
             .sum(),
         _ => 4,
     }
-}
-
-fn key_text(value: &Value) -> Cow<'_, str> {
-    match value {
-        Value::Text(text) => Cow::Borrowed(text),
-        Value::Int(i) => Cow::Owned(i.to_string()),
-        Value::Timestamp(micros) => Cow::Owned(timestamp_to_text(*micros)),
-        value => Cow::Owned(match value.to_json() {
-            Json::String(text) => text,
-            json => json.to_string(),
-        }),
-    }
-}
-
-/// A part of a composite key, straight into its place where nothing in it can need escaping.
-fn push_part(key: &mut String, value: &Value) {
-    match value {
-        Value::Int(i) => push_int(key, *i),
-        Value::Timestamp(micros) => push_timestamp(key, *micros),
-        value => push_escaped(key, &key_text(value)),
-    }
-}
-
-fn push_int(key: &mut String, i: i64) {
-    if i < 0 {
-        key.push('-');
-    }
-    let (mut left, mut digits, mut from) = (i.unsigned_abs(), [0_u8; 20], 20);
-    while left > 0 || from == 20 {
-        from -= 1;
-        digits[from] = b'0' + (left % 10).to_le_bytes()[0];
-        left /= 10;
-    }
-    key.extend(digits[from..].iter().map(|digit| char::from(*digit)));
-}
-
-fn push_escaped(key: &mut String, part: &str) {
-    if !part.contains(['%', KEY_SEPARATOR]) {
-        return key.push_str(part);
-    }
-    key.push_str(&part.replace('%', "%25").replace(KEY_SEPARATOR, "%7E"));
-}
-
-fn unescape(part: &str) -> String {
-    part.replace("%7E", "~").replace("%25", "%")
-}
-
-/// Checks a document key: 1 to [`KEY_BYTES_MAX`] bytes, no control characters.
-pub(crate) fn check_key(key: &str) -> Result<()> {
-    if !key.is_empty() && key.len() <= KEY_BYTES_MAX && !key.chars().any(char::is_control) {
-        return Ok(());
-    }
-    Err(Error::invalid(
-        "invalid_key",
-        format!("a document key is 1 to {KEY_BYTES_MAX} bytes without control characters"),
-    )
-    .at("key"))
 }

@@ -114,6 +114,11 @@ impl Mutation {
             | Self::Delete { collection, .. } => collection,
         }
     }
+
+    /// True when an object that is full does not take it.
+    pub(crate) fn grows(&self) -> bool {
+        !matches!(self, Self::Delete { .. })
+    }
 }
 
 /// What became of one mutation.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tidelog_log::{Error, Offset, Result, Sequence};
 
 use crate::document::Prepared;
-use crate::folded::Folded;
+use crate::folded::{Folded, Wanted};
 use crate::sql::{Sql, SqlValue, one, quoted};
 use crate::table::{blobs, cursors, log, meta, schema, wakes};
 use crate::{
@@ -118,7 +118,10 @@ impl View {
         })?;
         let document = match found {
             Some(document) => Some(document),
-            None => Folded::open(sql, prepared.collection.id)?.get(key)?,
+            None => {
+                let wanted = Wanted::of(&prepared.collection, key);
+                Folded::open(sql, prepared.collection.id)?.get(&wanted)?
+            }
         };
         let document = document.ok_or_else(|| unknown_document(collection, key))?;
         let json = document

@@ -13,7 +13,9 @@ use crate::folded::bulk_collection;
 use crate::mutate::{IdMaker, OpenTurn};
 use crate::sql::Sql;
 use crate::table::{idempotency, lineage, log, meta, wakes};
-use crate::{Caller, Engine, JsonObject, Mutation, NewDocument, TurnReply, TypeSchema, Written};
+use crate::{
+    Caller, Engine, JsonObject, Mutation, NewDocument, TurnReply, TypeSchema, View, Written,
+};
 
 impl Engine {
     pub(crate) fn write(
@@ -39,7 +41,9 @@ impl Engine {
         }
         self.check_room()?;
         self.upgrade(sql, schema)?;
-        self.check_size(sql, &mutations)?;
+        if mutations.iter().any(Mutation::grows) {
+            self.view.check_size(sql)?;
+        }
         let mut turn = self.begin(now, caller, "")?;
         let view = self.view.clone();
         let mut ids = IdMaker {
@@ -79,20 +83,6 @@ impl Engine {
             epoch: self.head.epoch,
             sequence: self.head.sequence,
         }
-    }
-
-    /// Refuses what makes a full object larger; deletes are taken, though the log grows with them.
-    fn check_size(&self, sql: &dyn Sql, mutations: &[Mutation]) -> Result<()> {
-        let grows = |mutation: &Mutation| !matches!(mutation, Mutation::Delete { .. });
-        if !mutations.iter().any(grows) {
-            return Ok(());
-        }
-        let (used, max) = (sql.used_bytes()?, self.view.hot.max_bytes);
-        if used < max {
-            return Ok(());
-        }
-        let message = format!("the object holds {used} bytes of at most {max}; delete documents");
-        Err(Error::unavailable("object_full", message).at("hot.max_size"))
     }
 
     fn answered(
@@ -280,6 +270,22 @@ impl Engine {
         };
         self.touched.note(&self.head, &collections);
         Ok(())
+    }
+}
+
+impl View {
+    /// Refuses what would make a full object larger. Deletes are not asked for it, though the log grows
+    /// with them.
+    ///
+    /// # Errors
+    /// `object_full`.
+    pub(crate) fn check_size(&self, sql: &dyn Sql) -> Result<()> {
+        let (used, max) = (sql.used_bytes()?, self.hot.max_bytes);
+        if used < max {
+            return Ok(());
+        }
+        let message = format!("the object holds {used} bytes of at most {max}; delete documents");
+        Err(Error::unavailable("object_full", message).at("hot.max_size"))
     }
 }
 

@@ -67,6 +67,14 @@ impl Folder {
         })
     }
 
+    /// The same with a memory of at most so many bytes for the blobs in its files.
+    #[must_use]
+    pub fn remembering(mut self, bytes_max: u64) -> Self {
+        let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+        self.blobs = Arc::new(BlobMemory::new(bytes_max));
+        self
+    }
+
     /// The folder itself.
     pub fn root(&self) -> &Path {
         &self.root

@@ -382,6 +382,15 @@ impl Directory for Embedded {
         out.push_str(&meters_text(&self.shared.meters.by_type()));
         out.push_str(&figures_text(&self.warm.figures.by_type()));
         out.push_str(&self.warm.sizes_text());
+        metrics::head(
+            &mut out,
+            "blob_memory_bytes",
+            "Bytes of blobs held in memory.",
+            "gauge",
+        );
+        let held = self.shared.folder.blobs().bytes();
+        let _ = writeln!(out, "tidelog_blob_memory_bytes {held}");
+        out.push_str(&self.shared.dirty.text(clock::now()));
         let mut tables = Vec::new();
         for table in self
             .tables

@@ -1,15 +1,14 @@
 //! Pushes what is new in objects' logs to their table actors. The log and the tables' marks are
 //! the only state: after a crash the pump asks where each table is and goes on there.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use tidelog_core::{Address, Command};
 use tidelog_lake::PushReply;
 use tidelog_log::{Error, Kind, Result, Sequence};
-use tokio::sync::Notify;
 
 use crate::clock;
 use crate::readers::Readers;
@@ -25,32 +24,6 @@ const OBJECTS_AT_ONCE: usize = 4;
 const RETRY: Duration = Duration::from_secs(10);
 /// Objects whose newest failure is remembered.
 const ERRORS_MAX: usize = 1_000;
-
-/// Objects whose logs have grown since they were pushed.
-#[derive(Debug, Default)]
-pub(crate) struct Dirty {
-    objects: Mutex<BTreeSet<Address>>,
-    some: Notify,
-}
-
-impl Dirty {
-    pub(crate) fn mark(&self, object: &Address) {
-        let mut objects = self.lock();
-        if !objects.contains(object) {
-            objects.insert(object.clone());
-        }
-        drop(objects);
-        self.some.notify_one();
-    }
-
-    fn take(&self) -> BTreeSet<Address> {
-        std::mem::take(&mut *self.lock())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<Address>> {
-        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// The one task that pushes, and what it needs.
 #[derive(Debug)]
@@ -71,10 +44,10 @@ impl Pump {
         loop {
             match waiting.values().min() {
                 Some(due) => tokio::select! {
-                    () = self.shared.dirty.some.notified() => {}
+                    () = self.shared.dirty.marked() => {}
                     () = tokio::time::sleep_until((*due).into()) => {}
                 },
-                None => self.shared.dirty.some.notified().await,
+                None => self.shared.dirty.marked().await,
             }
             let now = clock::instant();
             for object in self.shared.dirty.take() {
@@ -111,7 +84,12 @@ impl Pump {
 
     /// Pushes everything one object has. The failure, if any, is kept for `state`.
     pub(crate) async fn push(&self, object: &Address) -> Result<()> {
+        self.shared.dirty.begin(object);
         let done = self.push_all(object).await;
+        // An object that is not there has nothing that waits.
+        let ended = |error: &Error| error.kind() == Kind::NotFound;
+        let ended = done.as_ref().err().is_none_or(ended);
+        self.shared.dirty.end(object, ended);
         let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         match &done {
             Err(error) if errors.len() < ERRORS_MAX => {

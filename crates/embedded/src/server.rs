@@ -70,7 +70,8 @@ impl Server {
         let listener = requests.block_on(bind(settings.listen, "listen"))?;
         let s3_listener = requests.block_on(bind(settings.s3_listen, "s3_listen"))?;
         let (address, s3_address) = (local(&listener)?, local(&s3_listener)?);
-        let folder = Arc::new(Folder::open(&settings.data)?);
+        let folder = Folder::open(&settings.data)?.remembering(settings.blob_bytes_max);
+        let folder = Arc::new(folder);
         let buckets = Buckets::open(&settings, &folder)?;
         let blobs = buckets.warehouse().clone();
         let credentials = credentials(folder.root())?;
@@ -306,7 +307,7 @@ async fn sweep(host: Arc<Embedded>) {
             let Ok(object) = Address::object(&entry.type_name, &entry.id) else {
                 continue;
             };
-            host.shared.dirty.mark(&object);
+            host.shared.dirty.mark(&object, clock::now());
             let left = host.readers.read_own(&object, |view, sql| {
                 let posted = !view.letters_due(sql, clock::now(), 1)?.is_empty();
                 Ok((view.wake_at(sql)?, posted))

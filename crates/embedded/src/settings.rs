@@ -8,6 +8,9 @@ use tidelog_core::LogPolicy;
 use tidelog_lake::TableSettings;
 use tidelog_log::{Error, Kind, Result};
 
+/// What a memory may be set to, bytes.
+const MEMORY_BYTES: std::ops::RangeInclusive<u64> = 1_000_000..=1_000_000_000_000;
+
 /// Everything that can be set, with its default.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -32,6 +35,8 @@ pub struct Settings {
     pub log_keep_seconds: u64,
     /// Largest memory of the cache, bytes.
     pub warm_bytes_max: u64,
+    /// Largest memory for blobs of objects that were read, opened or decoded, bytes.
+    pub blob_bytes_max: u64,
     /// The lake.
     pub lake: LakeSettings,
 }
@@ -98,6 +103,7 @@ impl Default for Settings {
             object_bytes_max: 10_000_000_000,
             log_keep_seconds: 7 * 24 * 60 * 60,
             warm_bytes_max: 256_000_000,
+            blob_bytes_max: 256_000_000,
             lake: LakeSettings::default(),
         }
     }
@@ -162,7 +168,6 @@ impl Settings {
             ("threads", self.threads as u64, 1),
             ("queue", self.queue as u64, 1),
             ("object_bytes_max", self.object_bytes_max, 1_000_000),
-            ("warm_bytes_max", self.warm_bytes_max, 1_000_000),
             ("lake.push_millis", self.lake.push_millis, 1),
             ("lake.flush_bytes", self.lake.flush_bytes, 1),
             ("lake.flush_events", self.lake.flush_events, 1),
@@ -175,6 +180,16 @@ impl Settings {
         ] {
             if value < min {
                 let message = format!("{name} is at least {min}");
+                return Err(Error::invalid("invalid_settings", message).at(name));
+            }
+        }
+        for (name, value) in [
+            ("warm_bytes_max", self.warm_bytes_max),
+            ("blob_bytes_max", self.blob_bytes_max),
+        ] {
+            if !MEMORY_BYTES.contains(&value) {
+                let (min, max) = MEMORY_BYTES.into_inner();
+                let message = format!("{name} is {min} to {max}");
                 return Err(Error::invalid("invalid_settings", message).at(name));
             }
         }

@@ -12,12 +12,12 @@ use tidelog_log::{Error, Result};
 use tokio::sync::oneshot;
 
 use crate::clock;
+use crate::dirty::Dirty;
 use crate::folder::Folder;
 use crate::meters::{GroupMeter, Meters};
 use crate::metrics::Metrics;
 use crate::object::{OpenObject, reply_of};
 use crate::post::Posted;
-use crate::pump::Dirty;
 use crate::readers::{stopping, unknown_object};
 use crate::registry::Registry;
 use crate::settings::Settings;
@@ -302,7 +302,7 @@ impl Shard {
                     closed: status == "deleted",
                 },
             );
-            self.shared.dirty.mark(object);
+            self.shared.dirty.mark(object, clock::now());
         }
         replies
     }

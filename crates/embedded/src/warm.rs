@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use moka::ops::compute::{CompResult, Op};
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache as Memory;
-use tidelog_api::{Cache, CacheKey, Entry, Figures, Keep, Push, metrics};
+use tidelog_api::{Cache, CacheKey, Entry, Figures, Keep, Push, Stays, metrics};
 use tidelog_core::{Address, Engine, Touched, TypeSchema};
 use tidelog_log::{Result, Sequence};
 
@@ -72,7 +73,8 @@ impl Warm {
         });
         let push = gathered.await?;
         let to = push.to;
-        push.send(self, object, schema.version, observed_at).await;
+        push.send(self, object, schema.version, observed_at, clock::now)
+            .await;
         let mut cursors = lock(&self.cursors);
         if cursors.len() >= OBJECTS_MAX && !cursors.contains_key(object) {
             cursors.clear();
@@ -121,12 +123,20 @@ impl Cache for Warm {
     }
 
     async fn put(&self, key: &CacheKey, entry: Entry, keep: Keep) {
-        let ends_at = clock::now().saturating_add(keep.ttl_millis);
+        self.put_unless(key, entry, keep, &|_, _| false).await;
+    }
+
+    async fn put_unless(&self, key: &CacheKey, entry: Entry, keep: Keep, stays: &Stays<'_>) {
+        let now = clock::now();
+        let ends_at = now.saturating_add(keep.ttl_millis);
         let name: Arc<str> = Arc::from(key.path());
-        let new = !self.memory.contains_key(&name);
-        self.memory
-            .insert(Arc::clone(&name), Kept { entry, ends_at });
-        if new {
+        // One call at a time of each key: between looking and putting nobody else puts.
+        let slot = self.memory.entry(Arc::clone(&name));
+        let done = slot.and_compute_with(|there| match there.map(|found| found.into_value()) {
+            Some(there) if there.ends_at > now && stays(&there.entry, &entry) => Op::Nop,
+            _ => Op::Put(Kept { entry, ends_at }),
+        });
+        if matches!(done, CompResult::Inserted(_)) {
             let mut rooms = lock(&self.rooms);
             let room = rooms.entry(key.room().to_owned()).or_default();
             room.add(name, keep.entries_max, &self.memory);
@@ -194,5 +204,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+#[cfg(test)]
+mod race;
 #[cfg(test)]
 mod tests;

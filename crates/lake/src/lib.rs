@@ -38,6 +38,8 @@ pub use status::{Mark, SourceMark, TableStatus};
 mod scan;
 pub use scan::{ChangeRow, ChangesScan, DataFileRef};
 
+mod newest;
+
 mod bounds;
 mod columns;
 mod commit;
@@ -45,6 +47,7 @@ mod foreign;
 mod manifests;
 mod metadata;
 mod parquet_file;
+mod parquet_parts;
 mod partition;
 mod record_batch;
 mod store;

@@ -34,5 +34,9 @@ pub const STATUS_MARKS_MAX: u64 = 100;
 pub const ORPHANS_PAGE: usize = 1_000;
 /// The first id of the system columns; a declared field's id is below it.
 pub const SYSTEM_COLUMN_ID_MIN: u32 = 10_000;
+/// Bytes read from the end of a data file to find its footer; more is read only when it is longer.
+pub const FOOTER_BYTES: u64 = 65_536;
+/// Two parts of a data file that are no further apart are read as one.
+pub const READ_GAP_BYTES: u64 = 65_536;
 /// Data files of one flush that are encoded or on their way to the store at once.
 pub(crate) const FILES_AT_ONCE: usize = 4;

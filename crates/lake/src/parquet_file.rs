@@ -68,6 +68,11 @@ fn properties(codec: CompressionCodec) -> WriterProperties {
     for column in ["_sequence", "_key", "_before", "_extra"] {
         builder = builder.set_column_dictionary_enabled(ColumnPath::from(column), false);
     }
+    // What single documents are looked for by: their pages say what is in them.
+    for column in ["_object", "_sequence", "_key"] {
+        let column = ColumnPath::from(column);
+        builder = builder.set_column_statistics_enabled(column, EnabledStatistics::Page);
+    }
     builder.build()
 }
 

@@ -10,7 +10,6 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use iceberg::spec::{DataFile, Datum, PrimitiveLiteral};
 use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::file::metadata::RowGroupMetaData;
 use serde_json::{Map, Value as Json};
 use tidelog_log::{Epoch, Error, FieldId, FieldType, Operation, Result, Row, Sequence, Value};
 
@@ -18,6 +17,7 @@ use crate::columns::{
     BEFORE, CAUSE, CHANGED_FIELDS, CORRELATION_ID, EPOCH, EXTRA, KEY, OBJECT, OPERATION,
     SCHEMA_VERSION, SEQUENCE, SOURCE, TIMESTAMP, TURN,
 };
+use crate::parquet_parts::group_may_hold;
 use crate::settings::key_of;
 use crate::{BlobStore, foreign, manifests, metadata};
 
@@ -39,6 +39,10 @@ pub struct DataFileRef {
     pub bytes: u64,
     /// Bounds of the object ids in it, cut to 16 characters; `None` when not known.
     pub objects: Option<(String, String)>,
+    /// Bounds of the documents' keys in it, likewise.
+    pub keys: Option<(String, String)>,
+    /// No change in it has a greater sequence; `None` when not known.
+    pub sequence_max: Option<Sequence>,
 }
 
 /// One change as the table has it.
@@ -118,7 +122,8 @@ impl ChangesScan {
         let body = blobs.get(&file.key, None).await?;
         let reader = ParquetRecordBatchReaderBuilder::try_new(body).map_err(foreign::parquet)?;
         let groups = (0_usize..).zip(reader.metadata().row_groups());
-        let groups = groups.filter(|(_, group)| object.is_none_or(|o| group_may_hold(group, o)));
+        let groups =
+            groups.filter(|(_, group)| object.is_none_or(|o| group_may_hold(group, OBJECT, o)));
         let groups = groups.map(|(at, _)| at).collect();
         let reader = reader.with_row_groups(groups).with_batch_size(8_192);
         let mut rows = Vec::new();
@@ -144,7 +149,7 @@ impl ChangesScan {
         Ok(())
     }
 
-    fn read_row(&self, columns: &Columns, at: usize) -> Result<ChangeRow> {
+    pub(crate) fn read_row(&self, columns: &Columns, at: usize) -> Result<ChangeRow> {
         let mut row = Row::default();
         for (id, column) in &columns.by_id {
             if let Some(field_type) = self.types.get(id)
@@ -184,20 +189,26 @@ impl ChangesScan {
 }
 
 impl DataFileRef {
-    fn may_hold(&self, object: &str) -> bool {
-        self.objects
-            .as_ref()
-            .is_none_or(|(least, most)| least.as_str() <= object && object <= most.as_str())
+    pub(crate) fn may_hold(&self, object: &str) -> bool {
+        within(self.objects.as_ref(), object)
+    }
+
+    pub(crate) fn may_hold_key(&self, key: &str) -> bool {
+        within(self.keys.as_ref(), key)
     }
 }
 
+fn within(bounds: Option<&(String, String)>, text: &str) -> bool {
+    bounds.is_none_or(|(least, most)| least.as_str() <= text && text <= most.as_str())
+}
+
 /// The columns of a batch by Iceberg id; names may have changed since it was written.
-struct Columns {
+pub(crate) struct Columns {
     by_id: BTreeMap<u32, ArrayRef>,
 }
 
 impl Columns {
-    fn of(batch: &RecordBatch) -> Self {
+    pub(crate) fn of(batch: &RecordBatch) -> Self {
         let schema = batch.schema();
         let columns = schema.fields().iter().zip(batch.columns());
         let by_id = columns.filter_map(|(field, column)| {
@@ -214,7 +225,7 @@ impl Columns {
         column.ok_or_else(|| Error::corrupt(format!("a data file without column {id}")))
     }
 
-    fn text(&self, id: u32) -> Result<&arrow_array::StringArray> {
+    pub(crate) fn text(&self, id: u32) -> Result<&arrow_array::StringArray> {
         self.get(id)?.as_string_opt::<i32>().ok_or_else(wrong_type)
     }
 
@@ -290,27 +301,26 @@ fn wrong_type() -> Error {
 }
 
 fn file_ref(file: &DataFile) -> Result<DataFileRef> {
-    let id = OBJECT.cast_signed();
     let text = |datum: Option<&Datum>| match datum?.literal() {
         PrimitiveLiteral::String(text) => Some(text.clone()),
         _ => None,
     };
-    let least = text(file.lower_bounds().get(&id));
+    let texts = |id: u32| {
+        let id = id.cast_signed();
+        let least = text(file.lower_bounds().get(&id));
+        least.zip(text(file.upper_bounds().get(&id)))
+    };
+    let sequence_max = file.upper_bounds().get(&SEQUENCE.cast_signed());
+    let sequence_max = sequence_max.and_then(|datum| match datum.literal() {
+        PrimitiveLiteral::Long(most) => Some(Sequence(most.cast_unsigned())),
+        _ => None,
+    });
     Ok(DataFileRef {
         key: key_of(file.file_path())?.to_owned(),
         rows: file.record_count(),
         bytes: file.file_size_in_bytes(),
-        objects: least.zip(text(file.upper_bounds().get(&id))),
+        objects: texts(OBJECT),
+        keys: texts(KEY),
+        sequence_max,
     })
-}
-
-fn group_may_hold(group: &RowGroupMetaData, object: &str) -> bool {
-    let id = OBJECT.cast_signed();
-    let column = group.columns().iter().find(|column| {
-        let info = column.column_descr().self_type().get_basic_info();
-        info.has_id() && info.id() == id
-    });
-    let statistics = column.and_then(|column| column.statistics());
-    let bounds = statistics.and_then(|s| s.min_bytes_opt().zip(s.max_bytes_opt()));
-    bounds.is_none_or(|(least, most)| least <= object.as_bytes() && object.as_bytes() <= most)
 }

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 
 use tidelog_core::{Actors, Behaviour};
 
+use crate::call;
+
 thread_local! {
     static ACTORS: RefCell<Actors> = RefCell::default();
 }
@@ -21,7 +23,8 @@ pub fn register(actors: Actors) {
 pub(crate) fn of(type_name: &str) -> tidelog_log::Result<Option<Behaviour>> {
     ACTORS.with_borrow(|actors| {
         actors.check()?;
-        Ok(actors.of(type_name).cloned())
+        let behaviour = actors.of(type_name);
+        Ok(behaviour.map(|behaviour| behaviour.watched(call::acting)))
     })
 }
 
@@ -30,13 +33,14 @@ pub(crate) fn of(type_name: &str) -> tidelog_log::Result<Option<Behaviour>> {
 ///
 /// A macro, because the function that `instance.mjs` calls must be exported by that crate itself.
 #[macro_export]
+#[rustfmt::skip] // it moves the attribute to the right, and further to the right when it runs again
 macro_rules! actors {
     ($actors:expr) => {
         #[doc(hidden)]
         #[$crate::wasm_bindgen::prelude::wasm_bindgen(
-                                                            js_name = tidelogActors,
-                                                            wasm_bindgen = $crate::wasm_bindgen
-                                                        )]
+            js_name = tidelogActors,
+            wasm_bindgen = $crate::wasm_bindgen
+        )]
         pub fn tidelog_actors() {
             $crate::register($actors);
         }

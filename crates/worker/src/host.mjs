@@ -76,8 +76,13 @@ export function entropy() {
 }
 
 /// Told before a panic ends the instance; `entry.mjs` sets it.
-export function panicked(message) {
-  globalThis.__tidelogPanicked?.(message);
+export function panicked(message, text) {
+  globalThis.__tidelogPanicked?.(message, text);
+}
+
+/// Told whose actor runs; `instance.mjs` sets it.
+export function acting(call) {
+  globalThis.__tidelogActing?.(call);
 }
 
 // Not awaited: the alarm is one write with the statements before it.

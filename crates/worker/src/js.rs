@@ -88,7 +88,11 @@ extern "C" {
 
     pub(crate) fn entropy() -> Uint8Array;
 
-    pub(crate) fn panicked(message: &str);
+    /// A panic: where and what, and what alone.
+    pub(crate) fn panicked(message: &str, text: &str);
+
+    /// The call whose actor runs its own code from here on; 0: none.
+    pub(crate) fn acting(call: u32);
 }
 
 #[wasm_bindgen]

@@ -14,6 +14,7 @@ mod settings;
 
 mod alarm;
 mod blobs;
+mod call;
 mod counts;
 mod gate;
 mod kept;

@@ -19,6 +19,9 @@ pub fn start() {
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.to_string();
         worker::console_error!("tidelog: {message}");
-        js::panicked(&message);
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        js::panicked(&message, text.unwrap_or("no message"));
     }));
 }

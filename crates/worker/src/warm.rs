@@ -1,8 +1,10 @@
 //! The edge cache: Cloudflare's Cache API, of the data center where the code runs.
 
+use std::rc::Rc;
+
 use bytes::Bytes;
 use js_sys::{Array, Promise, Uint8Array};
-use tidelog_api::{Cache, CacheKey, Entry, Keep, Push, WarmFigures, WarmStatus};
+use tidelog_api::{Cache, CacheKey, Entry, Keep, Push, Stays, Underway, WarmFigures, WarmStatus};
 use tidelog_core::TypeSchema;
 use tidelog_log::{Result, Sequence};
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -13,6 +15,11 @@ use crate::object::Object;
 
 /// The header under which the front gives an object what it has counted of its reads.
 pub(crate) const FIGURES: &str = "tidelog-warm";
+
+thread_local! {
+    /// What this isolate's requests are putting, whichever object or front they are of.
+    static UNDERWAY: Rc<Underway> = Rc::default();
+}
 
 /// Entries under a host name that no request comes for.
 #[derive(Clone, Debug)]
@@ -62,6 +69,11 @@ impl Cache for EdgeCache {
         settled(put).await;
     }
 
+    async fn put_unless(&self, key: &CacheKey, entry: Entry, keep: Keep, stays: &Stays<'_>) {
+        let underway = UNDERWAY.with(Rc::clone);
+        underway.put_unless(self, key, entry, keep, stays).await;
+    }
+
     async fn delete(&self, key: &CacheKey) {
         settled(js::cache_delete(&self.url(key))).await;
     }
@@ -85,8 +97,14 @@ impl Object {
         })?;
         self.gate.pass().await?;
         let to = push.to;
-        push.send(&self.cache, &self.address, schema.version, observed_at)
-            .await;
+        push.send(
+            &self.cache,
+            &self.address,
+            schema.version,
+            observed_at,
+            js::now,
+        )
+        .await;
         let pushed = self.pushed.get().unwrap_or_default().max(to);
         self.pushed.set(Some(pushed));
         Ok(())

@@ -23,7 +23,23 @@ export async function run(t) {
   await overRpc(t);
   await everyBoundary(t, "room");
   await everyBoundary(t, "person");
+  await trappedMessage(t);
   await trappedAlarm(t);
+}
+
+/** A panic in an actor's message is that message's failure, as on the other host; in a write it is a reset. */
+async function trappedMessage(t) {
+  const [room, hours] = ["/v1/objects/room/panics", { day: DAY, from: 1, to: 2, by: "ada" }];
+  await t.quietly("POST", `${room}/holds`, { json: hours });
+  await t.host.test("trap", "default/object/room/panics/0");
+  const failed = await t.quietly("POST", `${room}/messages/book`, { json: { ...hours, from: 5, to: 6 } });
+  t.check(`a panic of an actor is answered ${failed.status} ${failed.text}`, failed.status === 500 && failed.json().code === "actor_failed");
+  t.check("it says why", failed.json().detail.includes("a trap that a test asked for"));
+  t.check("nothing of it stays", (await keys(t, "room", "panics", "bookings")).length === 0);
+  await t.host.test("trap", "default/object/room/panics/0");
+  const reset = await t.quietly("POST", `${room}/holds`, { json: { ...hours, from: 7, to: 8 } });
+  t.check(`a panic elsewhere is answered ${reset.status} ${reset.text}`, reset.status === 503 && reset.json().code === "actor_reset");
+  await insisting(t, "panics", "book", { ...hours, from: 5, to: 6 }, "again");
 }
 
 /** The same messages as typed calls. */

@@ -3,6 +3,8 @@
 
 import { DurableObject } from "cloudflare:workers";
 
+export { ReadingsObject } from "./readings.mjs";
+
 /// The fields of a flight, in the order of the columns.
 const FIELDS = [
   { name: "year", type: "int", required: true, min: 1900, max: 2100 },
@@ -138,10 +140,11 @@ function statusOf(error) {
   return String(error.message).includes("UNIQUE constraint failed") ? 409 : 500;
 }
 
-/// `/<id>`: the object of that name.
+/// `/<id>`: the object of that name; `/readings/<id>`: an object of readings.
 export default {
   fetch(request, env) {
     const id = new URL(request.url).pathname.slice(1);
+    if (id.startsWith("readings/")) return env.READINGS.get(env.READINGS.idFromName(id)).fetch(request);
     return env.PEER.get(env.PEER.idFromName(id)).fetch(request);
   },
 };

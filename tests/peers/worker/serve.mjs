@@ -1,4 +1,4 @@
-// Runs both Workers of `tidelog bench worker` in one workerd: ours as it is deployed, and the peer.
+// Runs both Workers of `tidelog bench worker` and `bench tiers --host worker` in one workerd: ours as it is deployed, and the peer.
 //
 //   node tests/peers/worker/serve.mjs FOLDER [INSPECTOR_PORT]
 //
@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import { Miniflare } from "miniflare";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
-const PEER = fileURLToPath(new URL("peer.mjs", import.meta.url));
+const PEERS = ["peer.mjs", "readings.mjs"].map((name) => fileURLToPath(new URL(name, import.meta.url)));
 const WASM = join(ROOT, "crates/worker/build/tidelog_bg.wasm");
 /// Pushes, flushes and their alarms stay out of what is measured.
 const NEVER_MILLIS = String(24 * 60 * 60 * 1_000);
@@ -64,9 +64,12 @@ const miniflare = new Miniflare({
     {
       ...shared,
       name: "peer",
-      modules: [{ type: "ESModule", path: PEER }],
-      modulesRoot: dirname(PEER),
-      durableObjects: objects([["PEER", "PeerObject"]]),
+      modules: PEERS.map((path) => ({ type: "ESModule", path })),
+      modulesRoot: dirname(PEERS[0]),
+      durableObjects: objects([
+        ["PEER", "PeerObject"],
+        ["READINGS", "ReadingsObject"],
+      ]),
     },
   ],
 });

@@ -16,7 +16,7 @@ use tidelog_log::{Epoch, Error, Hash, Kind, Offset, Result, Sequence, StartAt};
 use crate::{
     ApiSettings, Body, BodySource, Cache, CacheKey, Costs, Directory, Entry, Figures, Host, Keep,
     LakeStatus, LoadedTable, Meter, ObjectHost, ObjectList, ObjectPage, QueryAnswer, Request,
-    Response, StateAnswer, TableName, Tier, TypeSummary, WarmHost, handle,
+    Response, StateAnswer, Stays, TableName, Tier, TypeSummary, WarmHost, handle,
 };
 
 #[derive(Default)]
@@ -255,6 +255,8 @@ impl Cache for Forgetful {
     }
 
     async fn put(&self, _: &CacheKey, _: Entry, _: Keep) {}
+
+    async fn put_unless(&self, _: &CacheKey, _: Entry, _: Keep, _: &Stays<'_>) {}
 
     async fn delete(&self, _: &CacheKey) {}
 }

@@ -17,9 +17,16 @@ pub trait Cache {
     /// Keeps an entry for at most as long as it says.
     async fn put(&self, key: &CacheKey, entry: Entry, keep: Keep);
 
+    /// The same, unless the entry that is there stays. Of several such calls at once the cache keeps the
+    /// one that stays before all others, as far as it can: who reads must bear an older one.
+    async fn put_unless(&self, key: &CacheKey, entry: Entry, keep: Keep, stays: &Stays<'_>);
+
     /// Forgets an entry.
     async fn delete(&self, key: &CacheKey);
 }
+
+/// Whether the first of two entries, which is there, is to stay though the second is at hand.
+pub type Stays<'s> = dyn Fn(&Entry, &Entry) -> bool + Sync + 's;
 
 /// An answer, kept.
 #[derive(Clone, Debug, PartialEq, Eq)]

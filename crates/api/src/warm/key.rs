@@ -12,6 +12,14 @@ pub struct CacheKey {
 }
 
 impl CacheKey {
+    /// The name `path`, counted in `room`.
+    pub fn new(path: impl Into<String>, room: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            room: room.into(),
+        }
+    }
+
     /// ASCII, without a leading `/`, valid as a URL's path.
     pub fn path(&self) -> &str {
         &self.path
@@ -56,10 +64,7 @@ impl CollectionKeys {
     }
 
     fn key(&self, rest: &str) -> CacheKey {
-        CacheKey {
-            path: format!("{}/{rest}", self.base),
-            room: self.room.clone(),
-        }
+        CacheKey::new(format!("{}/{rest}", self.base), self.room.clone())
     }
 }
 

@@ -9,7 +9,10 @@
 //! Whatever the cache does, a read is answered: a miss or a failure asks the object.
 
 mod cache;
-pub use cache::{Cache, Entry, Keep};
+pub use cache::{Cache, Entry, Keep, Stays};
+
+mod underway;
+pub use underway::Underway;
 
 mod key;
 pub use key::CacheKey;
@@ -68,3 +71,6 @@ pub trait WarmHost: Host {
     /// Sixteen random bytes.
     fn entropy(&self) -> [u8; 16];
 }
+
+#[cfg(test)]
+mod tests;

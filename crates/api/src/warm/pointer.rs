@@ -17,6 +17,9 @@ pub(crate) struct Pointer {
 
 /// Most that the clocks of two machines differ: a pointer from further ahead is not believed.
 const SKEW_MILLIS_MAX: i64 = 10_000;
+/// Longest that an answer is on its way, for what follows from the order of states: longer ones count as
+/// asked of an object that was set back.
+const HELD_UP_MILLIS_MAX: i64 = 60_000;
 
 impl Pointer {
     /// How old what it names may be, milliseconds; `None` when it is not to be used: `ttl_millis`
@@ -32,9 +35,33 @@ impl Pointer {
         (fresh && at_least.is_none_or(covers)).then_some(age.max(0))
     }
 
-    /// True when this was seen after `other`, by clocks that may be believed.
-    pub(crate) fn is_later_than(&self, other: &Self) -> bool {
-        (1..=SKEW_MILLIS_MAX).contains(&(self.observed_at - other.observed_at))
+    /// True when this is to stay in the cache though `other` is at hand: it tells of a later state.
+    ///
+    /// Within an epoch the later state is the one with more events, whichever answer was asked for
+    /// first. Not so where the other was asked for long after: the object was set back, or an answer was held
+    /// up; then, and between epochs, what was asked for later tells of the later state.
+    pub(crate) fn outlives(&self, other: &Self, now: i64) -> bool {
+        if self.observed_at - now > SKEW_MILLIS_MAX {
+            // A clock that was set back since: no reader believes it.
+            return false;
+        }
+        let (mine, others) = (self.stamp.offset, other.stamp.offset);
+        let later = self.observed_at - other.observed_at;
+        if mine.epoch != others.epoch
+            || mine.sequence == others.sequence
+            || later.abs() > HELD_UP_MILLIS_MAX
+        {
+            return later > 0;
+        }
+        mine.sequence > others.sequence
+    }
+
+    /// The same of entries that pointers were written into; anything else goes.
+    pub(crate) fn stays(there: &Entry, other: &Entry, now: i64) -> bool {
+        match (Self::read(there), Self::read(other)) {
+            (Some(there), Some(other)) => there.outlives(&other, now),
+            (there, _) => there.is_some(),
+        }
     }
 
     /// As an entry.
@@ -136,6 +163,35 @@ mod tests {
         assert_eq!(age(160_000), None);
         assert_eq!(age(95_000), Some(0), "another machine's clock");
         assert_eq!(age(80_000), None, "a clock that was set back");
+    }
+
+    #[test]
+    fn of_two_pointers_the_one_to_the_later_state_stays() {
+        let seen = |offset, observed_at| Pointer {
+            stamp: Stamp {
+                offset,
+                ..pointer().stamp
+            },
+            observed_at,
+        };
+        let now = 300_000;
+        let stays = |a: Pointer, b: Pointer| (a.outlives(&b, now), b.outlives(&a, now));
+        let old = seen(at(5, 40), 100_000);
+        assert_eq!(stays(seen(at(5, 41), 100_000), old), (true, false));
+        let slow = seen(at(5, 41), 45_000);
+        assert_eq!(stays(slow, old), (true, false), "asked for before it");
+        assert_eq!(stays(seen(at(5, 40), 100_001), old), (true, false));
+        assert_eq!(stays(old, old), (false, false));
+        let back = seen(at(5, 3), 160_001);
+        assert_eq!(stays(back, old), (true, false), "the object was set back");
+        let other = seen(at(4, 99), 100_001);
+        assert_eq!(
+            stays(other, old),
+            (true, false),
+            "another epoch, seen later"
+        );
+        let ahead = seen(at(5, 50), now + SKEW_MILLIS_MAX + 1);
+        assert!(!stays(ahead, old).0, "a clock that was set back");
     }
 
     #[test]

@@ -78,6 +78,17 @@ impl Push {
         Ok(push)
     }
 
+    /// Of one collection, without documents.
+    #[cfg(test)]
+    pub(super) fn of(collection: &str, policy: WarmPolicy, stamp: Stamp) -> Self {
+        Self {
+            to: stamp.offset.sequence,
+            closed: false,
+            collections: vec![(collection.to_owned(), policy, stamp)],
+            documents: Vec::new(),
+        }
+    }
+
     fn read_images(&mut self, view: &View, sql: &dyn Sql, after: Sequence) -> Result<()> {
         let names: BTreeSet<String> = self.collections.iter().map(|c| c.0.clone()).collect();
         let ChangedKeys { keys, .. } = view.changed_keys(sql, after, &names, WARM_PUSH_KEYS_MAX)?;
@@ -106,14 +117,15 @@ impl Push {
         Ok(())
     }
 
-    /// Puts it into the cache. `observed_at` is a time before it was gathered. What it holds must be
-    /// durable.
+    /// Puts it into the cache; what that has of later states stays. `observed_at` is a time before it
+    /// was gathered, by `clock`. What it holds must be durable.
     pub async fn send<C: Cache>(
         self,
         cache: &C,
         object: &Address,
         schema_version: u32,
         observed_at: i64,
+        clock: fn() -> i64,
     ) {
         for (name, policy, stamp) in &self.collections {
             let keys = CollectionKeys::new(object, schema_version, name);
@@ -144,7 +156,11 @@ impl Push {
                 stamp: *stamp,
                 observed_at,
             };
-            cache.put(&keys.pointer(), pointer.entry(), keep).await;
+            let now = clock();
+            let stays = |there: &Entry, new: &Entry| Pointer::stays(there, new, now);
+            cache
+                .put_unless(&keys.pointer(), pointer.entry(), keep, &stays)
+                .await;
         }
     }
 }

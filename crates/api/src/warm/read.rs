@@ -124,7 +124,7 @@ pub(crate) async fn read<H: WarmHost, B>(
         stamp,
         observed_at: now,
     };
-    keep(host.cache(), read, &pointer, &entry).await;
+    keep(host, read, &pointer, &entry).await;
     let how = if outcome == Outcome::Stale {
         "stale"
     } else {
@@ -166,9 +166,10 @@ async fn look<H: WarmHost>(host: &H, read: &Read<'_>, now: i64) -> Result<Hit, O
     })
 }
 
-/// Keeps the value, then what points to it. A pointer that was seen later stays: a reader of it would
-/// find itself set back.
-async fn keep<C: Cache>(cache: &C, read: &Read<'_>, pointer: &Pointer, entry: &Entry) {
+/// Keeps the value, then what points to it. A pointer to a later state stays: a reader of it would find
+/// itself set back.
+async fn keep<H: WarmHost>(host: &H, read: &Read<'_>, pointer: &Pointer, entry: &Entry) {
+    let cache = host.cache();
     let keep = Keep {
         ttl_millis: read.policy.ttl_millis,
         entries_max: read.policy.entries_max,
@@ -177,12 +178,11 @@ async fn keep<C: Cache>(cache: &C, read: &Read<'_>, pointer: &Pointer, entry: &E
         let key = read.question.key(&read.keys, &pointer.stamp);
         cache.put(&key, entry.clone(), keep).await;
     }
-    let key = read.keys.pointer();
-    let newest = cache.get(&key).await;
-    let newest = newest.as_ref().and_then(Pointer::read);
-    if newest.is_none_or(|newest| !newest.is_later_than(pointer)) {
-        cache.put(&key, pointer.entry(), keep).await;
-    }
+    let now = host.now();
+    let stays = |there: &Entry, new: &Entry| Pointer::stays(there, new, now);
+    cache
+        .put_unless(&read.keys.pointer(), pointer.entry(), keep, &stays)
+        .await;
 }
 
 fn answer<B>(read: &Read<'_>, entry: Entry, how: &str, age_millis: i64) -> Response<B> {

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use serde_json::Value as Json;
 use tidelog_log::Result;
 
 use super::figures::failed;
@@ -67,6 +68,12 @@ impl Connection {
                 Err(failed(format!("{method} {path}: {status} {said}")))
             }
         }
+    }
+
+    /// The same of an answer in JSON.
+    pub(crate) fn json(&mut self, method: &str, path: &str, body: &[u8]) -> Result<Json> {
+        let answer = self.send(method, path, "application/json", body)?;
+        serde_json::from_slice(&answer).map_err(|e| failed(format!("{method} {path}: {e}")))
     }
 
     /// Opens a stream of server-sent events; [`Connection::chunk`] reads on.

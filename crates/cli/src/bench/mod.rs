@@ -10,13 +10,15 @@ mod lake;
 mod peers;
 mod scratch;
 mod tail;
+mod tiers;
 mod vortex;
 mod worker;
+mod workerd;
 
 use clap::{Args, Subcommand};
 use tidelog_log::Result;
 
-/// Measures writes, live reading, the way into the lake, the Cloudflare host and blobs.
+/// Measures writes, live reading, the way into the lake, the tiers, the Cloudflare host and blobs.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
@@ -33,6 +35,9 @@ enum What {
     Lake(lake::LakeArgs),
     /// Requests per second on workerd, beside a Durable Object written by hand in JavaScript
     Worker(worker::WorkerArgs),
+    /// Gets from every tier, sums over columns and bytes on disk, beside SQLite and JSON
+    #[command(after_help = tiers::EXAMPLES)]
+    Tiers(tiers::TiersArgs),
     /// Bytes and speeds of Vortex blobs beside Parquet, LF Vortex, Arrow IPC, SQLite rows, JSON lines
     Vortex(vortex::VortexArgs),
 }
@@ -47,6 +52,7 @@ pub(crate) fn run(args: BenchArgs) -> Result<()> {
         What::Tail(args) => tail::run(&args),
         What::Lake(args) => lake::run(&args),
         What::Worker(args) => worker::run(&args),
+        What::Tiers(args) => tiers::run(&args),
         What::Vortex(args) => vortex::run(&args),
     }
 }

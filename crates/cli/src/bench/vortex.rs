@@ -76,7 +76,9 @@ fn missing(manifest: &Path) -> Option<String> {
 fn spawn(args: &VortexArgs, what: &str, program: &[OsString]) -> Result<ExitStatus> {
     let mut cargo = Process::new(&args.cargo);
     cargo.arg(what).args(["--release", "--locked"]);
-    cargo.args(["--package", "tidelog-peers-vortex", "--manifest-path"]).arg(&args.manifest);
+    cargo
+        .args(["--package", "tidelog-peers-vortex", "--manifest-path"])
+        .arg(&args.manifest);
     if args.without_lf {
         cargo.arg("--no-default-features");
     }
@@ -103,7 +105,10 @@ fn passed_on(args: &VortexArgs) -> Vec<OsString> {
     };
     pass("--sets", args.sets.clone().map(Into::into));
     pass("--formats", args.formats.clone().map(Into::into));
-    pass("--rounds", args.rounds.map(|rounds| rounds.to_string().into()));
+    pass(
+        "--rounds",
+        args.rounds.map(|rounds| rounds.to_string().into()),
+    );
     pass("--json", args.json.clone().map(Into::into));
     pass("--core", args.core.map(|core| core.to_string().into()));
     if args.quick {
@@ -130,7 +135,14 @@ mod tests {
 
     #[test]
     fn flags_are_passed_on_and_those_of_the_build_are_not() {
-        let args = parsed(&["--sets", "cdc,flights", "--rounds", "3", "--quick", "--without-lf"]);
+        let args = parsed(&[
+            "--sets",
+            "cdc,flights",
+            "--rounds",
+            "3",
+            "--quick",
+            "--without-lf",
+        ]);
         let flags = ["--sets", "cdc,flights", "--rounds", "3", "--quick"];
         assert_eq!(passed_on(&args), flags.map(OsString::from));
         assert_eq!(passed_on(&parsed(&[])), Vec::<OsString>::new());
@@ -141,10 +153,19 @@ mod tests {
         let nowhere = parsed(&["--manifest", "nowhere/Cargo.toml"]);
         let error = run(&nowhere).unwrap_err();
         assert_eq!(error.code(), "bench_failed");
-        assert!(error.to_string().contains("run in the repository"), "{error}");
+        assert!(
+            error.to_string().contains("run in the repository"),
+            "{error}"
+        );
 
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-        let error = run(&parsed(&["--manifest", manifest, "--cargo", "no-such-cargo"])).unwrap_err();
+        let error = run(&parsed(&[
+            "--manifest",
+            manifest,
+            "--cargo",
+            "no-such-cargo",
+        ]))
+        .unwrap_err();
         assert!(error.to_string().contains("rustup.rs"), "{error}");
     }
 }

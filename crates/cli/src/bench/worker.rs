@@ -11,14 +11,13 @@ use super::figures::{failed, median, millis, rate};
 use super::flights::{COLLECTION, Flight, Input};
 use super::http::Connection;
 use super::scratch::Scratch;
+use super::workerd::{Runtime, Workerd};
 
 mod counts;
 mod report;
-mod workerd;
 
 use counts::Counts;
 use report::{Figures, Measured, NAMES, Work, report};
-use workerd::{Runtime, Workerd};
 
 /// What to measure, and how much of it.
 #[derive(Debug, Args)]

@@ -1,4 +1,4 @@
-//! The demo's steps over the tiers: what was folded, and a read from the cache.
+//! The demo's step over the columns: what was folded.
 
 use std::time::Duration;
 

@@ -152,6 +152,14 @@ impl Actors {
 pub struct Behaviour(Arc<dyn Behaves>);
 
 impl Behaviour {
+    /// The same behaviour, with `watch(true)` before and `watch(false)` after each piece of the actor's
+    /// own code: so a host that cannot catch a panic knows whose it was.
+    #[must_use]
+    pub fn watched(&self, watch: fn(bool)) -> Self {
+        let actor = self.clone();
+        Self(Arc::new(Watched { actor, watch }))
+    }
+
     pub(super) fn names(&self) -> Vec<&'static str> {
         self.0.names()
     }
@@ -185,6 +193,42 @@ trait Behaves: Send + Sync {
     fn alarm(&self, ctx: &mut Context<'_>, name: &str) -> Result<()>;
     fn follows(&self) -> &'static [&'static str];
     fn changed(&self, ctx: &mut Context<'_>, changes: &[Change]) -> Result<()>;
+}
+
+struct Watched {
+    actor: Behaviour,
+    watch: fn(bool),
+}
+
+impl Watched {
+    fn run<T>(&self, run: impl FnOnce(&Behaviour) -> T) -> T {
+        (self.watch)(true);
+        let done = run(&self.actor);
+        (self.watch)(false);
+        done
+    }
+}
+
+impl Behaves for Watched {
+    fn names(&self) -> Vec<&'static str> {
+        self.actor.names()
+    }
+
+    fn handle(&self, ctx: &mut Context<'_>, name: &str, body: Json) -> Result<Json> {
+        self.run(|actor| actor.handle(ctx, name, body))
+    }
+
+    fn alarm(&self, ctx: &mut Context<'_>, name: &str) -> Result<()> {
+        self.run(|actor| actor.alarm(ctx, name))
+    }
+
+    fn follows(&self) -> &'static [&'static str] {
+        self.actor.follows()
+    }
+
+    fn changed(&self, ctx: &mut Context<'_>, changes: &[Change]) -> Result<()> {
+        self.run(|actor| actor.changed(ctx, changes))
+    }
 }
 
 struct Bound<A> {

@@ -32,6 +32,8 @@ pub struct Context<'t> {
     pub(super) failed: Option<Error>,
     pub(super) drawn: u64,
     pub(super) changes: usize,
+    /// Whether the turn may make the object larger, as it was before the first change.
+    pub(super) room: Option<Result<()>>,
 }
 
 /// A message that the turn sends, if it stands.
@@ -229,6 +231,11 @@ impl Context<'_> {
     }
 
     fn apply(&mut self, mutation: Mutation) -> Result<Written> {
+        let (view, sql) = (self.view, self.sql);
+        let room = self.room.get_or_insert_with(|| view.check_size(sql));
+        if mutation.grows() {
+            room.clone()?;
+        }
         if self.changes >= TURN_ROWS_MAX {
             let message = format!("a turn takes at most {TURN_ROWS_MAX} changes");
             return Err(Error::too_large("too_many_rows", message));

@@ -223,6 +223,7 @@ impl Engine {
             failed: None,
             drawn: 0,
             changes: 0,
+            room: None,
         };
         let done = catch_unwind(AssertUnwindSafe(|| run(&mut ctx)));
         let (sends, failed) = (std::mem::take(&mut ctx.sends), ctx.failed.take());

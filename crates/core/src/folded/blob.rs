@@ -8,6 +8,7 @@ use arrow_array::{Array, ArrayRef};
 use tidelog_log::{Error, FieldType, Kind, Result, Row, Sequence, Value};
 use tidelog_vortex::{Scalar, VortexDecoder};
 
+use super::bounds::Wanted;
 use super::cache::{CacheKey, Cached, Tag};
 use super::columns::{EXTRA, KEY, Origin, VERSION, bytes_at, value_at, wrong_column};
 use crate::Document;
@@ -64,6 +65,12 @@ impl OpenedBlob {
             decoder,
         })
     }
+
+    /// The column of a declared field; none where no row has a value.
+    pub(crate) fn field(&self, id: u32) -> Option<&FieldColumn> {
+        let at = self.fields.binary_search_by_key(&id, |field| field.id);
+        self.fields.get(at.ok()?)
+    }
 }
 
 impl std::ops::Deref for Blob<'_> {
@@ -82,12 +89,6 @@ impl<'s> Blob<'s> {
     pub(crate) fn open(sql: &'s dyn Sql, id: BlobId, tag: Tag) -> Result<Self> {
         let opened = opened(sql, id, tag)?;
         Ok(Self { sql, tag, opened })
-    }
-
-    /// The column of a declared field; none where no row has a value.
-    pub(crate) fn field(&self, id: u32) -> Option<&FieldColumn> {
-        let at = self.fields.binary_search_by_key(&id, |field| field.id);
-        self.fields.get(at.ok()?)
     }
 
     /// Rows of a page, as a range of the blob's rows.
@@ -131,7 +132,8 @@ impl<'s> Blob<'s> {
     }
 
     /// The row of a key, masked or not.
-    pub(crate) fn find(&self, key: &str) -> Result<Option<u32>> {
+    pub(crate) fn find(&self, wanted: &Wanted<'_>) -> Result<Option<u32>> {
+        let key = wanted.key;
         let pages = &self.decoder.columns()[self.key].pages;
         let reaches = |bound: &Option<Scalar>, wrong: Ordering| match bound {
             Some(Scalar::Bytes(bound)) => bound.as_slice().cmp(key.as_bytes()) != wrong,
@@ -142,6 +144,9 @@ impl<'s> Blob<'s> {
         for (at, page) in pages.iter().enumerate().skip(first) {
             if !reaches(&page.min, Ordering::Greater) {
                 return Ok(None);
+            }
+            if !wanted.may_be_in(self, at) {
+                continue;
             }
             let keys = self.keys(at)?;
             let keys = keys.as_string_opt::<i32>();

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use tidelog_log::{ChangeRef, Error, Result, Row, Sequence};
 
+use super::bounds::Wanted;
 use super::cache::Tag;
 use super::manifest::BLOBS_MAX;
 use super::plan::threshold;
@@ -164,7 +165,8 @@ impl OpenTurn {
         for entry in near.filter(|entry| entry.may_overlap(&first.key, &last.key)) {
             let (blob, mask) = (folded.blob(entry)?, self.main.mask(sql, entry.id)?);
             for document in documents.iter().filter(|d| entry.may_hold(&d.key)) {
-                if blob.find(&document.key)?.is_some_and(|row| !mask.has(row)) {
+                let wanted = Wanted::of(&prepared.collection, &document.key);
+                if blob.find(&wanted)?.is_some_and(|row| !mask.has(row)) {
                     return Ok(false);
                 }
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tidelog_log::Result;
 
 use super::blob::Blob;
+use super::bounds::Wanted;
 use super::manifest::{Entry, Manifest};
 use crate::sql::Sql;
 use crate::table::blobs::BlobId;
@@ -103,20 +104,21 @@ impl<'s> Folded<'s> {
     }
 
     /// The document of a key.
-    pub(crate) fn get(&self, key: &str) -> Result<Option<Document>> {
-        let found = self.find(key, |blob| self.mask(blob).map(Cow::Owned))?;
+    pub(crate) fn get(&self, wanted: &Wanted<'_>) -> Result<Option<Document>> {
+        let found = self.find(wanted, |blob| self.mask(blob).map(Cow::Owned))?;
         Ok(found.map(|stored| stored.document))
     }
 
     /// The document of a key, where masks come from `mask`.
     pub(crate) fn find<'m>(
         &self,
-        key: &str,
+        wanted: &Wanted<'_>,
         mask: impl Fn(BlobId) -> Result<Cow<'m, Mask>>,
     ) -> Result<Option<Stored>> {
-        for entry in self.entries().iter().filter(|entry| entry.may_hold(key)) {
+        let entries = self.entries().iter();
+        for entry in entries.filter(|entry| entry.may_hold(wanted.key)) {
             let blob = self.blob(entry)?;
-            if let Some(row) = blob.find(key)?
+            if let Some(row) = blob.find(wanted)?
                 && !mask(entry.id)?.has(row)
             {
                 return Ok(Some(Stored {

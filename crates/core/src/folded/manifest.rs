@@ -69,6 +69,18 @@ impl Entry {
         self.first.as_slice() > bound(key)
     }
 
+    /// True when every document of the blob comes before this key.
+    pub(crate) fn ends_before(&self, key: &str) -> bool {
+        self.last.as_slice() < bound(key)
+    }
+
+    /// True when a document whose key starts so may be in the blob.
+    pub(crate) fn may_hold_prefix(&self, prefix: &str) -> bool {
+        let prefix = bound(prefix);
+        let first = &self.first[..self.first.len().min(prefix.len())];
+        first <= prefix && prefix <= self.last.as_slice()
+    }
+
     /// True when some key from `first` to `last` may be in the blob.
     pub(crate) fn may_overlap(&self, first: &str, last: &str) -> bool {
         self.first.as_slice() <= bound(last) && bound(first) <= self.last.as_slice()
@@ -191,5 +203,20 @@ mod tests {
         assert!(entry.may_hold(&longer) && entry.may_hold(&long));
         assert!(!entry.may_hold("w") && !entry.may_hold("y"));
         assert!(entry.may_overlap("a", "z") && !entry.may_overlap("a", "b"));
+        assert!(entry.may_hold_prefix(&longer) && entry.may_hold_prefix("x"));
+        assert!(entry.ends_before("y") && !entry.ends_before(&longer));
+    }
+
+    #[test]
+    fn prefixes_are_held_by_blobs_that_begin_end_or_lie_within_them() {
+        let entry = Entry::new((1, [0; 16]), 9, (1, 1), ("b5", "d2"));
+        for within in ["", "b", "b5", "b9", "c", "c77", "d", "d1", "d2"] {
+            assert!(entry.may_hold_prefix(within), "{within}");
+        }
+        for outside in ["a", "b4", "d3", "e"] {
+            assert!(!entry.may_hold_prefix(outside), "{outside}");
+        }
+        // A key that starts with "d2" may be after the last; one that starts with "b5" is not before.
+        assert!(entry.ends_before("d3") && !entry.ends_before("d2"));
     }
 }

@@ -11,6 +11,10 @@ mod columns;
 pub(crate) use columns::{Column, bytes_at, type_byte, type_of_byte, value_at, wrong_column};
 
 mod manifest;
+pub(crate) use manifest::Entry;
+
+mod bounds;
+pub(crate) use bounds::{Wanted, compare};
 
 mod blob;
 pub use blob::OpenedBlob;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tidelog_log::{FieldId, Result};
 
+use super::bounds::Wanted;
 use super::main::{Folded, Place, Stored, first_of};
 use super::manifest::Manifest;
 use super::unique::Unique;
@@ -86,7 +87,8 @@ impl MainState {
         key: &str,
     ) -> Result<Option<Stored>> {
         let folded = self.folded(sql, prepared.collection.id)?;
-        folded.find(key, |blob| self.mask(sql, blob))
+        let wanted = Wanted::of(&prepared.collection, key);
+        folded.find(&wanted, |blob| self.mask(sql, blob))
     }
 
     /// A blob's mask with what this turn has masked.

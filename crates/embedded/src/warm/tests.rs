@@ -1,10 +1,9 @@
-//! No warm answer is older than its TTL, and none with `strong` or `atLeast` older than the newest
-//! write, whoever writes, reads, deletes, evicts and whatever the clock does.
+//! The cache through the HTTP contract: what reads are answered, what is kept, and for how long.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::{HeaderMap, Method};
 use serde_json::{Value as Json, json};
 use tidelog_api::{Body, Request, handle};
@@ -13,7 +12,7 @@ use super::*;
 use crate::host::Embedded;
 use crate::{LakeSettings, Server, Settings};
 
-const TTL_MILLIS: i64 = 60_000;
+pub(super) const TTL_MILLIS: i64 = 60_000;
 const SCHEMA: &str = r#"
 type = "shop"
 [warm]
@@ -31,24 +30,24 @@ n = { type = "int" }
 warm = { enabled = false }
 "#;
 
-struct Shop {
-    server: Server,
+pub(super) struct Shop {
+    pub(super) server: Server,
     _folder: tempfile::TempDir,
 }
 
 #[derive(Debug)]
-struct Answer {
-    status: u16,
+pub(super) struct Answer {
+    pub(super) status: u16,
     headers: HeaderMap,
-    text: String,
+    pub(super) text: String,
 }
 
 impl Answer {
-    fn header(&self, name: &str) -> &str {
+    pub(super) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |v| v.to_str().unwrap())
     }
 
-    fn json(&self) -> Json {
+    pub(super) fn json(&self) -> Json {
         serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e}: {}", self.text))
     }
 
@@ -65,6 +64,10 @@ impl Answer {
 
 impl Shop {
     fn open(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::open_as(SCHEMA, change)
+    }
+
+    pub(super) fn open_as(schema: &str, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = Settings {
             data: folder.path().join("data"),
@@ -82,12 +85,12 @@ impl Shop {
             _folder: folder,
         };
         let headers = [("content-type", "application/toml")];
-        let made = shop.ask_with("PUT /v1/types/shop", &headers, SCHEMA.as_bytes());
+        let made = shop.ask_with("PUT /v1/types/shop", &headers, schema.as_bytes());
         assert_eq!(made.status, 201, "{}", made.text);
         shop
     }
 
-    fn host(&self) -> &Arc<Embedded> {
+    pub(super) fn host(&self) -> &Arc<Embedded> {
         self.server.host()
     }
 
@@ -105,7 +108,7 @@ impl Shop {
     }
 }
 
-async fn ask(
+pub(super) async fn ask(
     host: &Arc<Embedded>,
     line: &str,
     headers: &[(&'static str, &str)],
@@ -432,186 +435,37 @@ fn the_cache_keeps_within_its_bytes() {
     assert!(shop.host().warm.memory.weighted_size() <= 1_000_000);
 }
 
-/// A value that was acknowledged, and when it was known to be.
-type History = Mutex<Vec<(i64, u64, String)>>;
-
-/// Numbers that a seed gives, for whom to do what.
-struct Chance(AtomicU64);
-
-impl Chance {
-    fn below(&self, n: u64) -> u64 {
-        let x = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
-        let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (x ^ (x >> 31)) % n
-    }
-}
-
-struct Race {
-    host: Arc<Embedded>,
-    chance: Chance,
-    histories: [History; 4],
-    next: AtomicU64,
-    hits: AtomicU64,
-}
-
-/// Two collections, two documents in each.
-fn place(at: u64) -> (&'static str, &'static str) {
-    let collection = if at & 1 == 0 { "pushed" } else { "read" };
-    (collection, if at & 2 == 0 { "a" } else { "b" })
-}
-
-impl Race {
-    fn history(&self, at: u64) -> &History {
-        &self.histories[usize::try_from(at).unwrap()]
-    }
-
-    async fn write(&self, at: u64) {
-        let (collection, key) = place(at);
-        // One writer at a time per document, so that later numbers are newer.
-        let n = self.next.fetch_add(1, Ordering::SeqCst);
-        let done = write(&self.host, collection, key, n).await;
-        let offset = done.json()["offset"].as_str().unwrap().to_owned();
-        self.history(at)
-            .lock()
-            .unwrap()
-            .push((clock::now(), n, offset));
-    }
-
-    /// The newest number known to be written by a time, and its offset.
-    fn known(&self, at: u64, by: i64) -> Option<(u64, String)> {
-        let history = self.history(at).lock().unwrap();
-        let mut known = history.iter().rev().filter(|(when, ..)| *when <= by);
-        known.next().map(|(_, n, offset)| (*n, offset.clone()))
-    }
-
-    async fn read(&self, at: u64) {
-        let (collection, key) = place(at);
-        let asked = clock::now();
-        let newest = self.known(at, asked);
-        let (mut terms, mut least) = (
-            "consistency=warm".to_owned(),
-            self.known(at, asked - TTL_MILLIS),
-        );
-        match (self.chance.below(6), newest) {
-            (0, newest) => (terms, least) = ("consistency=strong".to_owned(), newest),
-            (1, Some((n, offset))) => {
-                terms = format!("consistency=warm&atLeast={offset}");
-                least = Some((n, offset));
-            }
-            _ => {}
-        }
-        let object = "/v1/objects/shop/one";
-        let seen = match self.chance.below(3) {
-            0 => {
-                let mut body = json!({"where": {"_key": key}, "select": ["n"]});
-                for term in terms.split('&') {
-                    let (name, value) = term.split_once('=').unwrap();
-                    body[name] = Json::from(value);
-                }
-                let line = format!("POST {object}/{collection}/query");
-                let got = ask(&self.host, &line, &[], body.to_string().as_bytes()).await;
-                self.count(&got);
-                assert_eq!(got.status, 200, "{}", got.text);
-                got.json()["rows"][0]["n"].as_u64()
-            }
-            _ => {
-                let line = format!("GET {object}/{collection}/{key}?{terms}");
-                let got = ask(&self.host, &line, &[], b"").await;
-                self.count(&got);
-                assert!(matches!(got.status, 200 | 404), "{}", got.text);
-                (got.status == 200).then(|| got.n())
-            }
-        };
-        let least = least.map(|(n, _)| n);
-        assert!(
-            seen >= least,
-            "{collection}/{key} with {terms}: {seen:?}, older than {least:?}"
-        );
-    }
-
-    fn count(&self, answer: &Answer) {
-        let hit = answer.header("tidelog-cache") == "hit";
-        self.hits.fetch_add(u64::from(hit), Ordering::Relaxed);
-    }
-
-    /// What else may happen at any time.
-    async fn disturb(&self) {
-        let warm = &self.host.warm;
-        match self.chance.below(5) {
-            0 => warm.memory.invalidate_all(),
-            1 => {
-                let keys: Vec<_> = warm.memory.iter().map(|(key, _)| key).collect();
-                let gone = keys.iter().filter(|_| self.chance.below(3) == 0);
-                gone.for_each(|key| warm.memory.invalidate(key.as_ref()));
-            }
-            2 => clock::advance(i64::try_from(self.chance.below(40_000)).unwrap()),
-            3 => lock(&self.host.shared.touches.0).clear(),
-            _ => {
-                let line = "POST /v1/objects/shop/one/sync";
-                ask(&self.host, line, &[], br#"{"tier":"warm"}"#).await;
-            }
-        }
-    }
-}
-
+/// Fills and pushes put pointers from several threads.
 #[test]
-fn no_reader_is_answered_with_an_older_value_than_asked_for() {
-    let shop = Shop::open(|settings| settings.threads = 2);
-    let race = Arc::new(Race {
-        host: Arc::clone(shop.host()),
-        chance: Chance(AtomicU64::new(seed())),
-        histories: Default::default(),
-        next: AtomicU64::new(1),
-        hits: AtomicU64::new(0),
-    });
-    shop.write("read", "made", 0);
-    let mut tasks = Vec::new();
-    for at in 0..4 {
-        let race = Arc::clone(&race);
-        tasks.push(shop.server.spawn(async move {
-            for _ in 0..60 {
-                race.write(at).await;
-                for _ in 0..race.chance.below(20) {
-                    tokio::task::yield_now().await;
-                }
+fn of_pointers_put_at_once_the_newest_stays() {
+    let shop = Shop::open(|_| {});
+    let warm = &shop.host().warm;
+    let key = CacheKey::new("pointer", "room");
+    let stays = |there: &Entry, new: &Entry| there.stored_at > new.stored_at;
+    let keep = Keep {
+        // Other tests of this process may move the clock.
+        ttl_millis: i64::MAX / 4,
+        entries_max: 40,
+    };
+    for round in 0..200 {
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let key = &key;
+                scope.spawn(move || {
+                    for n in 0..50 {
+                        let entry = Entry {
+                            body: Bytes::new(),
+                            media: String::new(),
+                            tag: String::new(),
+                            stored_at: round * 1_000 + n * 4 + thread,
+                        };
+                        let put = warm.put_unless(key, entry, keep, &stays);
+                        put.now_or_never().expect("it never waits");
+                    }
+                });
             }
-        }));
+        });
+        let kept = warm.get(&key).now_or_never().unwrap();
+        assert_eq!(kept.map(|entry| entry.stored_at), Some(round * 1_000 + 199));
     }
-    for _ in 0..6 {
-        let race = Arc::clone(&race);
-        tasks.push(shop.server.spawn(async move {
-            for _ in 0..400 {
-                race.read(race.chance.below(4)).await;
-            }
-        }));
-    }
-    let disturber = Arc::clone(&race);
-    tasks.push(shop.server.spawn(async move {
-        for _ in 0..120 {
-            disturber.disturb().await;
-            for _ in 0..disturber.chance.below(60) {
-                tokio::task::yield_now().await;
-            }
-        }
-    }));
-    for task in tasks {
-        shop.server.block_on(task).unwrap();
-    }
-    let hits = race.hits.load(Ordering::Relaxed);
-    assert!(
-        hits > 100,
-        "only {hits} answers came from the cache: nothing was tested"
-    );
-}
-
-/// From `TIDELOG_SEED`, else always the same; a failure shows it.
-#[expect(clippy::disallowed_methods, reason = "a test's seed")]
-fn seed() -> u64 {
-    let given = std::env::var("TIDELOG_SEED")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    let seed = given.unwrap_or(1);
-    eprintln!("TIDELOG_SEED={seed}");
-    seed
 }

@@ -1,6 +1,7 @@
 //! Tier settings over HTTP: each refusal, and what the accepted ones do.
 
 use serde_json::{Value as Json, json};
+use tidelog_embedded::Settings;
 
 use crate::support::{SCHEMA, Shop, events};
 
@@ -280,4 +281,74 @@ fn a_bucket_that_cannot_be_reached_shows_in_state_and_loses_nothing() {
         "{lake}"
     );
     assert_eq!(state(&shop)["documents"]["logs"], 1);
+}
+
+/// The value of a metric.
+fn metric(shop: &Shop, name: &str) -> Option<u64> {
+    let text = shop.get("/metrics").text;
+    let mut lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+    let (_, value) = lines.find(|(known, _)| *known == name)?;
+    Some(value.parse().unwrap())
+}
+
+#[test]
+fn the_memory_for_blobs_is_as_large_as_it_is_set() {
+    let held = |bytes_max: u64| {
+        let shop = Shop::with(|settings| settings.blob_bytes_max = bytes_max);
+        // Each folds into blobs of its own, which reading decodes. Equal ones would be held once.
+        for object in ["one", "two", "three"] {
+            let items = |n| json!({"sku": format!("{object}{n:06}"), "kind": "a", "price": n});
+            let items: Vec<Json> = (0..20_000).map(items).collect();
+            let path = format!("/v1/objects/shop/{object}/items");
+            for part in items.chunks(10_000) {
+                assert_eq!(shop.post(&path, &json!(part)).status, 201);
+            }
+            let query = json!({"where": {"price": {"gte": 3}, "sku": {"gt": "0"}}, "aggregate": {"n": {"count": "*"}}});
+            let rows = shop.post(&format!("{path}/query"), &query);
+            assert_eq!(rows.json()["rows"][0]["n"], 19_997, "{}", rows.text);
+        }
+        metric(&shop, "tidelog_blob_memory_bytes").unwrap()
+    };
+    let (little, much) = (held(1_000_000), held(256_000_000));
+    assert!(little <= 1_000_000, "{little} bytes are held");
+    assert!(
+        much > 1_000_000,
+        "only {much} bytes are held: it shows nothing"
+    );
+}
+
+#[test]
+fn memories_outside_their_range_are_refused() {
+    for (name, set) in [
+        (
+            "blob_bytes_max",
+            (|settings, bytes| settings.blob_bytes_max = bytes) as fn(&mut Settings, u64),
+        ),
+        ("warm_bytes_max", |settings, bytes| {
+            settings.warm_bytes_max = bytes
+        }),
+    ] {
+        for bytes in [0, 999_999, 1_000_000_000_001, u64::MAX] {
+            let mut settings = Settings::default();
+            set(&mut settings, bytes);
+            let error = settings.check().unwrap_err();
+            assert_eq!(
+                (error.code(), error.field()),
+                ("invalid_settings", Some(name))
+            );
+        }
+    }
+}
+
+#[test]
+fn metrics_say_how_long_events_wait_for_their_tables() {
+    let shop = Shop::open();
+    assert_eq!(declare(&shop, "[sync]\ninterval = \"1h\"", "").0, 201);
+    assert_eq!(shop.insert("one", "a").status, 201);
+    let waiting = |shop: &Shop| metric(shop, "tidelog_unpushed_objects{type=\"shop\"}");
+    assert_eq!(waiting(&shop), Some(1));
+    assert!(metric(&shop, "tidelog_unpushed_age_millis{type=\"shop\"}").is_some());
+    let done = shop.post(&format!("{OBJECT}/sync"), &json!({"tier": "cold"}));
+    assert_eq!(done.status, 200, "{}", done.text);
+    assert_eq!(waiting(&shop), None);
 }

@@ -4,7 +4,8 @@
 //! its data folder and port are. After every kill: each acknowledged write is there, and what was
 //! not acknowledged is asked again under its idempotency key; readers go on from their offset and
 //! meet every sequence once. At the end the lake holds the log, event by event. Documents fold into blobs
-//! all the while: those of one collection past a few, those of the other right away.
+//! all the while: those of one collection past a few, those of the other right away. The cache is on, pushed
+//! to for one collection; who reads from it finds nothing older than what was acknowledged.
 //!
 //! `TIDELOG_KILL_ROUNDS` (20) and `TIDELOG_SEED` (1) say how often and how.
 
@@ -20,6 +21,7 @@ mod process;
 mod random;
 mod reader;
 mod verify;
+mod warm;
 mod writer;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +31,7 @@ use std::time::Duration;
 use process::Process;
 use random::Random;
 use reader::Reader;
+use warm::WarmReader;
 use writer::{Model, Writer};
 
 /// The objects that are written to; each has a reader.
@@ -40,6 +43,10 @@ const WRITERS: u64 = 4;
 /// The type of both objects. Two collections: each table takes a part of the log only.
 pub(crate) const SCHEMA: &str = r#"
 type = "ledger"
+[warm]
+enabled = true
+default_ttl = "1m"
+collections = ["entries"]
 [collections.entries]
 key = ["k"]
 indexes = [{ fields = ["n", "k"], unique = true }]
@@ -100,6 +107,9 @@ fn a_killed_server_loses_nothing_and_repeats_nothing() {
         .iter()
         .map(|object| Reader::spawn(object, Arc::clone(&world)))
         .collect();
+    let warm: Vec<_> = (0..2)
+        .map(|reader| WarmReader::spawn(seed + reader, Arc::clone(&world)))
+        .collect();
 
     let mut checked = 0;
     for _ in 0..rounds {
@@ -122,6 +132,7 @@ fn a_killed_server_loses_nothing_and_repeats_nothing() {
     process::pass(Duration::from_millis(300));
     world.stopping.store(true, Ordering::SeqCst);
     let done: Vec<_> = writers.into_iter().map(|w| w.join().unwrap()).collect();
+    let warm: Vec<_> = warm.into_iter().map(|w| w.join().unwrap()).collect();
     world.written.store(true, Ordering::SeqCst);
     checked += verify::acknowledged_writes(&world);
     let logs = verify::logs(&world.url);
@@ -140,13 +151,17 @@ fn a_killed_server_loses_nothing_and_repeats_nothing() {
     let again: u64 = done.iter().map(|w| w.asked_again).sum();
     let replayed: u64 = done.iter().map(|w| w.replayed).sum();
     let resumed: u64 = read.iter().map(|r| r.resumed).sum();
+    let warm_reads: u64 = warm.iter().map(|w| w.reads).sum();
+    let hits: u64 = warm.iter().map(|w| w.hits).sum();
     println!(
         "{rounds} kills: {turns} turns, {events} events, {checked} documents looked at, \
          {again} attempts repeated, {replayed} of them done before, {resumed} reads resumed, \
-         {lake} rows in the lake, {folded} documents folded at the end, {:.1} s",
+         {lake} rows in the lake, {folded} documents folded at the end, {hits} of {warm_reads} \
+         reads that the cache may answer were, {:.1} s",
         started.elapsed().as_secs_f64()
     );
     assert!(events > 0 && turns > 0, "something was written");
+    assert!(hits > 0, "the cache was used");
 }
 
 fn number(name: &str, default: u64) -> u64 {

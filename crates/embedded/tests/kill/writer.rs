@@ -38,6 +38,12 @@ pub(crate) struct Model {
     pub(crate) held: BTreeMap<Place, Option<Held>>,
     /// Asked and not answered: the number each key gets, `None` for a delete.
     pub(crate) asked: BTreeMap<Place, Option<u64>>,
+    /// Deletes of each key that were ever asked for.
+    pub(crate) deletes: BTreeMap<Place, u64>,
+    /// Acknowledged: the sequence of each key's last event, deletes too.
+    pub(crate) versions: BTreeMap<Place, u64>,
+    /// Where the newest acknowledged turn is.
+    pub(crate) offset: String,
 }
 
 /// What a writer did in all.
@@ -112,12 +118,22 @@ impl Writer {
         if request.changes.is_empty() {
             return;
         }
-        let model = self.model();
-        self.world.models[model].lock().unwrap().asked = request.changes.iter().cloned().collect();
+        self.note(&request);
         let key = format!("{}-{}", self.id, self.done.turns);
         let answer = self.ask(&request, &key);
         self.take(&request, &answer);
         self.done.turns += 1;
+    }
+
+    /// What is asked for is known before it can be done.
+    fn note(&self, request: &Request) {
+        let mut model = self.world.models[self.model()].lock().unwrap();
+        model.asked = request.changes.iter().cloned().collect();
+        for (place, gets) in &request.changes {
+            if gets.is_none() {
+                *model.deletes.entry(place.clone()).or_default() += 1;
+            }
+        }
     }
 
     fn model(&self) -> usize {
@@ -171,7 +187,12 @@ impl Writer {
             let version = written["version"].as_u64().unwrap();
             let held = n.map(|n| Held { n, version });
             model.held.insert(place.clone(), held);
+            model.versions.insert(place.clone(), version);
         }
+        answer["offset"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut model.offset);
         self.done.events += written.len();
         model.asked.clear();
     }

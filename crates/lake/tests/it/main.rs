@@ -12,5 +12,6 @@ mod exactly_once;
 mod folded;
 mod growth;
 mod marks;
+mod newest;
 mod schema;
 mod settings;

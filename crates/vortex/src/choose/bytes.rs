@@ -44,14 +44,6 @@ impl Chooser {
         }
     }
 
-    /// The one of two trees for `count` values that costs a reader less, the second where they are equal.
-    fn cheaper(&self, first: Node, second: Node, count: usize) -> Node {
-        match first.cost(count, self.profile) < second.cost(count, self.profile) {
-            true => first,
-            false => second,
-        }
-    }
-
     /// The cheapest of the dictionary, the plain strings and those compressed.
     fn compressed_strings(&mut self, strings: &Strings<'_>, dictionary: Option<Node>) -> Node {
         let count = strings.count();

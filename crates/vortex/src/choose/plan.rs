@@ -88,7 +88,7 @@ impl Plan {
         };
         // Some bytes are there however few numbers there are.
         let expected = choice.cost * count / choice.count.max(1) + 32;
-        let is_kept = cost <= expected + expected / 8 && cost + 64 >= expected / 2;
+        let is_kept = cost <= expected + expected / 24 && cost + expected / 12 + 64 >= expected;
         choice.pages += 1;
         is_kept
     }

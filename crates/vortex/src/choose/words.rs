@@ -1,13 +1,15 @@
 //! Encodings of numbers. They are computed in 64 bits, whatever their type's width: the low bits are the value.
 
+use std::borrow::Cow;
+
 use crate::bitpack::{pack, packed_bytes};
 use crate::choose::Chooser;
 use crate::choose::plan::{Place, Way};
 use crate::choose::survey::{Survey, narrowing, seems_repetitive};
 use crate::decimal::decimals;
 use crate::distinct::{Distinct, hash_of};
-use crate::limits;
 use crate::node::Node;
+use crate::{Profile, limits};
 
 /// Bytes that a node takes besides its payload, about.
 const NODE_BYTES: usize = 4;
@@ -17,6 +19,9 @@ const PATCH_BYTES: usize = 6;
 
 /// Nodes below each other that encode numbers.
 const DEPTH_MAX: usize = limits::TREE_DEPTH_MAX / 3;
+
+/// Numbers of a sample.
+const SAMPLE: usize = 1_024;
 
 /// Fewer numbers than this are not worth a slower encoding.
 const SLOW_COUNT_MIN: usize = 128;
@@ -66,31 +71,44 @@ impl Chooser {
     }
 
     fn search_numbers(&mut self, words: &[u64], bytes: usize, is_float: bool) -> (Way, Node) {
-        let mut way = Way::Bits;
-        let mut best = self.words_of(words, bytes, !is_float, Place::root(1));
         let count = words.len();
-        if count < SLOW_COUNT_MIN || best.size() * 8 < count {
+        let way = match is_float && count >= SLOW_COUNT_MIN {
+            true => self.search_floats(words, bytes),
+            false => Way::Bits,
+        };
+        let found = self.number_way(way, words, bytes, is_float);
+        let (way, best) = match found {
+            Some(node) => (way, node),
+            None => (
+                Way::Bits,
+                self.words_of(words, bytes, !is_float, Place::root(1)),
+            ),
+        };
+        // Repeated sequences are found by nothing else; what is a quarter of its size has few of them.
+        if count < SLOW_COUNT_MIN || best.size() * 4 < count * bytes {
             return (way, best);
         }
-        let floats = [Way::Decimal, Way::FloatPco];
-        let others = if is_float { &floats[..] } else { &[] };
-        for other in others {
-            if let Some(node) = self.number_way(*other, words, bytes, is_float)
-                && node.cost(count, self.profile) < best.cost(count, self.profile)
-            {
-                (way, best) = (*other, node);
+        let size = best.size();
+        let best = self.compressed(best, || plain(words, bytes));
+        let is_compressed = best.size() < size;
+        (if is_compressed { Way::Compressed } else { way }, best)
+    }
+
+    /// The way of floats that is best on a sample.
+    fn search_floats(&mut self, words: &[u64], bytes: usize) -> Way {
+        let sample = sample_of(words);
+        let plan = std::mem::take(&mut self.plan);
+        let mut found = (usize::MAX, Way::Bits);
+        for way in [Way::Bits, Way::Decimal, Way::FloatPco] {
+            if let Some(node) = self.number_way(way, &sample, bytes, true) {
+                let cost = node.cost(sample.len(), self.profile);
+                if cost < found.0 {
+                    found = (cost, way);
+                }
             }
         }
-        // Repeated sequences are found by nothing else; what is a quarter of its size has few of them.
-        if best.size() * 4 >= count * bytes {
-            let size = best.size();
-            let compressed = self.compressed(best, || plain(words, bytes));
-            if compressed.size() < size {
-                return (Way::Compressed, compressed);
-            }
-            best = compressed;
-        }
-        (way, best)
+        self.plan = plan;
+        found.1
     }
 
     /// Decimals, but for those that are none: these are exceptions.
@@ -121,13 +139,25 @@ impl Chooser {
         }
     }
 
+    /// The node that costs a reader less, the second where they are equal.
+    pub(super) fn cheaper(&self, first: Node, second: Node, count: usize) -> Node {
+        match first.cost(count, self.profile) < second.cost(count, self.profile) {
+            true => first,
+            false => second,
+        }
+    }
+
     /// The lengths between offsets.
     pub(super) fn lengths(&mut self, offsets: &[i32]) -> Node {
         let lengths = offsets
             .windows(2)
             .map(|pair| u64::from((pair[1] - pair[0]).cast_unsigned()));
         let lengths: Vec<u64> = lengths.collect();
-        self.part_words(0, &lengths, 4)
+        match self.profile {
+            Profile::Small => self.part_words(0, &lengths, 4),
+            // Lengths of strings are hardly ever more than packed numbers.
+            _ => self.words_of(&lengths, 4, true, Place::anywhere(DEPTH_MAX)),
+        }
     }
 
     /// Encodes whole numbers that stand in `bytes` bytes where they are plain.
@@ -192,20 +222,38 @@ impl Chooser {
         {
             return (Way::Multiple, node);
         }
-        let (mut way, mut best) = (Way::Flat, self.flat(numbers));
-        let mut cost = best.cost(count, self.profile);
-        for (other, bytes_least) in self.ways(numbers) {
-            if bytes_least >= cost {
+        let sampled = sample_of(numbers.words);
+        let sample = Numbers {
+            words: &sampled,
+            survey: Survey::of(&sampled),
+            ..*numbers
+        };
+        // Of so many numbers a reader would pay this for those of the sample.
+        let whole = |cost: usize| cost * count / sampled.len();
+        let (mut way, mut cost) = (Way::Flat, self.flat(numbers).cost(count, self.profile));
+        for (other, cost_least) in self.ways(numbers) {
+            if cost_least >= cost {
                 continue;
             }
-            if let Some(node) = self.way(other, numbers, place) {
-                let found = node.cost(count, self.profile);
-                if found < cost {
-                    (way, best, cost) = (other, node, found);
-                }
+            // How often values come again shows in all of them only.
+            let found = match other {
+                Way::Dictionary => self
+                    .way(other, numbers, Place::anywhere(place.depth))
+                    .map(|node| node.cost(count, self.profile)),
+                _ => self
+                    .way(other, &sample, Place::anywhere(place.depth))
+                    .map(|node| whole(node.cost(sampled.len(), self.profile))),
+            };
+            if let Some(found) = found
+                && found < cost
+            {
+                (way, cost) = (other, found);
             }
         }
-        (way, best)
+        match self.way(way, numbers, place) {
+            Some(node) => (way, node),
+            None => (Way::Flat, self.flat(numbers)),
+        }
     }
 
     /// The ways worth trying besides the flat one, fastest to decode first, each with the least that it may cost.
@@ -326,6 +374,17 @@ impl Chooser {
             codes: Box::new(self.words_of(&codes, 4, true, second)),
         })
     }
+}
+
+/// Stretches of numbers that stand for all: as they are where there are few.
+fn sample_of(words: &[u64]) -> Cow<'_, [u64]> {
+    const STRETCHES: usize = 4;
+    if words.len() < 4 * SAMPLE {
+        return words.into();
+    }
+    let (each, step) = (SAMPLE / STRETCHES, words.len() / STRETCHES);
+    let stretch = |n: usize| &words[n * step + step / 3..][..each];
+    (0..STRETCHES).flat_map(stretch).copied().collect()
 }
 
 /// Sorts the entries, which then pack better, and gives the codes of the sorted ones.

@@ -10,6 +10,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
 use super::Object;
+use crate::call::numbered;
 use crate::crossing;
 use crate::messages::{self, ObjectAsk};
 use crate::warm::FIGURES;
@@ -31,7 +32,7 @@ impl ObjectActor {
         Ok(Self(object))
     }
 
-    /// Answers one HTTP request: `{status, headers, body}`.
+    /// Answers one HTTP request: `{status, headers, body}`. `call` is its number in `instance.mjs`.
     pub async fn fetch(
         &self,
         method: String,
@@ -39,6 +40,7 @@ impl ObjectActor {
         query: String,
         headers: Array,
         body: JsValue,
+        call: u32,
     ) -> JsValue {
         let object = &self.0;
         object.counts.request();
@@ -50,7 +52,7 @@ impl ObjectActor {
         if let Some(Ok(figures)) = figures.map(|value| value.to_str()) {
             object.told(figures);
         }
-        let response = handle_object(&**object, request).await;
+        let response = numbered(call, handle_object(&**object, request)).await;
         crossing::answer(response, Some(object))
     }
 

@@ -155,14 +155,6 @@ impl Builder {
         Ok(())
     }
 
-    pub fn is_text(&self) -> bool {
-        matches!(self, Self::Text(_))
-    }
-
-    pub fn is_float(&self) -> bool {
-        matches!(self, Self::Float64(_))
-    }
-
     pub fn finish(&mut self) -> ArrayRef {
         match self {
             Self::Int32(column) => Arc::new(column.finish()),

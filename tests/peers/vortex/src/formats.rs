@@ -2,7 +2,10 @@
 
 mod ipc;
 mod jsonl;
+#[cfg(feature = "lf")]
+mod lf;
 mod ours;
+pub use ours::explain;
 mod parquet;
 mod sqlite;
 
@@ -93,6 +96,10 @@ pub fn all() -> Vec<Box<dyn Format>> {
         Box::new(ours::Ours::balanced()),
         Box::new(ours::Ours::blobs()),
         Box::new(ours::Ours::small()),
+        #[cfg(feature = "lf")]
+        Box::new(lf::Lf::standard()),
+        #[cfg(feature = "lf")]
+        Box::new(lf::Lf::compact()),
         Box::new(ipc::Ipc),
         Box::new(sqlite::Sqlite::new()),
         Box::new(jsonl::Lines::raw()),

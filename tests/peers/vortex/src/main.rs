@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 
+use crate::clock::Clock;
 use crate::formats::Format;
 use crate::report::Outcome;
 use crate::sets::Source;
@@ -35,9 +36,15 @@ struct Arguments {
     /// A tenth of the rows, and three rounds at most
     #[arg(long)]
     quick: bool,
+    /// Measure nothing: print what our blobs of these profiles have of each column, and of one page in eight its encodings
+    #[arg(long)]
+    explain: bool,
     /// Write everything as JSON to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// What seconds are: processor time, or the time that passes
+    #[arg(long, value_enum, default_value = "cpu")]
+    clock: Clock,
     /// The core to run on
     #[arg(long, default_value_t = 0)]
     core: usize,
@@ -57,6 +64,7 @@ fn main() -> Result<()> {
     if let Some(unknown) = sets.iter().find(|set| !sets::NAMES.contains(&set.as_str())) {
         bail!("no set `{unknown}`; there are {}", sets::NAMES.join(", "));
     }
+    clock::choose(arguments.clock);
     pin(arguments.core);
     let source = Source {
         repository: arguments.repository.clone(),
@@ -73,6 +81,14 @@ fn main() -> Result<()> {
         let Some(set) = sets::load_named(name, &source)? else {
             continue;
         };
+        if arguments.explain {
+            let ours = formats.iter().filter(|format| format.name().starts_with("ours"));
+            for format in ours {
+                println!("### {name}, {}\n", format.name());
+                formats::explain(&format.encode(&set)?)?;
+            }
+            continue;
+        }
         let outcome = Outcome::new(&set, measure::measure(&set, &mut formats, rounds)?);
         println!("{}", outcome.markdown());
         outcomes.push(outcome);

@@ -2,6 +2,8 @@
 //! by column, and only what is wanted of the rows that pass is read.
 
 mod columns;
+mod keys;
+mod selected;
 mod skip;
 mod sums;
 
@@ -10,7 +12,9 @@ use std::collections::BTreeSet;
 use tidelog_log::{FieldId, Result};
 
 use self::columns::Columns;
-use super::filter::Filter;
+use self::keys::Keys;
+use self::selected::Selected;
+use self::skip::Verdict;
 use super::grouping::Grouping;
 use super::groups::Groups;
 use super::operand::{Operand, Source};
@@ -18,7 +22,7 @@ use super::page::PageBuilder;
 use super::parse::{Query, Selection};
 use super::sorting::{Cell, Rank};
 use crate::Collection;
-use crate::folded::{Blob, Folded};
+use crate::folded::{Entry, Folded};
 use crate::sql::Sql;
 use crate::table::masks::Mask;
 
@@ -27,6 +31,7 @@ pub(super) struct FoldedScan<'r> {
     query: &'r Query,
     collection: &'r Collection,
     folded: Folded<'r>,
+    keys: Keys,
 }
 
 impl<'r> FoldedScan<'r> {
@@ -41,6 +46,7 @@ impl<'r> FoldedScan<'r> {
             query,
             collection,
             folded,
+            keys: Keys::of(&query.filter, collection),
         }))
     }
 
@@ -56,19 +62,20 @@ impl<'r> FoldedScan<'r> {
             fields
         });
         let by_key = selection.order.len() == 1;
-        for entry in self.folded.entries() {
+        for entry in self.entries() {
             let blob = self.folded.blob(entry)?;
             let mask = self.folded.mask(entry.id)?;
             for at in 0..blob.decoder.page_count() {
                 if by_key && !page.reaches(skip::key_bounds(&blob, at)) {
                     continue;
                 }
-                let Some(passed) = self.passed(&blob, &mask, at, page)? else {
+                let mut columns = Columns::new(&blob, at);
+                let Some(passed) = self.passed(&mut columns, &mask, page)? else {
                     continue;
                 };
                 let ranked = blob.decode(at, |id| of_rank.contains(&id))?;
                 let mut whole = None;
-                for row in passed {
+                for row in passed.iter() {
                     let document = ranked.document(row)?;
                     let cell = |o: &Operand| Some(Cell::Value(o.of(&document)?.into_owned()));
                     let rank: Rank = selection.order.iter().map(cell).collect();
@@ -96,22 +103,22 @@ impl<'r> FoldedScan<'r> {
         page: &mut PageBuilder<'_>,
     ) -> Result<()> {
         let fields: BTreeSet<FieldId> = grouping.operands().filter_map(field).collect();
-        for entry in self.folded.entries() {
+        for entry in self.entries() {
             let blob = self.folded.blob(entry)?;
             let mask = self.folded.mask(entry.id)?;
             for at in 0..blob.decoder.page_count() {
-                let Some(passed) = self.passed(&blob, &mask, at, page)? else {
+                let mut columns = Columns::new(&blob, at);
+                let Some(passed) = self.passed(&mut columns, &mask, page)? else {
                     continue;
                 };
                 if grouping.keys.is_empty() {
-                    let mut columns = Columns::new(&blob, at);
                     groups.add_all(|aggregate, state| {
                         sums::add(&mut columns, aggregate, &passed, state)
                     })?;
                     continue;
                 }
                 let decoded = blob.decode(at, |id| fields.contains(&id))?;
-                for row in passed {
+                for row in passed.iter() {
                     groups.add(&decoded.document(row)?)?;
                 }
             }
@@ -119,39 +126,31 @@ impl<'r> FoldedScan<'r> {
         Ok(())
     }
 
-    /// Rows of a page, counted from its first, that are not masked and pass the filter; none where
-    /// no row does.
+    /// The blobs that may hold wanted documents.
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        let entries = self.folded.entries().iter();
+        entries.filter(|entry| self.keys.may_be_in(entry))
+    }
+
+    /// Rows of a page that are not masked and pass the filter; none where no row does.
     fn passed(
         &self,
-        blob: &Blob<'_>,
+        columns: &mut Columns<'_, '_>,
         mask: &Mask,
-        at: usize,
         page: &mut PageBuilder<'_>,
-    ) -> Result<Option<Vec<usize>>> {
-        let filter = &self.query.filter;
-        if !skip::may_pass(filter, blob, at) {
-            return Ok(None);
-        }
-        let rows = blob.rows_of(at);
+    ) -> Result<Option<Selected>> {
+        let (filter, rows) = (&self.query.filter, columns.range());
+        let verdict = match columns.keys_may_pass(&self.keys) {
+            true => columns.verdict(filter),
+            false => Verdict::Never,
+        };
+        let passes = match verdict {
+            Verdict::Never => return Ok(None),
+            Verdict::Always => None,
+            Verdict::Maybe => Some(columns.test(filter)?),
+        };
         page.scanned += rows.len() as u64;
-        let passes = match filter {
-            Filter::All(filters) if filters.is_empty() => None,
-            filter => Some(Columns::new(blob, at).test(filter)?),
-        };
-        let live = |row: usize| !mask.has(u32::try_from(row).unwrap_or(u32::MAX));
-        let none_masked = mask.masked() == 0;
-        let passed: Vec<usize> = match passes {
-            None if none_masked => (0..rows.len()).collect(),
-            None => (0..rows.len()).filter(|i| live(rows.start + i)).collect(),
-            Some(passes) => {
-                let passed = passes.iter().enumerate().filter(|(_, passes)| **passes);
-                let passed = passed.map(|(i, _)| i);
-                passed
-                    .filter(|i| none_masked || live(rows.start + i))
-                    .collect()
-            }
-        };
-        Ok((!passed.is_empty()).then_some(passed))
+        Ok(Selected::of(passes, rows, mask))
     }
 }
 

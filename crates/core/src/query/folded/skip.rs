@@ -7,22 +7,69 @@ use tidelog_vortex::{Page, Scalar};
 
 use super::super::filter::{Comparison, Filter, Test};
 use super::columns::column_of;
-use crate::folded::Blob;
+use super::keys::Keys;
+use crate::folded::{Blob, compare};
 
-/// False when no row of the page can pass.
-pub(super) fn may_pass(filter: &Filter, blob: &Blob<'_>, page: usize) -> bool {
+/// What the index says of a filter and all rows of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// No row passes.
+    Never,
+    /// Every row passes.
+    Always,
+    /// Rows must be looked at.
+    Maybe,
+}
+
+/// What the index says without a look at the rows.
+pub(super) fn verdict(filter: &Filter, blob: &Blob<'_>, page: usize) -> Verdict {
+    let of = |filter: &Filter| verdict(filter, blob, page);
     match filter {
-        Filter::All(filters) => filters.iter().all(|f| may_pass(f, blob, page)),
-        Filter::Any(filters) => filters.iter().any(|f| may_pass(f, blob, page)),
-        Filter::Not(_) => true,
+        Filter::All(filters) => joined(filters.iter().map(of), Verdict::Never, Verdict::Always),
+        Filter::Any(filters) => joined(filters.iter().map(of), Verdict::Always, Verdict::Never),
+        Filter::Not(filter) => match of(filter) {
+            Verdict::Never => Verdict::Always,
+            Verdict::Always => Verdict::Never,
+            Verdict::Maybe => Verdict::Maybe,
+        },
         Filter::Test(operand, test) => match column_of(blob, operand) {
-            None => test.holds(None),
-            Some(column) => test_may_pass(test, &blob.decoder.columns()[column].pages[page]),
+            None if test.holds(None) => Verdict::Always,
+            None => Verdict::Never,
+            Some(column) => test_verdict(test, &blob.decoder.columns()[column].pages[page]),
         },
     }
 }
 
-fn test_may_pass(test: &Test, page: &Page) -> bool {
+/// False when no key of a page passes every one of these tests.
+pub(super) fn keys_may_pass(keys: &Keys, blob: &Blob<'_>, page: usize) -> bool {
+    let page = &blob.decoder.columns()[blob.key_column()].pages[page];
+    keys.tests()
+        .all(|test| test_verdict(test, page) != Verdict::Never)
+}
+
+/// `strong` as soon as one is, `weak` when all are.
+fn joined(verdicts: impl Iterator<Item = Verdict>, strong: Verdict, weak: Verdict) -> Verdict {
+    let mut all = weak;
+    for verdict in verdicts {
+        if verdict == strong {
+            return strong;
+        }
+        if verdict != weak {
+            all = Verdict::Maybe;
+        }
+    }
+    all
+}
+
+fn test_verdict(test: &Test, page: &Page) -> Verdict {
+    match (may_pass(test, page), must_pass(test, page)) {
+        (false, _) => Verdict::Never,
+        (true, true) => Verdict::Always,
+        (true, false) => Verdict::Maybe,
+    }
+}
+
+fn may_pass(test: &Test, page: &Page) -> bool {
     let (has_nulls, has_values) = (page.nulls > 0, page.nulls < page.rows);
     match test {
         Test::HasValue(true) => has_values,
@@ -36,22 +83,43 @@ fn test_may_pass(test: &Test, page: &Page) -> bool {
         }
         Test::Prefix(prefix) => {
             let from = page.max.as_ref().and_then(|max| text_cmp(max, prefix));
-            let until = page.min.as_ref().and_then(|min| match min {
-                Scalar::Bytes(min) => {
-                    let cut = &min[..min.len().min(prefix.len())];
-                    Some(cut.cmp(prefix.as_bytes()))
-                }
-                _ => None,
-            });
+            let until = page.min.as_ref().and_then(|min| start_cmp(min, prefix));
             has_values && from != Some(Ordering::Less) && until != Some(Ordering::Greater)
         }
         Test::NotIn(_) | Test::Like(_) | Test::Contains(_) => has_values,
     }
 }
 
+/// True when every row is known to pass.
+fn must_pass(test: &Test, page: &Page) -> bool {
+    let no_nulls = page.nulls == 0;
+    match test {
+        Test::HasValue(true) => no_nulls,
+        Test::HasValue(false) => page.nulls == page.rows,
+        Test::Compare(comparison, value) => no_nulls && compare_must_pass(*comparison, value, page),
+        Test::Prefix(prefix) => {
+            // What lies between two texts that start so starts so too.
+            let starts = |bound: &Option<Scalar>| match bound {
+                Some(Scalar::Bytes(bound)) => bound.starts_with(prefix.as_bytes()),
+                _ => false,
+            };
+            no_nulls && starts(&page.min) && starts(&page.max)
+        }
+        Test::In { .. } | Test::NotIn(_) | Test::Like(_) | Test::Contains(_) => false,
+    }
+}
+
 fn text_cmp(bound: &Scalar, text: &str) -> Option<Ordering> {
     match bound {
         Scalar::Bytes(bound) => Some(bound.as_slice().cmp(text.as_bytes())),
+        _ => None,
+    }
+}
+
+/// The start of a bound, no longer than the text, against the text.
+fn start_cmp(bound: &Scalar, text: &str) -> Option<Ordering> {
+    match bound {
+        Scalar::Bytes(bound) => Some(bound[..bound.len().min(text.len())].cmp(text.as_bytes())),
         _ => None,
     }
 }
@@ -71,17 +139,25 @@ fn compare_may_pass(comparison: Comparison, value: &Value, page: &Page) -> bool 
     }
 }
 
-/// A bound against a value; none where they have no order in common.
-fn compare(bound: &Scalar, value: &Value) -> Option<Ordering> {
-    Some(match (bound, value) {
-        (Scalar::Int(a), Value::Int(b) | Value::BigInt(b) | Value::Timestamp(b)) => a.cmp(b),
-        (Scalar::Int(a), Value::Date(b)) => a.cmp(&i64::from(*b)),
-        (Scalar::Float(a), Value::Float(b)) => a.total_cmp(b),
-        (Scalar::Bool(a), Value::Bool(b)) => a.cmp(b),
-        (Scalar::Bytes(a), Value::Text(b)) => a.as_slice().cmp(b.as_bytes()),
-        (Scalar::Bytes(a), Value::Uuid(b)) => a.as_slice().cmp(b),
-        _ => return None,
-    })
+fn compare_must_pass(comparison: Comparison, value: &Value, page: &Page) -> bool {
+    let of = |bound: &Option<Scalar>| match bound {
+        // Zero stands for both zeros.
+        Some(Scalar::Float(0.0)) => None,
+        bound => compare(bound.as_ref()?, value),
+    };
+    let (min, max) = (of(&page.min), of(&page.max));
+    let (min_is, max_is) = (
+        |is: fn(Ordering) -> bool| min.is_some_and(is),
+        |is: fn(Ordering) -> bool| max.is_some_and(is),
+    );
+    match comparison {
+        Comparison::Eq => min_is(Ordering::is_eq) && max_is(Ordering::is_eq),
+        Comparison::Ne => min_is(Ordering::is_gt) || max_is(Ordering::is_lt),
+        Comparison::Gt => min_is(Ordering::is_gt),
+        Comparison::Gte => min_is(Ordering::is_ge),
+        Comparison::Lt => max_is(Ordering::is_lt),
+        Comparison::Lte => max_is(Ordering::is_le),
+    }
 }
 
 /// The least and the greatest key of a page, or what is below and above them.

@@ -2,19 +2,20 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray};
 use tidelog_log::{Result, Value};
 
 use super::super::accumulator::Accumulator;
 use super::super::grouping::Aggregate;
 use super::columns::Columns;
+use super::selected::Selected;
 use crate::folded::value_at;
 
 /// Adds the values of some rows to an aggregate's state; returns the bytes that it grew by.
 pub(super) fn add(
     columns: &mut Columns<'_, '_>,
     aggregate: &Aggregate,
-    rows: &[usize],
+    rows: &Selected,
     state: &mut Accumulator,
 ) -> Result<usize> {
     let Some(operand) = &aggregate.operand else {
@@ -30,8 +31,8 @@ pub(super) fn add(
         return Ok(0);
     }
     let mut grown = 0;
-    for row in rows {
-        if let Some(value) = value_at(&array, *row, operand.field_type)? {
+    for row in rows.iter() {
+        if let Some(value) = value_at(&array, row, operand.field_type)? {
             grown += state.bytes_for(&value);
             state.add(&value);
         }
@@ -39,12 +40,12 @@ pub(super) fn add(
     Ok(grown)
 }
 
-fn add_fast(array: &ArrayRef, rows: &[usize], state: &mut Accumulator) -> bool {
+fn add_fast(array: &ArrayRef, rows: &Selected, state: &mut Accumulator) -> bool {
     match state {
         Accumulator::Count(count) => {
             *count += match array.null_count() {
                 0 => rows.len() as u64,
-                _ => rows.iter().filter(|row| array.is_valid(**row)).count() as u64,
+                _ => rows.iter().filter(|row| array.is_valid(*row)).count() as u64,
             };
             true
         }
@@ -52,26 +53,20 @@ fn add_fast(array: &ArrayRef, rows: &[usize], state: &mut Accumulator) -> bool {
             let Some(array) = array.as_primitive_opt::<Int64Type>() else {
                 return false;
             };
-            let whole = rows.len() == array.len();
-            if whole && array.null_count() == 0 {
-                *count += rows.len() as u64;
-                *total += array.values().iter().map(|n| i128::from(*n)).sum::<i128>();
-                return true;
-            }
-            for row in rows.iter().filter(|row| array.is_valid(**row)) {
-                *count += 1;
-                *total += i128::from(array.value(*row));
-            }
+            with_values(array, rows, |values| {
+                *count += values.len() as u64;
+                *total += values.iter().map(|n| i128::from(*n)).sum::<i128>();
+            });
             true
         }
         Accumulator::Float { count, total } => {
             let Some(array) = array.as_primitive_opt::<Float64Type>() else {
                 return false;
             };
-            for row in rows.iter().filter(|row| array.is_valid(**row)) {
-                *count += 1;
-                total.add(array.value(*row));
-            }
+            with_values(array, rows, |values| {
+                *count += values.len() as u64;
+                total.add_all(values);
+            });
             true
         }
         Accumulator::Min(_) | Accumulator::Max(_) => extreme(array, rows, state),
@@ -79,12 +74,35 @@ fn add_fast(array: &ArrayRef, rows: &[usize], state: &mut Accumulator) -> bool {
     }
 }
 
+/// Hands over the values of some rows, in place where they follow each other and none lacks.
+fn with_values<T: ArrowPrimitiveType>(
+    array: &PrimitiveArray<T>,
+    rows: &Selected,
+    take: impl FnOnce(&[T::Native]),
+) {
+    let values = array.values();
+    match rows {
+        Selected::Run(run) if array.null_count() == 0 => {
+            take(values.get(run.clone()).unwrap_or_default());
+        }
+        rows if array.null_count() == 0 => {
+            let taken = rows.iter().filter_map(|row| values.get(row).copied());
+            take(&taken.collect::<Vec<_>>());
+        }
+        rows => {
+            let valid = rows.iter().filter(|row| array.is_valid(*row));
+            let taken = valid.filter_map(|row| values.get(row).copied());
+            take(&taken.collect::<Vec<_>>());
+        }
+    }
+}
+
 /// The least or greatest number of the rows, as one value.
-fn extreme(array: &ArrayRef, rows: &[usize], state: &mut Accumulator) -> bool {
+fn extreme(array: &ArrayRef, rows: &Selected, state: &mut Accumulator) -> bool {
     let least = matches!(state, Accumulator::Min(_));
     if let Some(array) = array.as_primitive_opt::<Float64Type>() {
-        let values = rows.iter().filter(|row| array.is_valid(**row));
-        let values = values.map(|row| array.value(*row));
+        let values = rows.iter().filter(|row| array.is_valid(*row));
+        let values = values.map(|row| array.value(row));
         let found = match least {
             true => values.min_by(f64::total_cmp),
             false => values.max_by(f64::total_cmp),

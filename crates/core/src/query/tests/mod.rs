@@ -1,5 +1,6 @@
 mod agreement;
 mod answers;
+mod keyed;
 mod plans;
 mod refusals;
 mod sqlite;

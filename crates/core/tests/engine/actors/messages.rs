@@ -4,7 +4,7 @@ use serde_json::json;
 use tidelog_core::{Actors, Caller};
 use tidelog_log::Kind;
 
-use super::world::World;
+use super::world::{WATCHED, World};
 use crate::lab::insert;
 
 #[test]
@@ -205,4 +205,25 @@ fn an_actor_reads_its_own_changes_of_folded_documents() {
     let reply = world.send("one", "forget", json!({"id": "0500"})).unwrap();
     assert_eq!(reply.reply, json!({"total": 999}));
     assert_eq!(world.keys("one", "notes").len(), 999);
+}
+
+#[test]
+fn a_host_knows_whose_code_runs() {
+    let mut world = World::new();
+    let watched = || WATCHED.take();
+    world.send("one", "add", json!({"id": "a"})).unwrap();
+    assert_eq!(watched(), [true, false]);
+    world.refused("one", "take_back", json!({"id": "b"}));
+    assert_eq!(watched(), [true, false], "an error is no panic");
+    world.refused("one", "panic", json!({"id": "b"}));
+    assert_eq!(watched(), [true], "it never ended");
+    world.write("one", insert("notes", json!({"id": "c"})));
+    world.refused("one", "unknown", json!(null));
+    assert!(watched().is_empty(), "no code of the actor's");
+    let at = world.now;
+    world
+        .send("one", "alarm", json!({"name": "rings", "at": at}))
+        .unwrap();
+    world.wake("one");
+    assert_eq!(watched(), [true, false, true, false]);
 }

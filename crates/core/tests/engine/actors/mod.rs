@@ -1,6 +1,7 @@
 //! Actors: messages, alarms, `on_change`, and messages between objects.
 
 mod changes;
+mod full;
 mod letters;
 mod lost;
 mod messages;

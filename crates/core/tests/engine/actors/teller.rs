@@ -61,6 +61,7 @@ impl Actor for Teller {
             .on("plan", Self::plan)
             .on("later", Self::later)
             .on("read", Self::read)
+            .on("remove", Self::remove)
             .on("forget", Self::forget);
     }
 
@@ -114,6 +115,10 @@ impl Teller {
         Ok(Total {
             total: total.unwrap_or(0),
         })
+    }
+
+    fn remove(&self, ctx: &mut Context<'_>, note: Note) -> Result<()> {
+        ctx.delete("notes", &note.id).map(drop)
     }
 
     /// How many notes there are right after one was deleted and another one changed.

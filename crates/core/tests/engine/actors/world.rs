@@ -1,13 +1,14 @@
 //! Several objects, and a host that delivers their messages and may be torn down between any two
 //! of its steps.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 use tidelog_core::{
     ActorCommand, Actors, Address, Caller, Command, Effect, Engine, Input, Letter, LogPolicy,
-    MessageReply, Outcome, Reply, SqlExt as _, TypeSchema,
+    MessageReply, Outcome, Reply, SqlExt as _, TypeSchema, TypeSpec,
 };
 use tidelog_log::{Error, Result};
 
@@ -31,6 +32,11 @@ pub(super) struct World {
     pub(super) steps: u64,
 }
 
+thread_local! {
+    /// When actors' own code began to run in this test (true), and when it ended.
+    pub(super) static WATCHED: RefCell<Vec<bool>> = RefCell::default();
+}
+
 /// The host was torn down.
 #[derive(Debug)]
 pub(super) struct Torn;
@@ -39,25 +45,36 @@ fn address(id: &str) -> Address {
     Address::object("lab", id).unwrap()
 }
 
+fn collections() -> Json {
+    json!({"notes": {"fields": {"n": {"type": "int"}}}, "watched": {}, "seen": {}})
+}
+
 impl World {
     pub(super) fn new() -> Self {
-        let collections = json!({
-            "notes": {"fields": {"n": {"type": "int"}}}, "watched": {}, "seen": {}
-        });
         Self {
             nodes: BTreeMap::new(),
             now: START,
             actors: Actors::new().with("lab", Teller),
-            schema: schema(None, collections).unwrap(),
+            schema: schema(None, collections()).unwrap(),
             turns: 0,
             left: None,
             steps: 0,
         }
     }
 
+    /// A new version of the type, whose objects hold at most so many bytes.
+    pub(super) fn set_max_size(&mut self, bytes: u64) {
+        let collections = collections();
+        let spec = json!({"type": "lab", "hot": {"max_size": bytes}, "collections": collections});
+        let spec = TypeSpec::from_json(spec.to_string().as_bytes()).unwrap();
+        self.schema = Arc::new(TypeSchema::register(Some(&self.schema), &spec).unwrap());
+    }
+
     fn open(&self, sql: &Sqlite, id: &str) -> Engine {
-        let behaviour = self.actors.of("lab");
-        Engine::open_as(sql, &address(id), LogPolicy::default(), behaviour).unwrap()
+        let watch = |runs| WATCHED.with_borrow_mut(|watched| watched.push(runs));
+        let behaviour = self.actors.of("lab").map(|actor| actor.watched(watch));
+        let policy = LogPolicy::default();
+        Engine::open_as(sql, &address(id), policy, behaviour.as_ref()).unwrap()
     }
 
     /// Every engine is forgotten and opened again.

@@ -1,16 +1,16 @@
 //! One JSON object a line, documents as they are and not as text; null members are left out.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+mod line;
+
 use std::io::{BufRead, BufReader, Write};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use arrow::array::ArrayRef;
 use bytes::Bytes;
-use serde_json::value::RawValue;
 
+use self::line::LineColumns;
 use super::{Decoded, Format, Reader};
-use crate::cells::{Builder, Builders, Cell, cell, cells};
+use crate::cells::{Cell, cell, cells};
 use crate::scan::{Sum, in_range};
 use crate::sets::{DataSet, Filter};
 
@@ -29,8 +29,6 @@ impl Lines {
         Self { is_packed: true }
     }
 }
-
-type Members<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
 impl Format for Lines {
     fn name(&self) -> &'static str {
@@ -52,17 +50,8 @@ impl Format for Lines {
     }
 
     fn decode(&self, set: &DataSet, parts: &[Bytes]) -> Result<Decoded> {
-        let mut builders = Builders::new(set.batch.schema())?;
-        let fields = set.batch.schema();
-        for_each_line(self.is_packed, &parts[0], |_, line| {
-            let members: Members<'_> = serde_json::from_str(line)?;
-            for (at, builder) in builders.columns().iter_mut().enumerate() {
-                let member = members.get(fields.field(at).name().as_str());
-                append(member, set.json.contains(&at), builder)?;
-            }
-            Ok(true)
-        })?;
-        Ok(Decoded::whole(builders.finish()?.columns().to_vec()))
+        let columns = columns(self.is_packed, &parts[0], set, &all(set))?;
+        Ok(Decoded::whole(columns))
     }
 
     fn open<'a>(&'a self, set: &'a DataSet, parts: &'a [Bytes]) -> Result<Box<dyn Reader + 'a>> {
@@ -134,53 +123,21 @@ fn for_each_line(
     Ok(())
 }
 
-fn append(member: Option<&&RawValue>, is_json: bool, builder: &mut Builder) -> Result<()> {
-    let Some(member) = member else {
-        builder.null();
-        return Ok(());
-    };
-    match () {
-        () if is_json => builder.text(member.get()),
-        () if builder.is_text() => {
-            let text: Cow<'_, str> = serde_json::from_str(member.get())?;
-            builder.text(&text)
-        }
-        () if builder.is_float() => builder.float(serde_json::from_str(member.get())?),
-        () => builder.int(serde_json::from_str(member.get())?),
-    }
-}
-
 struct Opened<'a> {
     is_packed: bool,
     set: &'a DataSet,
     bytes: &'a Bytes,
 }
 
-impl Opened<'_> {
-    /// The columns of every line, in the order asked for.
-    fn columns(&self, places: &[usize]) -> Result<Vec<ArrayRef>> {
-        let schema = self.set.batch.schema();
-        let builder = |place: &usize| Builder::new(schema.field(*place).data_type());
-        let mut builders: Vec<Builder> = places.iter().map(builder).collect::<Result<_>>()?;
-        for_each_line(self.is_packed, self.bytes, |_, line| {
-            let members: Members<'_> = serde_json::from_str(line)?;
-            for (place, builder) in places.iter().zip(&mut builders) {
-                let member = members.get(schema.field(*place).name().as_str());
-                append(member, self.set.json.contains(place), builder)?;
-            }
-            Ok(true)
-        })?;
-        Ok(builders.iter_mut().map(Builder::finish).collect())
-    }
-}
-
 impl Reader for Opened<'_> {
     fn column(&mut self, column: usize) -> Result<Decoded> {
-        Ok(Decoded::whole(self.columns(&[column])?))
+        let columns = columns(self.is_packed, self.bytes, self.set, &[column])?;
+        Ok(Decoded::whole(columns))
     }
 
     fn scan(&mut self, filter: &Filter) -> Result<Sum> {
-        let columns = self.columns(&[filter.column, filter.sum])?;
+        let asked = [filter.column, filter.sum];
+        let columns = columns(self.is_packed, self.bytes, self.set, &asked)?;
         let mut sum = Sum::default();
         sum.add(&in_range(&columns[0], filter)?, &columns[1])?;
         Ok(sum)
@@ -195,20 +152,22 @@ impl Reader for Opened<'_> {
             Ok(number < row)
         })?;
         let line = found.context("no such line")?;
-        let mut builders = Builders::new(self.set.batch.schema())?;
-        let members: Members<'_> = serde_json::from_str(&line)?;
-        for (at, builder) in builders.columns().iter_mut().enumerate() {
-            let name = self.set.column_name(at);
-            append(
-                members.get(name.as_str()),
-                self.set.json.contains(&at),
-                builder,
-            )?;
-        }
-        let batch = builders.finish()?;
-        if batch.num_rows() != 1 {
-            bail!("not one row");
-        }
-        cells(batch.columns(), 0)
+        let mut columns = LineColumns::new(self.set, &all(self.set))?;
+        columns.append(&line)?;
+        cells(&columns.finish(&all(self.set)), 0)
     }
+}
+
+fn all(set: &DataSet) -> Vec<usize> {
+    (0..set.batch.num_columns()).collect()
+}
+
+/// Some columns of every line, in the order asked for.
+fn columns(is_packed: bool, bytes: &[u8], set: &DataSet, asked: &[usize]) -> Result<Vec<ArrayRef>> {
+    let mut columns = LineColumns::new(set, asked)?;
+    for_each_line(is_packed, bytes, |_, line| {
+        columns.append(line)?;
+        Ok(true)
+    })?;
+    Ok(columns.finish(asked))
 }

@@ -16,7 +16,7 @@ use vortex::VortexSessionDefault;
 use vortex::array::expr::{Expression, and, col, gt_eq, lit, lt, root, select};
 use vortex::array::{ArrayRef as LfArray, VortexSessionExecute};
 use vortex::arrow::ArrowSessionExt;
-use vortex::buffer::{Buffer, ByteBuffer};
+use vortex::buffer::{Alignment, Buffer, ByteBuffer};
 use vortex::compressor::BtrBlocksCompressorBuilder;
 use vortex::file::{
     OpenOptionsSessionExt, VortexFile, WriteOptionsSessionExt, WriteStrategyBuilder,
@@ -40,6 +40,8 @@ pub struct Lf {
     session: VortexSession,
     /// The set that is measured, in its version of Arrow.
     batch: Option<RecordBatch>,
+    /// The file as it would be mapped: at the start of a memory page, so that nothing is copied to be aligned.
+    kept: Option<ByteBuffer>,
 }
 
 impl Lf {
@@ -62,6 +64,7 @@ impl Lf {
             runtime,
             session,
             batch: None,
+            kept: None,
         }
     }
 
@@ -69,8 +72,8 @@ impl Lf {
         self.batch.as_ref().context("not prepared")
     }
 
-    fn open_file(&self, parts: &[Bytes]) -> Result<VortexFile> {
-        let buffer = ByteBuffer::from(parts[0].clone());
+    fn open_file(&self) -> Result<VortexFile> {
+        let buffer = self.kept.clone().context("no file was kept")?;
         Ok(self
             .session
             .open_options()
@@ -88,8 +91,8 @@ impl Lf {
         Ok(reader.collect::<Result<_, _>>()?)
     }
 
-    fn read(&self, parts: &[Bytes], schema: SchemaRef) -> Result<Decoded> {
-        let batches = self.batches(self.open_file(parts)?.scan()?, schema)?;
+    fn read(&self, schema: SchemaRef) -> Result<Decoded> {
+        let batches = self.batches(self.open_file()?.scan()?, schema)?;
         Ok(foreign(batches))
     }
 }
@@ -162,19 +165,24 @@ impl Format for Lf {
         Ok(vec![bytes.into()])
     }
 
-    fn decode(&self, _: &DataSet, parts: &[Bytes]) -> Result<Decoded> {
-        self.read(parts, self.batch()?.schema())
+    fn keep(&mut self, parts: &[Bytes]) {
+        self.kept = parts
+            .first()
+            .map(|part| Buffer::copy_from_aligned(part, Alignment::new(4_096)));
     }
 
-    fn decode_views(&self, _: &DataSet, parts: &[Bytes]) -> Result<Option<Decoded>> {
-        self.read(parts, with_views(&self.batch()?.schema()))
-            .map(Some)
+    fn decode(&self, _: &DataSet, _: &[Bytes]) -> Result<Decoded> {
+        self.read(self.batch()?.schema())
     }
 
-    fn open<'a>(&'a self, _: &'a DataSet, parts: &'a [Bytes]) -> Result<Box<dyn Reader + 'a>> {
+    fn decode_views(&self, _: &DataSet, _: &[Bytes]) -> Result<Option<Decoded>> {
+        self.read(with_views(&self.batch()?.schema())).map(Some)
+    }
+
+    fn open<'a>(&'a self, _: &'a DataSet, _: &'a [Bytes]) -> Result<Box<dyn Reader + 'a>> {
         Ok(Box::new(Opened {
             lf: self,
-            file: self.open_file(parts)?,
+            file: self.open_file()?,
             schema: self.batch()?.schema(),
         }))
     }

@@ -202,3 +202,23 @@ fn is_at_least(bound: &Scalar, value: &Cell) -> bool {
         _ => false,
     }
 }
+
+/// Prints bytes by column, and the encodings of one page in eight.
+pub fn explain(parts: &[Bytes]) -> Result<()> {
+    for part in parts {
+        let blob = VortexDecoder::open(part.clone())?;
+        for (id, bytes) in blob.sections() {
+            println!("section {id}: {bytes} bytes");
+        }
+        for (place, column) in blob.columns().iter().enumerate() {
+            let bytes: usize = column.pages.iter().map(|page| page.bytes).sum();
+            println!("{}: {bytes} bytes", column.name);
+            for page in (0..column.pages.len()).step_by(8).take(5) {
+                let encoding = blob.page_encoding(place, page)?.to_string();
+                let short: String = encoding.chars().take(300).collect();
+                println!("  {page}: {} bytes: {short}", column.pages[page].bytes);
+            }
+        }
+    }
+    Ok(())
+}

@@ -12,7 +12,7 @@ use crate::bench::figures::failed;
 
 /// Where Node and the script are.
 #[derive(Clone, Debug, Args)]
-pub(super) struct Runtime {
+pub(crate) struct Runtime {
     /// Node 20 or newer
     #[arg(long, default_value = "node")]
     node: PathBuf,
@@ -43,7 +43,7 @@ struct Started {
 
 /// A running workerd; dropping it stops it.
 #[derive(Debug)]
-pub(super) struct Workerd {
+pub(crate) struct Workerd {
     child: Child,
     started: Started,
 }
@@ -53,7 +53,7 @@ impl Workerd {
     ///
     /// # Errors
     /// `bench_failed` names what is missing and how to get it.
-    pub(super) fn start(runtime: &Runtime, folder: &Path) -> Result<Self> {
+    pub(crate) fn start(runtime: &Runtime, folder: &Path) -> Result<Self> {
         if let Some(why) = missing(Path::new("")) {
             return Err(failed(why));
         }
@@ -86,17 +86,17 @@ impl Workerd {
     }
 
     /// URL of our Worker.
-    pub(super) fn tidelog(&self) -> &str {
+    pub(crate) fn tidelog(&self) -> &str {
         &self.started.tidelog
     }
 
     /// URL of the peer.
-    pub(super) fn peer(&self) -> &str {
+    pub(crate) fn peer(&self) -> &str {
         &self.started.peer
     }
 
     /// Version of workerd.
-    pub(super) fn version(&self) -> &str {
+    pub(crate) fn version(&self) -> &str {
         &self.started.workerd
     }
 }

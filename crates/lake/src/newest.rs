@@ -1,0 +1,162 @@
+//! The newest change of one document, from as few pages as bounds allow.
+
+use std::cmp::Reverse;
+
+use parquet::arrow::arrow_reader::RowSelection;
+use tidelog_log::{Error, Result, Sequence};
+
+use crate::columns::{KEY, OBJECT, SEQUENCE};
+use crate::parquet_parts::{ParquetParts, Wanted, group_max, group_may_hold};
+use crate::scan::Columns;
+use crate::{BlobStore, ChangeRow, ChangesScan, foreign};
+
+impl ChangesScan {
+    /// Reads the newest change of a document; none when the table has no change of it. Of a deleted
+    /// document that is the DELETE, with the document as it was before.
+    ///
+    /// Files, row groups and pages whose bounds say that they hold nothing of it are not read; of the
+    /// others the object and key columns are, and of the change found one page per column.
+    ///
+    /// # Errors
+    /// Those of the blob store; `corrupt` when a file is.
+    pub async fn newest<B: BlobStore>(
+        &self,
+        blobs: &B,
+        object: &str,
+        key: &str,
+    ) -> Result<Option<ChangeRow>> {
+        let may_hold = |at: &usize| {
+            let file = &self.files()[*at];
+            file.may_hold(object) && file.may_hold_key(key)
+        };
+        let last = |at: &usize| self.files()[*at].sequence_max.unwrap_or(Sequence(u64::MAX));
+        let mut files: Vec<usize> = (0..self.files().len()).filter(may_hold).collect();
+        files.sort_by_key(|at| Reverse(last(at)));
+        let mut newest: Option<ChangeRow> = None;
+        for at in files {
+            let after = newest.as_ref().map(|row| row.sequence);
+            if after.is_some_and(|after| last(&at) <= after) {
+                break;
+            }
+            let document = Document { object, key };
+            if let Some(row) = self.newest_of(blobs, at, document, after).await? {
+                newest = Some(row);
+            }
+        }
+        Ok(newest)
+    }
+
+    /// The newest change of a document in file `at`, if there is one after `after`.
+    async fn newest_of<B: BlobStore>(
+        &self,
+        blobs: &B,
+        at: usize,
+        document: Document<'_>,
+        after: Option<Sequence>,
+    ) -> Result<Option<ChangeRow>> {
+        let parts = ParquetParts::open(blobs, &self.files()[at]).await?;
+        // Rows are by object and sequence: of one object, later groups are newer.
+        for (group, said) in parts.groups().iter().enumerate().rev() {
+            let last = group_max(said, SEQUENCE).map(|last| Sequence(last.cast_unsigned()));
+            if last.zip(after).is_some_and(|(last, after)| last <= after)
+                || !group_may_hold(said, OBJECT, document.object)
+                || !group_may_hold(said, KEY, document.key)
+            {
+                continue;
+            }
+            let Some(row) = document.last_row(blobs, &parts, group).await? else {
+                continue;
+            };
+            let found = self.change(blobs, &parts, group, row).await?;
+            return Ok(after.is_none_or(|a| found.sequence > a).then_some(found));
+        }
+        Ok(None)
+    }
+
+    /// The change in one row of a group.
+    async fn change<B: BlobStore>(
+        &self,
+        blobs: &B,
+        parts: &ParquetParts<'_>,
+        group: usize,
+        row: usize,
+    ) -> Result<ChangeRow> {
+        let all: Vec<usize> = (0..parts.columns()).collect();
+        let rows = usize::try_from(parts.groups()[group].num_rows()).unwrap_or(0);
+        let wanted = Wanted {
+            group,
+            columns: &all,
+            rows: RowSelection::from_consecutive_ranges(std::iter::once(row..row + 1), rows),
+        };
+        let batch = parts.read(blobs, wanted).await?.next();
+        let batch = batch.ok_or_else(|| Error::corrupt("a row group is shorter than it says"))?;
+        self.read_row(&Columns::of(&batch.map_err(foreign::arrow)?), 0)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Document<'d> {
+    object: &'d str,
+    key: &'d str,
+}
+
+impl Document<'_> {
+    /// The last row of a group that is of this document.
+    async fn last_row<B: BlobStore>(
+        self,
+        blobs: &B,
+        parts: &ParquetParts<'_>,
+        group: usize,
+    ) -> Result<Option<usize>> {
+        let columns = [parts.column(OBJECT)?, parts.column(KEY)?];
+        let rows = parts.rows_with(group, columns[0], self.object);
+        let rows = rows.intersection(&parts.rows_with(group, columns[1], self.key));
+        if !rows.selects_any() {
+            return Ok(None);
+        }
+        let wanted = Wanted {
+            group,
+            columns: &columns,
+            rows: rows.clone(),
+        };
+        let (mut last, mut read) = (None, 0);
+        for batch in parts.read(blobs, wanted).await? {
+            let batch = batch.map_err(foreign::arrow)?;
+            let columns = Columns::of(&batch);
+            let (objects, keys) = (columns.text(OBJECT)?, columns.text(KEY)?);
+            let is_it =
+                |at: &usize| keys.value(*at) == self.key && objects.value(*at) == self.object;
+            let found = (0..batch.num_rows()).rev().find(is_it);
+            last = found.map(|at| read + at).or(last);
+            read += batch.num_rows();
+        }
+        Ok(last.and_then(|nth| selected(&rows, nth)))
+    }
+}
+
+/// The row that is the `nth` of those selected.
+fn selected(rows: &RowSelection, mut nth: usize) -> Option<usize> {
+    let mut at = 0;
+    for run in rows.iter() {
+        if !run.skip {
+            if nth < run.row_count {
+                return Some(at + nth);
+            }
+            nth -= run.row_count;
+        }
+        at += run.row_count;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selected_rows_are_counted_without_those_between() {
+        let rows = RowSelection::from_consecutive_ranges([2..4, 7..8].into_iter(), 9);
+        let found: Vec<_> = (0..4).map(|nth| selected(&rows, nth)).collect();
+        assert_eq!(found, [Some(2), Some(3), Some(7), None]);
+    }
+}

@@ -1,0 +1,279 @@
+//! Reading parts of a Parquet file: its footer, then the pages that are wanted, and nothing else.
+
+use std::ops::Range;
+
+use bytes::{Buf as _, Bytes};
+use futures_util::TryStreamExt as _;
+use futures_util::stream::FuturesOrdered;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
+};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{
+    ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
+};
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::reader::{ChunkReader, Length};
+use parquet::file::statistics::Statistics;
+use tidelog_log::{Error, Result};
+
+use crate::limits::{FOOTER_BYTES, READ_GAP_BYTES};
+use crate::{BlobStore, DataFileRef, foreign};
+
+/// Rows handed out at once.
+const BATCH_ROWS: usize = 8_192;
+
+/// A Parquet file of which only the footer was read.
+pub(crate) struct ParquetParts<'f> {
+    file: &'f DataFileRef,
+    metadata: ArrowReaderMetadata,
+}
+
+/// Some rows of some columns of one row group.
+pub(crate) struct Wanted<'w> {
+    pub(crate) group: usize,
+    pub(crate) columns: &'w [usize],
+    pub(crate) rows: RowSelection,
+}
+
+impl<'f> ParquetParts<'f> {
+    /// Reads a file's footer with its page indexes.
+    ///
+    /// # Errors
+    /// Those of the blob store; `corrupt` when it is no Parquet file.
+    pub(crate) async fn open<B: BlobStore>(blobs: &B, file: &'f DataFileRef) -> Result<Self> {
+        let mut wanted = FOOTER_BYTES;
+        let parsed = loop {
+            let from = file.bytes.saturating_sub(wanted);
+            let tail = blobs.get(&file.key, Some(from..file.bytes)).await?;
+            match footer(&tail, file.bytes) {
+                Err(ParquetError::NeedMoreData(more)) if from > 0 => {
+                    wanted = u64::try_from(more).unwrap_or(u64::MAX).max(wanted + 1);
+                }
+                other => break other.map_err(foreign::parquet)?,
+            }
+        };
+        let metadata = ArrowReaderMetadata::try_new(parsed.into(), Default::default());
+        let metadata = metadata.map_err(foreign::parquet)?;
+        Ok(Self { file, metadata })
+    }
+
+    pub(crate) fn groups(&self) -> &[RowGroupMetaData] {
+        self.metadata.metadata().row_groups()
+    }
+
+    /// The place of the column with this Iceberg id.
+    pub(crate) fn column(&self, id: u32) -> Result<usize> {
+        let group = self.groups().first();
+        let found = group.and_then(|group| group.columns().iter().position(|c| has_id(c, id)));
+        found.ok_or_else(|| Error::corrupt(format!("a data file without column {id}")))
+    }
+
+    /// How many columns there are.
+    pub(crate) fn columns(&self) -> usize {
+        self.groups()
+            .first()
+            .map_or(0, RowGroupMetaData::num_columns)
+    }
+
+    /// The rows of a group whose pages of a text column may hold a value; all where pages have no
+    /// bounds.
+    pub(crate) fn rows_with(&self, group: usize, column: usize, text: &str) -> RowSelection {
+        let metadata = self.metadata.metadata();
+        let all = usize::try_from(self.groups()[group].num_rows()).unwrap_or(0);
+        let of = |index: &Vec<Vec<ColumnIndexMetaData>>| index.get(group)?.get(column).cloned();
+        let locations = metadata.offset_index().and_then(|index| {
+            let index = index.get(group)?.get(column)?;
+            Some(index.page_locations())
+        });
+        let (Some(ColumnIndexMetaData::BYTE_ARRAY(bounds)), Some(locations)) =
+            (metadata.column_index().and_then(of), locations)
+        else {
+            return RowSelection::from_consecutive_ranges(std::iter::once(0..all), all);
+        };
+        let start = |page: usize| {
+            let first = locations.get(page).map(|page| page.first_row_index);
+            first.map_or(all, |first| usize::try_from(first).unwrap_or(all))
+        };
+        let may_hold = |page: &usize| {
+            let least = bounds.min_value(*page).is_none_or(|l| l <= text.as_bytes());
+            least && bounds.max_value(*page).is_none_or(|m| text.as_bytes() <= m)
+        };
+        let pages = (0..locations.len()).filter(may_hold);
+        RowSelection::from_consecutive_ranges(pages.map(|page| start(page)..start(page + 1)), all)
+    }
+
+    /// Reads what is wanted, in batches of rows.
+    ///
+    /// # Errors
+    /// Those of the blob store; `corrupt` when the file is.
+    pub(crate) async fn read<B: BlobStore>(
+        &self,
+        blobs: &B,
+        wanted: Wanted<'_>,
+    ) -> Result<ParquetRecordBatchReader> {
+        let ranges = merged(self.ranges(&wanted));
+        let gets = ranges.into_iter().map(|range| async move {
+            let body = blobs.get(&self.file.key, Some(range.clone())).await?;
+            Ok::<_, Error>((range.start, body))
+        });
+        let pieces = gets.collect::<FuturesOrdered<_>>().try_collect().await?;
+        let parts = Pieces {
+            bytes: self.file.bytes,
+            pieces,
+        };
+        let schema = self.metadata.metadata().file_metadata().schema_descr();
+        let columns = ProjectionMask::leaves(schema, wanted.columns.iter().copied());
+        ParquetRecordBatchReaderBuilder::new_with_metadata(parts, self.metadata.clone())
+            .with_row_groups(vec![wanted.group])
+            .with_projection(columns)
+            .with_row_selection(wanted.rows)
+            .with_batch_size(BATCH_ROWS)
+            .build()
+            .map_err(foreign::parquet)
+    }
+
+    /// Where the wanted pages are, with the dictionaries they need.
+    fn ranges(&self, wanted: &Wanted<'_>) -> Vec<Range<u64>> {
+        let index = self.metadata.metadata().offset_index();
+        let index = index.and_then(|index| index.get(wanted.group));
+        let mut ranges = Vec::new();
+        for column in wanted.columns {
+            let (start, bytes) = self.groups()[wanted.group].column(*column).byte_range();
+            let whole = start..start + bytes;
+            let pages = index.and_then(|index| Some(index.get(*column)?.page_locations()));
+            let Some(pages) = pages else {
+                ranges.push(whole);
+                continue;
+            };
+            let first = pages
+                .first()
+                .and_then(|page| u64::try_from(page.offset).ok());
+            // What comes before the first page of values is the dictionary.
+            ranges.extend(
+                first
+                    .filter(|first| *first > start)
+                    .map(|first| start..first),
+            );
+            ranges.extend(wanted.rows.scan_ranges(pages));
+        }
+        ranges
+    }
+}
+
+fn footer(tail: &Bytes, file_bytes: u64) -> parquet::errors::Result<ParquetMetaData> {
+    let mut reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
+    reader.try_parse_sized(tail, file_bytes)?;
+    reader.finish()
+}
+
+/// Ranges in order, those close to each other as one.
+fn merged(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    ranges.sort_unstable_by_key(|range| range.start);
+    let mut out: Vec<Range<u64>> = Vec::new();
+    for range in ranges {
+        match out.last_mut() {
+            Some(last) if range.start <= last.end.saturating_add(READ_GAP_BYTES) => {
+                last.end = last.end.max(range.end);
+            }
+            _ => out.push(range),
+        }
+    }
+    out
+}
+
+/// The parts of a file that were read.
+struct Pieces {
+    /// Of the whole file.
+    bytes: u64,
+    /// By where they start.
+    pieces: Vec<(u64, Bytes)>,
+}
+
+impl Pieces {
+    /// What was read from `start` on.
+    fn from(&self, start: u64) -> parquet::errors::Result<Bytes> {
+        let at = self.pieces.partition_point(|(at, _)| *at <= start);
+        let piece = at.checked_sub(1).and_then(|at| self.pieces.get(at));
+        let skipped = piece.and_then(|(at, body)| {
+            let skipped = usize::try_from(start - at).ok()?;
+            (skipped <= body.len()).then(|| body.slice(skipped..))
+        });
+        skipped.ok_or_else(|| ParquetError::EOF(format!("no page was expected at {start}")))
+    }
+}
+
+impl Length for Pieces {
+    fn len(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl ChunkReader for Pieces {
+    type T = bytes::buf::Reader<Bytes>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        Ok(self.from(start)?.reader())
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        let from = self.from(start)?;
+        match from.len() < length {
+            true => Err(ParquetError::EOF(format!("a page at {start} is cut"))),
+            false => Ok(from.slice(..length)),
+        }
+    }
+}
+
+fn has_id(column: &ColumnChunkMetaData, id: u32) -> bool {
+    let info = column.column_descr().self_type().get_basic_info();
+    info.has_id() && info.id() == id.cast_signed()
+}
+
+fn statistics(group: &RowGroupMetaData, id: u32) -> Option<&Statistics> {
+    let column = group.columns().iter().find(|column| has_id(column, id));
+    column?.statistics()
+}
+
+/// False when no row of a group has this text in the column with this Iceberg id.
+pub(crate) fn group_may_hold(group: &RowGroupMetaData, id: u32, text: &str) -> bool {
+    let bounds = statistics(group, id).and_then(|s| s.min_bytes_opt().zip(s.max_bytes_opt()));
+    bounds.is_none_or(|(least, most)| least <= text.as_bytes() && text.as_bytes() <= most)
+}
+
+/// The greatest whole number of a group in the column with this Iceberg id.
+pub(crate) fn group_max(group: &RowGroupMetaData, id: u32) -> Option<i64> {
+    match statistics(group, id)? {
+        Statistics::Int64(statistics) => statistics.max_opt().copied(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_close_is_read_at_once() {
+        let (near, far) = (READ_GAP_BYTES + 10, 2 * READ_GAP_BYTES + 100);
+        let ranges = merged(vec![far..far + 5, 4..10, 0..8, near..near + 20]);
+        assert_eq!(ranges, [0..near + 20, far..far + 5]);
+    }
+
+    #[test]
+    fn what_was_not_read_is_an_error() {
+        let pieces = Pieces {
+            bytes: 100,
+            pieces: vec![
+                (10, Bytes::from_static(b"abc")),
+                (40, Bytes::from_static(b"d")),
+            ],
+        };
+        assert_eq!(pieces.get_bytes(11, 2).unwrap(), "bc");
+        assert_eq!(pieces.get_bytes(40, 1).unwrap(), "d");
+        for (start, length) in [(9, 1), (11, 3), (20, 1), (40, 2)] {
+            assert!(pieces.get_bytes(start, length).is_err(), "{start}");
+        }
+    }
+}
