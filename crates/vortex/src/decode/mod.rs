@@ -5,6 +5,7 @@ mod bits;
 mod byte_strings;
 mod lists;
 mod pick;
+mod pick_shapes;
 mod pick_texts;
 mod texts;
 mod words;

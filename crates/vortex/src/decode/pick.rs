@@ -147,7 +147,12 @@ impl PageDecoder<'_> {
         }
     }
 
-    fn pick_strings(&mut self, node: &Node, count: usize, places: &[usize]) -> Result<Strings> {
+    pub(super) fn pick_strings(
+        &mut self,
+        node: &Node,
+        count: usize,
+        places: &[usize],
+    ) -> Result<Strings> {
         match node {
             Node::Dictionary {
                 count: entries,

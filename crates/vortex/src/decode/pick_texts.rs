@@ -17,6 +17,11 @@ impl PageDecoder<'_> {
         places: &[usize],
     ) -> Result<Texts> {
         let mut out = Texts::new();
+        if let Head::Shapes(head) = &node.head
+            && let Some(texts) = self.pick_shaped(head, &node.children, count, places)?
+        {
+            return Ok(texts);
+        }
         match (&node.head, &node.children[..]) {
             (Head::Fsst { .. }, [sizes]) => {
                 self.pick_coded(node, sizes, count, places, &mut out)?;

@@ -3,7 +3,8 @@
 use arrow_buffer::BooleanBuffer;
 
 use super::survey::Matching;
-use super::{COPY, EDIT, NEW, SLOTS_MAX};
+use super::table::ShapeTable;
+use super::{COPY, EDIT, NEW};
 use crate::texts::{Out, Strings, Texts, at};
 use crate::{Error, Result};
 
@@ -104,33 +105,17 @@ struct Image {
 }
 
 fn shapes_of<'a>(parts: &Parts<'a>) -> Result<Vec<Shape<'a>>> {
-    let odd = || Error::corrupt("shapes that do not fit their columns");
-    let pieces = parts.pieces.offsets.windows(2);
-    let mut pieces = pieces.map(|pair| (at(pair[0]), at(pair[1])));
-    let (mut shapes, mut rest) = (Vec::with_capacity(parts.slots.len()), parts.columns);
-    for slots in parts.slots {
-        let slots = *slots as usize;
-        if slots > rest.len() || slots > SLOTS_MAX {
-            return Err(odd());
-        }
-        let (columns, after) = rest.split_at(slots);
-        let pieces: Vec<_> = pieces.by_ref().take(slots + 1).collect();
-        let fits = |column: &u32| (*column as usize) < parts.values.len();
-        if pieces.len() != slots + 1 || !columns.iter().all(fits) {
-            return Err(odd());
-        }
-        let text = parts.pieces.data;
-        shapes.push(Shape {
-            pieces,
-            columns,
-            text,
-        });
-        rest = after;
-    }
-    match rest.is_empty() && pieces.next().is_none() {
-        true => Ok(shapes),
-        false => Err(odd()),
-    }
+    let table = ShapeTable::new(parts.slots, parts.columns, parts.pieces, parts.values.len())?;
+    let ends = parts.pieces.offsets;
+    let shape = |(piece, columns): &(usize, &'a [u32])| Shape {
+        pieces: ends[*piece..piece + columns.len() + 2]
+            .windows(2)
+            .map(|pair| (at(pair[0]), at(pair[1])))
+            .collect(),
+        columns,
+        text: parts.pieces.data,
+    };
+    Ok(table.shapes.iter().map(shape).collect())
 }
 
 impl Assembler<'_> {

@@ -6,10 +6,12 @@
 mod assemble;
 mod scan;
 mod survey;
+mod table;
 
 pub(crate) use assemble::{Parts, assemble};
 pub(crate) use scan::Scanner;
 pub(crate) use survey::Survey;
+pub(crate) use table::ShapeTable;
 
 /// Most places for values in one shape; a text with more is kept whole.
 pub(crate) const SLOTS_MAX: usize = 64;

@@ -114,6 +114,53 @@ fn every_type_comes_back_at_every_small_count() {
 }
 
 #[test]
+fn rows_of_texts_with_a_structure_are_taken() {
+    let text = |row: u32| match row % 7 {
+        0 => format!(
+            r#"{{"id":"d_{row:05}","tags":["a","b"],"n":{}}}"#,
+            row * 37 % 1_000
+        ),
+        1 => format!(
+            r#"{{"id":"d_{row:05}","n":{}.5,"at":"2026-03-01T00:00:{:02}Z"}}"#,
+            row,
+            row % 60
+        ),
+        2 => format!("odd {row}"),
+        _ => format!(r#"{{"id":"d_{row:05}","tags":["c"],"n":{row}}}"#),
+    };
+    let json: ArrayRef = Arc::new(
+        (0..3_000)
+            .map(|row| Some(text(row)))
+            .collect::<StringArray>(),
+    );
+    let ids = |row: u32| Some(format!("{}_{row:08}", ["user", "order"][row as usize % 2]));
+    let ids: ArrayRef = Arc::new((0..3_000).map(ids).collect::<StringArray>());
+    for profile in [Profile::Fast, Profile::Balanced, Profile::Small] {
+        let options = EncodeOptions {
+            profile,
+            page_rows: 1_024,
+            ..EncodeOptions::default()
+        };
+        let columns = [ColumnSpec::json(1, "json"), ColumnSpec::plain(2, "ids")];
+        let arrays = [json.clone(), ids.clone()];
+        let blob = VortexEncoder::new(options)
+            .encode(&columns, &arrays)
+            .unwrap();
+        let decoder = VortexDecoder::open(blob).unwrap();
+        let tree = decoder.page_encoding(0, 0).unwrap().to_string();
+        assert!(tree.starts_with("shapes("), "{tree}");
+        for rows in [vec![0], vec![2_999], vec![5, 5, 700, 1_023, 1_024, 2_050]] {
+            for (place, array) in arrays.iter().enumerate() {
+                let taken = decoder.take(place, &rows).unwrap();
+                for (at, row) in rows.iter().enumerate() {
+                    assert_eq!(&taken.slice(at, 1), &array.slice(*row, 1), "row {row}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn floats_keep_every_bit() {
     let bits = [
         0,
