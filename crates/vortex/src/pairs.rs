@@ -8,11 +8,11 @@ use bytes::Bytes;
 use crate::arrays::dense;
 use crate::choose::{Chooser, seem_shaped};
 use crate::node::Node;
-use crate::shapes::{Scanner, Survey};
+use crate::shapes::{HISTORY_IMAGES_MAX, Scanner, Survey};
 use crate::text_node::{Head, ShapesHead, TextNode};
 use crate::texts::Strings;
 use crate::values::Values;
-use crate::{ColumnSpec, Result};
+use crate::{ColumnSpec, Result, limits};
 
 /// Rows that show whether two columns are a pair.
 const SAMPLE_ROWS: usize = 512;
@@ -141,7 +141,13 @@ impl Chooser {
             return Ok(None);
         };
         let others = other.valid.count_set_bits();
-        if others == 0 || one.valid.count_set_bits() == 0 {
+        let images = others + one.valid.count_set_bits();
+        let bytes = one.data.len() + other.data.len();
+        if others == 0
+            || others == images
+            || images > HISTORY_IMAGES_MAX
+            || bytes > limits::PAGE_BYTES_MAX
+        {
             return Ok(None);
         }
         let (order, survey) = sequence(&one, &other, second_leads);

@@ -7,7 +7,7 @@ use crate::digits::numbers_of;
 use crate::fsst::compress;
 use crate::node::Node;
 use crate::pattern::pattern_of;
-use crate::shapes::{Scanner, Survey};
+use crate::shapes::{HISTORY_IMAGES_MAX, Scanner, Survey};
 use crate::text_node::{Head, ShapesHead, TextNode};
 use crate::texts::{Strings, Texts};
 use crate::times::times_of;
@@ -64,7 +64,7 @@ impl Chooser {
             0 | 1 if have_numbers(strings) => (Scanner::Numbers, 2),
             _ => return None,
         };
-        let with_history = matches!(scanner, Scanner::Json);
+        let with_history = scanner == Scanner::Json && strings.count() <= HISTORY_IMAGES_MAX;
         let survey = Survey::of(strings.iter(), strings.count(), scanner, with_history);
         let head = ShapesHead {
             raw_bytes: strings.data.len(),

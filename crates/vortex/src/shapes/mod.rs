@@ -19,6 +19,10 @@ pub(crate) const SLOTS_MAX: usize = 64;
 /// Most shapes of a page; texts of others are kept whole.
 pub(crate) const SHAPES_MAX: usize = 256;
 
+/// Most images of a page some of which come from others, when written: where the values of each are
+/// takes a reader up to 560 bytes.
+pub(crate) const HISTORY_IMAGES_MAX: usize = 24_576;
+
 /// How an image comes about.
 pub(crate) const NEW: u64 = 0;
 /// An edit of the image before it.

@@ -157,3 +157,25 @@ fn pages_that_decode_to_too_much_are_not_written() {
         &json
     );
 }
+
+/// What is kept of images that others come from has a limit too: larger pages do without.
+#[test]
+fn images_of_large_pages_are_within_the_budget() {
+    let members = |row: u32| (0..50).map(move |n| format!(r#""m{n}":{}"#, row % 3 + n));
+    let image = |row: u32| format!("{{{}}}", members(row).collect::<Vec<_>>().join(","));
+    let column = |shift: u32| -> ArrayRef {
+        let images = (0..14_000).map(|row| Some(image(row + shift)));
+        Arc::new(images.collect::<StringArray>())
+    };
+    let arrays = [column(0), column(1)];
+    let columns = [ColumnSpec::json(1, "before"), ColumnSpec::json(2, "after")];
+    let options = EncodeOptions {
+        page_rows: 65_536,
+        ..EncodeOptions::default()
+    };
+    let blob = VortexEncoder::new(options)
+        .encode(&columns, &arrays)
+        .unwrap();
+    let batch = VortexDecoder::open(blob).unwrap().read_all().unwrap();
+    assert_eq!(batch.columns(), arrays);
+}
