@@ -27,6 +27,8 @@ pub(crate) struct Chooser {
     zstd: Zstd,
     /// How deep in shapes the strings are that are encoded: 1 in JSON, 2 in texts with numbers.
     shapes_depth: u8,
+    /// Which strings of the column they are: 0, or a number of the values of shapes.
+    part: u64,
     /// What the encodings chosen so far must be announced by.
     features: u32,
     /// What was chosen for earlier pages of the column.
@@ -49,6 +51,7 @@ impl Chooser {
             profile,
             zstd: Zstd::new(level),
             shapes_depth: 0,
+            part: 0,
             features: 0,
             plan: Plan::default(),
         }

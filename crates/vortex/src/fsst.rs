@@ -53,30 +53,36 @@ impl Table {
 
     /// Appends the string that codes are. It takes at most eight times their bytes.
     pub(crate) fn put(&self, codes: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        let odd = || Error::corrupt("a code that stands for nothing");
         let from = out.len();
-        let mut end = from;
-        // Symbols are written as eight bytes each, over what the one before wrote too much.
         out.resize(from + (codes.len() + 1) * SYMBOL_BYTES, 0);
-        let mut codes = codes.iter();
-        while let Some(code) = codes.next() {
-            let Some(eight) = out[end..].first_chunk_mut::<SYMBOL_BYTES>() else {
-                return Err(odd());
-            };
-            if *code == ESCAPE {
-                eight[0] = *codes.next().ok_or_else(odd)?;
-                end += 1;
-                continue;
-            }
-            *eight = self.symbols[usize::from(*code)];
-            let length = self.lengths[usize::from(*code)];
-            if length == 0 {
-                return Err(odd());
-            }
-            end += usize::from(length);
-        }
+        let end = self.write(codes, out, from)?;
         out.truncate(end);
         Ok(())
+    }
+
+    /// Writes the string that codes are from `at` on, and says where it ends. Symbols are written as
+    /// eight bytes each, over what the one before wrote too much, so `out` is seven bytes longer than the string.
+    pub(crate) fn write(&self, codes: &[u8], out: &mut [u8], mut at: usize) -> Result<usize> {
+        let odd = || Error::corrupt("a code that stands for nothing, or too many of them");
+        let mut codes = codes.iter();
+        let mut least = u8::MAX;
+        while let Some(code) = codes.next() {
+            let place = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut);
+            let place: &mut [u8; SYMBOL_BYTES] = place.ok_or_else(odd)?;
+            if *code == ESCAPE {
+                place[0] = *codes.next().ok_or_else(odd)?;
+                at += 1;
+            } else {
+                *place = self.symbols[usize::from(*code)];
+                let length = self.lengths[usize::from(*code)];
+                least = least.min(length);
+                at += usize::from(length);
+            }
+        }
+        match least {
+            0 => Err(odd()),
+            _ => Ok(at),
+        }
     }
 }
 

@@ -57,7 +57,7 @@ impl Chooser {
         };
         let node = Node::Text(Box::new(TextNode {
             head,
-            children: vec![lengths, self.words(&sizes, 4)],
+            children: vec![lengths, self.part_words(40, &sizes, 4)],
             data: frames.into(),
         }));
         (node.size() < most).then_some(node)

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::Profile;
 use crate::bitpack::packed_bytes;
+use crate::choose::words::plain;
 use crate::choose::{Chooser, shorter};
 use crate::distinct::Distinct;
 use crate::hash::checksum;
@@ -11,6 +12,9 @@ use crate::json::cbor_of;
 use crate::node::Node;
 use crate::text_node::Head;
 use crate::texts::Strings;
+
+/// Fewer codes than this are not compressed.
+const CODES_MIN: usize = 1_024;
 
 impl Chooser {
     /// Encodes byte strings, each of its own length.
@@ -56,7 +60,8 @@ impl Chooser {
             return light;
         }
         let dense = match self.profile {
-            Profile::Fast => self.coded(*strings, size),
+            // Symbols are looked up about as fast as bytes come from memory.
+            Profile::Fast => return self.coded(*strings, size).unwrap_or(light),
             Profile::Balanced => self.blocks(*strings, size - size / 16),
             Profile::Small => self.blocks(*strings, size),
         };
@@ -87,8 +92,17 @@ impl Chooser {
         Some(Node::Dictionary {
             count: entries.len(),
             values: Box::new(self.compressed_strings(&entries_node, None)),
-            codes: Box::new(self.words(&codes, 4)),
+            codes: Box::new(self.codes(&codes)),
         })
+    }
+
+    /// Encodes codes of a dictionary, compressed where sequences of them come again.
+    fn codes(&mut self, codes: &[u64]) -> Node {
+        let light = self.part_words(41, codes, 4);
+        match light.size() * 8 < codes.len() || codes.len() < CODES_MIN {
+            true => light,
+            false => self.compressed(light, || plain(codes, 4)),
+        }
     }
 
     /// Encodes byte strings that are all `width` long.

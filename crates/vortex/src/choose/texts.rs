@@ -19,17 +19,22 @@ impl Chooser {
             return None;
         }
         if let Some((form, numbers)) = times_of(strings) {
-            return Some(text(Head::Times(form), vec![self.words(&numbers, 8)]));
+            return Some(text(
+                Head::Times(form),
+                vec![self.part_words(1, &numbers, 8)],
+            ));
         }
         if let Some((style, numbers)) = numbers_of(strings) {
             let raw_bytes = strings.data.len();
             return Some(text(
                 Head::Digits { raw_bytes, style },
-                vec![self.words(&numbers, 8)],
+                vec![self.part_words(1, &numbers, 8)],
             ));
         }
         let (pattern, columns) = pattern_of(strings)?;
-        let columns = columns.iter().map(|column| self.words(column, 8)).collect();
+        let columns = (2..).zip(&columns);
+        let columns = columns.map(|(part, column)| self.part_words(part, column, 8));
+        let columns = columns.collect();
         Some(text(Head::Pattern(pattern.into()), columns))
     }
 
@@ -49,7 +54,7 @@ impl Chooser {
             children: vec![self.lengths(&coded.codes.offsets)],
             data: coded.codes.data.into(),
         }));
-        (node.size() < size - size / 8).then_some(node)
+        (node.size() < size - size / 5).then_some(node)
     }
 
     /// Encodes texts that share their form, if they do: JSON, and texts with numbers in them.
@@ -85,18 +90,29 @@ impl Chooser {
             ..head
         };
         let mut children: Vec<Node> = others.into_iter().collect();
-        children.push(self.words(&table.slots, 4));
-        children.push(self.words(&table.columns, 4));
+        children.push(self.part_words(32, &table.slots, 4));
+        children.push(self.part_words(33, &table.columns, 4));
         children.push(self.texts(&table.pieces));
-        children.push(self.words(&survey.codes, 4));
-        children.push(self.words(&survey.kinds, 4));
-        children.push(self.words(&survey.distances, 4));
-        children.push(self.words(&survey.masks, 8));
+        children.push(self.part_words(34, &survey.codes, 4));
+        children.push(self.part_words(35, &survey.kinds, 4));
+        children.push(self.part_words(36, &survey.distances, 4));
+        children.push(self.part_words(37, &survey.masks, 8));
         let outer = std::mem::replace(&mut self.shapes_depth, depth);
-        let values = survey.values.iter().map(|values| self.texts(values));
-        children.extend(values.collect::<Vec<_>>());
+        let outer_part = self.part;
+        for (values, path) in survey.values.iter().zip(survey.paths()) {
+            self.part = outer_part.wrapping_mul(31) ^ path;
+            let values = self.texts(values);
+            children.push(values);
+        }
+        self.part = outer_part;
         self.shapes_depth = outer;
         text(Head::Shapes(head), children)
+    }
+
+    /// Encodes numbers that strings are made of. What was chosen for them is remembered from page to
+    /// page, by the strings they belong to and which of their numbers they are, below 64.
+    pub(super) fn part_words(&mut self, number: u64, words: &[u64], bytes: usize) -> Node {
+        self.words_at(self.part.wrapping_add(number + 16), words, bytes)
     }
 
     fn texts(&mut self, texts: &Texts) -> Node {

@@ -154,7 +154,7 @@ impl Chooser {
             .map(|pair| u64::from((pair[1] - pair[0]).cast_unsigned()));
         let lengths: Vec<u64> = lengths.collect();
         match self.profile {
-            Profile::Small => self.words_at(3, &lengths, 4),
+            Profile::Small => self.part_words(0, &lengths, 4),
             // Lengths of strings are hardly ever more than packed numbers.
             _ => self.words_of(&lengths, 4, true, Place::anywhere(DEPTH_MAX)),
         }
@@ -414,7 +414,7 @@ fn packed(words: &[u64], reference: i64, width: u32) -> Node {
     }
 }
 
-fn plain(words: &[u64], bytes: usize) -> Node {
+pub(super) fn plain(words: &[u64], bytes: usize) -> Node {
     let mut data = Vec::with_capacity(words.len() * bytes);
     for word in words {
         data.extend_from_slice(&word.to_le_bytes()[..bytes]);

@@ -97,22 +97,19 @@ impl PageDecoder<'_> {
         let odd = || Error::corrupt("codes of other lengths than declared");
         let table = fsst::Table::new(lengths, symbols)?;
         let sizes: Vec<u32> = self.new_words(sizes, 4, count)?;
-        // Symbols are written eight bytes at a time.
-        let longest = sizes.iter().max().map_or(0, |size| *size as usize);
         self.budget.pay(*raw_bytes, 1)?;
-        self.budget.pay(longest + 1, fsst::SYMBOL_BYTES)?;
-        let end = out.end_of(*raw_bytes)?;
+        let (mut at, end) = (out.data.len(), out.end_of(*raw_bytes)?);
+        // Symbols are written eight bytes at a time.
+        out.data.resize(end + fsst::SYMBOL_BYTES, 0);
         let mut codes = &node.data[..];
         for size in sizes {
             let (own, rest) = codes.split_at_checked(size as usize).ok_or_else(odd)?;
-            table.put(own, &mut out.data)?;
-            if out.data.len() > end {
-                return Err(odd());
-            }
-            out.end();
+            at = table.write(own, &mut out.data, at)?;
+            out.offsets.push(i32::try_from(at).map_err(|_| odd())?);
             codes = rest;
         }
-        match codes.is_empty() && out.data.len() == end {
+        out.data.truncate(at);
+        match codes.is_empty() && at == end {
             true => Ok(()),
             false => Err(odd()),
         }

@@ -96,6 +96,17 @@ impl Survey {
         self.table.slots.len()
     }
 
+    /// A number for what the values of each column are, the same in every page.
+    pub(crate) fn paths(&self) -> Vec<u64> {
+        let mut paths = vec![0; self.values.len()];
+        for (path, column) in &self.table.paths {
+            if let Some(place) = paths.get_mut(usize::try_from(*column).unwrap_or(usize::MAX)) {
+                *place = checksum(path) & !63;
+            }
+        }
+        paths
+    }
+
     /// How many images come from earlier ones.
     pub(crate) fn saved(&self) -> usize {
         self.distances.len() + self.masks.len()

@@ -357,7 +357,7 @@ fn strings(chance: &mut Chance, rows: usize, is_binary: bool) -> Vec<Vec<u8>> {
         0 => few[0].clone(),
         1 => chance.pick(&few),
         2 => format!("prefix/{row}/suffix").into_bytes(),
-        3 | 4 if is_pure || row % 50 > 0 => structured(chance, row, kind).into_bytes(),
+        3 | 4 if is_pure || !row.is_multiple_of(50) => structured(chance, row, kind).into_bytes(),
         _ => string(chance, is_binary),
     };
     (0..rows).map(|row| one(row, chance)).collect()
