@@ -9,8 +9,9 @@ use crate::{Collection, Field, JsonObject, RowTable};
 mod key;
 mod pattern;
 mod text;
+pub use key::key_values;
 use key::{KEY_SEPARATOR, key_text, push_part, unescape};
-pub(crate) use key::{check_key, key_start, key_values};
+pub(crate) use key::{check_key, first_part, key_start};
 use pattern::Pattern;
 
 /// A collection with its checks compiled and its statements written.

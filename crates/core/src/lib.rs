@@ -33,7 +33,7 @@ pub use input::{
 };
 
 mod document;
-pub use document::Prepared;
+pub use document::{Prepared, key_values};
 
 mod view;
 pub use view::View;

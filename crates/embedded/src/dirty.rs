@@ -33,9 +33,7 @@ impl Dirty {
         if !grown.unheard.contains(object) {
             grown.unheard.insert(object.clone());
         }
-        if !grown.since.contains_key(object) {
-            grown.since.insert(object.clone(), now);
-        }
+        grown.since.entry(object.clone()).or_insert(now);
         drop(grown);
         self.some.notify_one();
     }

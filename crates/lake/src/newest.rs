@@ -3,34 +3,37 @@
 use std::cmp::Reverse;
 
 use parquet::arrow::arrow_reader::RowSelection;
-use tidelog_log::{Error, Result, Sequence};
+use tidelog_core::{Collection, key_values};
+use tidelog_log::{Error, Result, Sequence, Value};
 
 use crate::columns::{KEY, OBJECT, SEQUENCE};
-use crate::parquet_parts::{ParquetParts, Wanted, group_max, group_may_hold};
+use crate::parquet_parts::{ParquetParts, Probe, Wanted, group_max, group_may_hold};
 use crate::scan::Columns;
-use crate::{BlobStore, ChangeRow, ChangesScan, foreign};
+use crate::{BlobStore, ChangeRow, ChangesScan, DataFileRef, foreign};
 
 impl ChangesScan {
     /// Reads the newest change of a document; none when the table has no change of it. Of a deleted
     /// document that is the DELETE, with the document as it was before.
     ///
-    /// Files, row groups and pages whose bounds say that they hold nothing of it are not read; of the
-    /// others the object and key columns are, and of the change found one page per column.
+    /// Files, row groups and pages are not read whose bounds say that they hold nothing of the object,
+    /// of the key, or of the values that the key says its fields in `collection` have. Of the others the
+    /// object and key columns are, and of the change found one page per column.
     ///
     /// # Errors
     /// Those of the blob store; `corrupt` when a file is.
     pub async fn newest<B: BlobStore>(
         &self,
         blobs: &B,
+        collection: &Collection,
         object: &str,
         key: &str,
     ) -> Result<Option<ChangeRow>> {
-        let may_hold = |at: &usize| {
-            let file = &self.files()[*at];
-            file.may_hold(object) && file.may_hold_key(key)
-        };
+        let document = Document::new(collection, object, key);
         let last = |at: &usize| self.files()[*at].sequence_max.unwrap_or(Sequence(u64::MAX));
-        let mut files: Vec<usize> = (0..self.files().len()).filter(may_hold).collect();
+        let files = 0..self.files().len();
+        let mut files: Vec<usize> = files
+            .filter(|at| document.may_be_in(&self.files()[*at]))
+            .collect();
         files.sort_by_key(|at| Reverse(last(at)));
         let mut newest: Option<ChangeRow> = None;
         for at in files {
@@ -38,8 +41,7 @@ impl ChangesScan {
             if after.is_some_and(|after| last(&at) <= after) {
                 break;
             }
-            let document = Document { object, key };
-            if let Some(row) = self.newest_of(blobs, at, document, after).await? {
+            if let Some(row) = self.newest_of(blobs, at, &document, after).await? {
                 newest = Some(row);
             }
         }
@@ -51,17 +53,16 @@ impl ChangesScan {
         &self,
         blobs: &B,
         at: usize,
-        document: Document<'_>,
+        document: &Document<'_>,
         after: Option<Sequence>,
     ) -> Result<Option<ChangeRow>> {
         let parts = ParquetParts::open(blobs, &self.files()[at]).await?;
         // Rows are by object and sequence: of one object, later groups are newer.
         for (group, said) in parts.groups().iter().enumerate().rev() {
             let last = group_max(said, SEQUENCE).map(|last| Sequence(last.cast_unsigned()));
-            if last.zip(after).is_some_and(|(last, after)| last <= after)
-                || !group_may_hold(said, OBJECT, document.object)
-                || !group_may_hold(said, KEY, document.key)
-            {
+            let too_old = last.zip(after).is_some_and(|(last, after)| last <= after);
+            let mut probes = document.probes.iter();
+            if too_old || !probes.all(|(id, probe)| group_may_hold(said, *id, probe)) {
                 continue;
             }
             let Some(row) = document.last_row(blobs, &parts, group).await? else {
@@ -94,29 +95,67 @@ impl ChangesScan {
     }
 }
 
-#[derive(Clone, Copy)]
+/// What is looked for.
 struct Document<'d> {
     object: &'d str,
     key: &'d str,
+    /// What every change of it has, by column.
+    probes: Vec<(u32, Probe)>,
 }
 
-impl Document<'_> {
+impl<'d> Document<'d> {
+    fn new(collection: &Collection, object: &'d str, key: &'d str) -> Self {
+        let mut probes = vec![
+            (OBJECT, Probe::Text(object.to_owned())),
+            (KEY, Probe::Text(key.to_owned())),
+        ];
+        for (id, value) in key_values(collection, key) {
+            let probe = match value {
+                Value::Text(text) => Probe::Text(text),
+                Value::Int(whole) | Value::Timestamp(whole) => Probe::Whole(whole),
+                Value::Date(days) => Probe::Whole(i64::from(days)),
+                _ => continue,
+            };
+            probes.push((id, probe));
+        }
+        Self {
+            object,
+            key,
+            probes,
+        }
+    }
+
+    fn may_be_in(&self, file: &DataFileRef) -> bool {
+        let wholes = self.probes.iter().all(|(id, probe)| match probe {
+            Probe::Whole(whole) => file.may_hold_whole(*id, *whole),
+            Probe::Text(_) => true,
+        });
+        wholes && file.may_hold(self.object) && file.may_hold_key(self.key)
+    }
+
     /// The last row of a group that is of this document.
     async fn last_row<B: BlobStore>(
-        self,
+        &self,
         blobs: &B,
         parts: &ParquetParts<'_>,
         group: usize,
     ) -> Result<Option<usize>> {
-        let columns = [parts.column(OBJECT)?, parts.column(KEY)?];
-        let rows = parts.rows_with(group, columns[0], self.object);
-        let rows = rows.intersection(&parts.rows_with(group, columns[1], self.key));
-        if !rows.selects_any() {
+        let columns = [OBJECT, KEY].map(|id| parts.column(id));
+        let [Some(object), Some(key)] = columns else {
+            return Err(Error::corrupt("a data file without objects or keys"));
+        };
+        let mut probes = self.probes.iter();
+        let rows = probes.try_fold(None, |rows: Option<RowSelection>, (id, probe)| {
+            let with = parts.rows_with(group, *id, probe);
+            let rows = rows.map_or(with.clone(), |rows| rows.intersection(&with));
+            rows.selects_any().then_some(Some(rows))
+        });
+        let Some(Some(rows)) = rows else {
             return Ok(None);
-        }
+        };
         let wanted = Wanted {
             group,
-            columns: &columns,
+            columns: &[object, key],
             rows: rows.clone(),
         };
         let (mut last, mut read) = (None, 0);

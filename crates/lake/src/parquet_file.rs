@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Schema as ArrowSchema};
 use bytes::Bytes;
 use iceberg::spec::{
     DataContentType, DataFile, DataFileBuilder, DataFileFormat, PrimitiveType, Schema, SchemaRef,
@@ -42,7 +43,7 @@ struct Metrics {
 /// Encodes rows as one Parquet file. The same rows give the same bytes.
 pub(crate) fn encode(rows: &RecordBatch, place: FilePlace) -> Result<(Bytes, DataFile)> {
     let options = ArrowWriterOptions::new()
-        .with_properties(properties(place.codec))
+        .with_properties(properties(place.codec, &rows.schema()))
         .with_skip_arrow_metadata(true);
     let mut body = Vec::with_capacity(1 << 20);
     let mut writer = ArrowWriter::try_new_with_options(&mut body, rows.schema(), options)
@@ -53,7 +54,7 @@ pub(crate) fn encode(rows: &RecordBatch, place: FilePlace) -> Result<(Bytes, Dat
     Ok((Bytes::from(body), file))
 }
 
-fn properties(codec: CompressionCodec) -> WriterProperties {
+fn properties(codec: CompressionCodec, schema: &ArrowSchema) -> WriterProperties {
     let sequence = || ColumnPath::from("_sequence");
     let mut builder = WriterProperties::builder()
         .set_compression(match codec {
@@ -68,8 +69,11 @@ fn properties(codec: CompressionCodec) -> WriterProperties {
     for column in ["_sequence", "_key", "_before", "_extra"] {
         builder = builder.set_column_dictionary_enabled(ColumnPath::from(column), false);
     }
-    // What single documents are looked for by: their pages say what is in them.
-    for column in ["_object", "_sequence", "_key"] {
+    // What rows are looked for by: their pages say what is in them. Times often come in order.
+    let times = schema.fields().iter();
+    let times = times.filter(|field| matches!(field.data_type(), DataType::Timestamp(..)));
+    let times = times.map(|field| field.name().as_str());
+    for column in ["_object", "_sequence", "_key"].into_iter().chain(times) {
         let column = ColumnPath::from(column);
         builder = builder.set_column_statistics_enabled(column, EnabledStatistics::Page);
     }

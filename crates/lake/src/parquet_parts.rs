@@ -1,5 +1,6 @@
 //! Reading parts of a Parquet file: its footer, then the pages that are wanted, and nothing else.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use bytes::{Buf as _, Bytes};
@@ -28,6 +29,32 @@ const BATCH_ROWS: usize = 8_192;
 pub(crate) struct ParquetParts<'f> {
     file: &'f DataFileRef,
     metadata: ArrowReaderMetadata,
+}
+
+/// A value that rows must have to be wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Probe {
+    Text(String),
+    /// Of a long, a timestamp or a date.
+    Whole(i64),
+}
+
+impl Probe {
+    /// False when it is outside of these bounds.
+    fn is_within<T: AsRef<[u8]>>(&self, least: Option<Bound<T>>, most: Option<Bound<T>>) -> bool {
+        let side = |bound: Option<Bound<T>>| match (self, bound?) {
+            (Self::Text(text), Bound::Bytes(bytes)) => Some(text.as_bytes().cmp(bytes.as_ref())),
+            (Self::Whole(whole), Bound::Whole(bound)) => Some(whole.cmp(&bound)),
+            _ => None,
+        };
+        side(least) != Some(Ordering::Less) && side(most) != Some(Ordering::Greater)
+    }
+}
+
+/// A bound as Parquet has it.
+enum Bound<T> {
+    Bytes(T),
+    Whole(i64),
 }
 
 /// Some rows of some columns of one row group.
@@ -63,11 +90,10 @@ impl<'f> ParquetParts<'f> {
         self.metadata.metadata().row_groups()
     }
 
-    /// The place of the column with this Iceberg id.
-    pub(crate) fn column(&self, id: u32) -> Result<usize> {
-        let group = self.groups().first();
-        let found = group.and_then(|group| group.columns().iter().position(|c| has_id(c, id)));
-        found.ok_or_else(|| Error::corrupt(format!("a data file without column {id}")))
+    /// The place of the column with this Iceberg id, if the file has it.
+    pub(crate) fn column(&self, id: u32) -> Option<usize> {
+        let columns = self.groups().first()?.columns();
+        columns.iter().position(|column| has_id(column, id))
     }
 
     /// How many columns there are.
@@ -77,30 +103,23 @@ impl<'f> ParquetParts<'f> {
             .map_or(0, RowGroupMetaData::num_columns)
     }
 
-    /// The rows of a group whose pages of a text column may hold a value; all where pages have no
-    /// bounds.
-    pub(crate) fn rows_with(&self, group: usize, column: usize, text: &str) -> RowSelection {
-        let metadata = self.metadata.metadata();
+    /// The rows of a group whose pages of a column may hold a value; all where pages have no bounds.
+    pub(crate) fn rows_with(&self, group: usize, id: u32, probe: &Probe) -> RowSelection {
         let all = usize::try_from(self.groups()[group].num_rows()).unwrap_or(0);
-        let of = |index: &Vec<Vec<ColumnIndexMetaData>>| index.get(group)?.get(column).cloned();
-        let locations = metadata.offset_index().and_then(|index| {
-            let index = index.get(group)?.get(column)?;
-            Some(index.page_locations())
+        let pages = self.column(id).and_then(|column| {
+            let metadata = self.metadata.metadata();
+            let bounds = metadata.column_index()?.get(group)?.get(column)?;
+            let places = metadata.offset_index()?.get(group)?.get(column)?;
+            Some((bounds, places.page_locations()))
         });
-        let (Some(ColumnIndexMetaData::BYTE_ARRAY(bounds)), Some(locations)) =
-            (metadata.column_index().and_then(of), locations)
-        else {
+        let Some((bounds, places)) = pages else {
             return RowSelection::from_consecutive_ranges(std::iter::once(0..all), all);
         };
         let start = |page: usize| {
-            let first = locations.get(page).map(|page| page.first_row_index);
+            let first = places.get(page).map(|page| page.first_row_index);
             first.map_or(all, |first| usize::try_from(first).unwrap_or(all))
         };
-        let may_hold = |page: &usize| {
-            let least = bounds.min_value(*page).is_none_or(|l| l <= text.as_bytes());
-            least && bounds.max_value(*page).is_none_or(|m| text.as_bytes() <= m)
-        };
-        let pages = (0..locations.len()).filter(may_hold);
+        let pages = (0..places.len()).filter(|page| page_may_hold(bounds, *page, probe));
         RowSelection::from_consecutive_ranges(pages.map(|page| start(page)..start(page + 1)), all)
     }
 
@@ -236,10 +255,41 @@ fn statistics(group: &RowGroupMetaData, id: u32) -> Option<&Statistics> {
     column?.statistics()
 }
 
-/// False when no row of a group has this text in the column with this Iceberg id.
-pub(crate) fn group_may_hold(group: &RowGroupMetaData, id: u32, text: &str) -> bool {
-    let bounds = statistics(group, id).and_then(|s| s.min_bytes_opt().zip(s.max_bytes_opt()));
-    bounds.is_none_or(|(least, most)| least <= text.as_bytes() && text.as_bytes() <= most)
+fn page_may_hold(bounds: &ColumnIndexMetaData, page: usize, probe: &Probe) -> bool {
+    let whole = |bound: i64| Bound::<&[u8]>::Whole(bound);
+    let (least, most) = match bounds {
+        ColumnIndexMetaData::BYTE_ARRAY(bounds) => (
+            bounds.min_value(page).map(Bound::Bytes),
+            bounds.max_value(page).map(Bound::Bytes),
+        ),
+        ColumnIndexMetaData::INT64(bounds) => (
+            bounds.min_value(page).copied().map(whole),
+            bounds.max_value(page).copied().map(whole),
+        ),
+        _ => return true,
+    };
+    probe.is_within(least, most)
+}
+
+/// False when no row of a group has this value in the column with this Iceberg id.
+pub(crate) fn group_may_hold(group: &RowGroupMetaData, id: u32, probe: &Probe) -> bool {
+    let whole = |bound: i64| Bound::<&[u8]>::Whole(bound);
+    let (least, most) = match statistics(group, id) {
+        Some(Statistics::Int64(s)) => (
+            s.min_opt().copied().map(whole),
+            s.max_opt().copied().map(whole),
+        ),
+        Some(Statistics::Int32(s)) => (
+            s.min_opt().copied().map(i64::from).map(whole),
+            s.max_opt().copied().map(i64::from).map(whole),
+        ),
+        Some(Statistics::ByteArray(s)) => (
+            s.min_bytes_opt().map(Bound::Bytes),
+            s.max_bytes_opt().map(Bound::Bytes),
+        ),
+        _ => return true,
+    };
+    probe.is_within(least, most)
 }
 
 /// The greatest whole number of a group in the column with this Iceberg id.
@@ -259,6 +309,22 @@ mod tests {
         let (near, far) = (READ_GAP_BYTES + 10, 2 * READ_GAP_BYTES + 100);
         let ranges = merged(vec![far..far + 5, 4..10, 0..8, near..near + 20]);
         assert_eq!(ranges, [0..near + 20, far..far + 5]);
+    }
+
+    #[test]
+    fn bounds_rule_out_what_is_outside_of_them() {
+        let (five, nine) = (Bound::<&[u8]>::Whole(5), Bound::Whole(9));
+        assert!(Probe::Whole(9).is_within(Some(five), Some(nine)));
+        let outside =
+            |n| Probe::Whole(n).is_within::<&[u8]>(Some(Bound::Whole(5)), Some(Bound::Whole(9)));
+        assert!(!outside(4) && !outside(10) && outside(5));
+        assert!(Probe::Whole(4).is_within::<&[u8]>(None, Some(Bound::Whole(9))));
+        let text = |t: &str| {
+            Probe::Text(t.to_owned()).is_within(Some(Bound::Bytes("b")), Some(Bound::Bytes("d")))
+        };
+        assert!(!text("a") && text("b") && text("cc") && !text("da"));
+        // Of another type: nothing is known.
+        assert!(Probe::Text("a".to_owned()).is_within::<&[u8]>(Some(Bound::Whole(5)), None));
     }
 
     #[test]

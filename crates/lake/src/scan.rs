@@ -10,6 +10,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use iceberg::spec::{DataFile, Datum, PrimitiveLiteral};
 use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::metadata::RowGroupMetaData;
 use serde_json::{Map, Value as Json};
 use tidelog_log::{Epoch, Error, FieldId, FieldType, Operation, Result, Row, Sequence, Value};
 
@@ -17,7 +18,7 @@ use crate::columns::{
     BEFORE, CAUSE, CHANGED_FIELDS, CORRELATION_ID, EPOCH, EXTRA, KEY, OBJECT, OPERATION,
     SCHEMA_VERSION, SEQUENCE, SOURCE, TIMESTAMP, TURN,
 };
-use crate::parquet_parts::group_may_hold;
+use crate::parquet_parts::{Probe, group_may_hold};
 use crate::settings::key_of;
 use crate::{BlobStore, foreign, manifests, metadata};
 
@@ -43,6 +44,8 @@ pub struct DataFileRef {
     pub keys: Option<(String, String)>,
     /// No change in it has a greater sequence; `None` when not known.
     pub sequence_max: Option<Sequence>,
+    /// Bounds of whole numbers, dates and times in it, by column.
+    wholes: BTreeMap<u32, (i64, i64)>,
 }
 
 /// One change as the table has it.
@@ -121,9 +124,13 @@ impl ChangesScan {
         }
         let body = blobs.get(&file.key, None).await?;
         let reader = ParquetRecordBatchReaderBuilder::try_new(body).map_err(foreign::parquet)?;
+        let probe = object.map(|object| Probe::Text(object.to_owned()));
+        let may_hold = |group: &RowGroupMetaData| {
+            let probe = probe.as_ref();
+            probe.is_none_or(|probe| group_may_hold(group, OBJECT, probe))
+        };
         let groups = (0_usize..).zip(reader.metadata().row_groups());
-        let groups =
-            groups.filter(|(_, group)| object.is_none_or(|o| group_may_hold(group, OBJECT, o)));
+        let groups = groups.filter(|(_, group)| may_hold(group));
         let groups = groups.map(|(at, _)| at).collect();
         let reader = reader.with_row_groups(groups).with_batch_size(8_192);
         let mut rows = Vec::new();
@@ -191,6 +198,12 @@ impl ChangesScan {
 impl DataFileRef {
     pub(crate) fn may_hold(&self, object: &str) -> bool {
         within(self.objects.as_ref(), object)
+    }
+
+    /// False when no row has this whole number, date or time in a column.
+    pub(crate) fn may_hold_whole(&self, id: u32, whole: i64) -> bool {
+        let bounds = self.wholes.get(&id);
+        bounds.is_none_or(|(least, most)| (*least..=*most).contains(&whole))
     }
 
     pub(crate) fn may_hold_key(&self, key: &str) -> bool {
@@ -310,17 +323,24 @@ fn file_ref(file: &DataFile) -> Result<DataFileRef> {
         let least = text(file.lower_bounds().get(&id));
         least.zip(text(file.upper_bounds().get(&id)))
     };
-    let sequence_max = file.upper_bounds().get(&SEQUENCE.cast_signed());
-    let sequence_max = sequence_max.and_then(|datum| match datum.literal() {
-        PrimitiveLiteral::Long(most) => Some(Sequence(most.cast_unsigned())),
+    let whole = |datum: &Datum| match datum.literal() {
+        PrimitiveLiteral::Long(whole) => Some(*whole),
+        PrimitiveLiteral::Int(whole) => Some(i64::from(*whole)),
         _ => None,
+    };
+    let wholes = file.lower_bounds().iter().filter_map(|(id, least)| {
+        let most = file.upper_bounds().get(id)?;
+        Some((id.cast_unsigned(), (whole(least)?, whole(most)?)))
     });
+    let wholes: BTreeMap<u32, (i64, i64)> = wholes.collect();
+    let last = wholes.get(&SEQUENCE).map(|(_, most)| most.cast_unsigned());
     Ok(DataFileRef {
         key: key_of(file.file_path())?.to_owned(),
         rows: file.record_count(),
         bytes: file.file_size_in_bytes(),
         objects: texts(OBJECT),
         keys: texts(KEY),
-        sequence_max,
+        sequence_max: last.map(Sequence),
+        wholes,
     })
 }

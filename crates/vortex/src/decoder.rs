@@ -164,6 +164,20 @@ impl VortexDecoder {
             .map_err(|e| e.within(&column.name))
     }
 
+    /// Decodes one page of every column, as [`VortexDecoder::read_all`] does all pages.
+    pub fn read_batch(&self, page: usize) -> Result<RecordBatch> {
+        let kept = Kept::default();
+        let mut arrays = Vec::with_capacity(self.columns().len());
+        for (index, column) in self.columns().iter().enumerate() {
+            self.find(index, page)?;
+            let array = self.read(index, page, page + 1, Some(&kept));
+            arrays.push(array.map_err(|e| e.within(&column.name))?);
+        }
+        let first = page.saturating_mul(self.page_rows());
+        let rows = self.rows().saturating_sub(first).min(self.page_rows());
+        self.batch_of(arrays, rows)
+    }
+
     /// Decodes every column. The fields are nullable and have the columns' names.
     pub fn read_all(&self) -> Result<RecordBatch> {
         let kept = Kept::default();

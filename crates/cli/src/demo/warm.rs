@@ -129,3 +129,50 @@ fn delay_one(client: &Client, airport: &ObjectName) -> Result<Json> {
     let reply: Json = client.json(&ask)?;
     Ok(reply["offset"].clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tidelog_embedded::{Server, Settings};
+
+    use super::*;
+    use crate::configuration::Configuration;
+    use crate::demo::steps::Steps;
+    use crate::target::private;
+
+    #[test]
+    fn each_read_finds_in_the_cache_what_the_step_says() {
+        let data = std::env::temp_dir().join(format!("tidelog-demo-warm-{}", std::process::id()));
+        let settings = Settings {
+            data: data.clone(),
+            ..Settings::default()
+        };
+        let server = Server::start(private(settings)).unwrap();
+        let client = Client::new(&server.url(), None);
+        let path = path(&["v1", "types", "airport"]);
+        let body = SCHEMA.as_bytes().to_vec();
+        let ask = Ask::new(Method::PUT, path, "application/toml", body);
+        let _: Json = client.json(&ask).unwrap();
+        let flight = |number: i64| {
+            json!({
+                "year": 2013, "month": 1, "day": 1, "hour": 5, "minute": 15,
+                "time_hour": "2013-01-01T10:00:00Z", "carrier": "UA", "flight": number,
+                "origin": "EWR", "dest": "IAH", "distance": 1400, "sched_dep_time": 515,
+                "dep_delay": number, "sched_arr_time": 819,
+            })
+        };
+        let flights: Vec<Json> = (1..=3).map(flight).collect();
+        let path = object("EWR").unwrap().path(&["flights"]);
+        let _: Json = client.json(&Ask::post_json(path, &json!(flights))).unwrap();
+        let mut demo = Demo {
+            client: &client,
+            configuration: &Configuration::default(),
+            fixtures: Path::new(""),
+            steps: Steps::new().unwrap(),
+        };
+        demo.warm().unwrap();
+        server.stop().unwrap();
+        std::fs::remove_dir_all(data).unwrap();
+    }
+}

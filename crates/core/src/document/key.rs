@@ -49,8 +49,21 @@ pub(crate) fn key_start<'v>(
     Some((start, true))
 }
 
+/// How keys start whose first key field has this value, all of them and no others; the whole key where
+/// it is of one field.
+pub(crate) fn first_part(collection: &Collection, value: &Value) -> String {
+    let mut start = String::new();
+    if collection.key.len() == 1 {
+        start.push_str(&key_text(value));
+        return start;
+    }
+    push_part(&mut start, value);
+    start.push(KEY_SEPARATOR);
+    start
+}
+
 /// What a key says of its document's key fields, where their types let it be read back.
-pub(crate) fn key_values(collection: &Collection, key: &str) -> Vec<(FieldId, Value)> {
+pub fn key_values(collection: &Collection, key: &str) -> Vec<(FieldId, Value)> {
     let single = collection.key.len() == 1;
     let mut parts = key.split(KEY_SEPARATOR);
     let mut values = Vec::with_capacity(collection.key.len());

@@ -319,15 +319,10 @@ fn the_memory_for_blobs_is_as_large_as_it_is_set() {
 
 #[test]
 fn memories_outside_their_range_are_refused() {
-    for (name, set) in [
-        (
-            "blob_bytes_max",
-            (|settings, bytes| settings.blob_bytes_max = bytes) as fn(&mut Settings, u64),
-        ),
-        ("warm_bytes_max", |settings, bytes| {
-            settings.warm_bytes_max = bytes
-        }),
-    ] {
+    type Set = fn(&mut Settings, u64);
+    let blobs: Set = |settings, bytes| settings.blob_bytes_max = bytes;
+    let warm: Set = |settings, bytes| settings.warm_bytes_max = bytes;
+    for (name, set) in [("blob_bytes_max", blobs), ("warm_bytes_max", warm)] {
         for bytes in [0, 999_999, 1_000_000_000_001, u64::MAX] {
             let mut settings = Settings::default();
             set(&mut settings, bytes);

@@ -113,20 +113,7 @@ fn a_killed_server_loses_nothing_and_repeats_nothing() {
 
     let mut checked = 0;
     for _ in 0..rounds {
-        // Waiting is the point here: the moment of the kill is what varies.
-        process::pass(Duration::from_millis(random.between(50, 1_200)));
-        server.kill();
-        let quiet = world.quiet.write().unwrap();
-        if random.between(0, 4) == 0 {
-            // A start is interrupted too.
-            server.spawn();
-            process::pass(Duration::from_millis(random.between(0, 60)));
-            server.kill();
-        }
-        server.spawn();
-        server.wait_until_ready();
-        checked += verify::acknowledged_writes(&world);
-        drop(quiet);
+        checked += one_kill(&mut server, &mut random, &world);
     }
     // Everything asked is answered before the end: without another kill, no attempt is lost.
     process::pass(Duration::from_millis(300));
@@ -162,6 +149,23 @@ fn a_killed_server_loses_nothing_and_repeats_nothing() {
     );
     assert!(events > 0 && turns > 0, "something was written");
     assert!(hits > 0, "the cache was used");
+}
+
+/// Kills the server at some moment, starts it again, and looks at what was acknowledged.
+fn one_kill(server: &mut Process, random: &mut Random, world: &World) -> u64 {
+    // Waiting is the point here: the moment of the kill is what varies.
+    process::pass(Duration::from_millis(random.between(50, 1_200)));
+    server.kill();
+    let _quiet = world.quiet.write().unwrap();
+    if random.between(0, 4) == 0 {
+        // A start is interrupted too.
+        server.spawn();
+        process::pass(Duration::from_millis(random.between(0, 60)));
+        server.kill();
+    }
+    server.spawn();
+    server.wait_until_ready();
+    verify::acknowledged_writes(world)
 }
 
 fn number(name: &str, default: u64) -> u64 {

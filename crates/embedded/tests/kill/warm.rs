@@ -60,7 +60,7 @@ impl WarmReader {
     /// Reads a document at least as new as its writer knows it, and again as new as that answer.
     fn read(&mut self) {
         let Some(known) = self.choose() else { return };
-        let Some(seen) = self.ask(&known, &known.offset.clone()) else {
+        let Some(seen) = self.ask(&known, &known.offset) else {
             return;
         };
         self.check(&known, &seen);

@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use bytes::Bytes;
+use serde_json::json;
+use tidelog_core::{Collection, Prepared};
 use tidelog_lake::{BlobMeta, BlobStore, MemoryBlobs, PutMode};
 use tidelog_log::{Operation, Result, Row, Value};
 
@@ -44,7 +46,8 @@ fn change(source: &mut Source, key: &str, before: Option<Row>, after: Option<Row
 
 #[test]
 fn the_newest_change_is_that_with_the_greatest_sequence() {
-    let mut table = Table::new(MemoryBlobs::new(), &collection(&ALL_TYPES, &[]));
+    let all_types = collection(&ALL_TYPES, &[]);
+    let mut table = Table::new(MemoryBlobs::new(), &all_types);
     let mut sources = ["JFK", "LGA", "EWR"].map(Source::new);
     let keys = ["a", "b", "a key of more than sixteen letters", "z"];
     for round in 0..7_usize {
@@ -71,7 +74,7 @@ fn the_newest_change_is_that_with_the_greatest_sequence() {
         {
             let of_it = rows.iter().filter(|r| r.object == object && r.key == key);
             let expected = of_it.max_by_key(|row| row.sequence);
-            let found = now(scan.newest(&table.blobs, object, key)).unwrap();
+            let found = now(scan.newest(&table.blobs, &all_types, object, key)).unwrap();
             assert_eq!(found.as_ref(), expected, "{object} {key}");
         }
     }
@@ -102,7 +105,7 @@ fn pages_that_hold_nothing_of_a_document_are_not_read() {
     let all: u64 = scan.files().iter().map(|file| file.bytes).sum();
     for n in [0, 1, 70_000, 131_071, 131_072, ROWS - 1] {
         table.blobs.read.set(0);
-        let found = now(scan.newest(&table.blobs, "JFK", &format!("key {n:08}")));
+        let found = now(scan.newest(&table.blobs, &fields, "JFK", &format!("key {n:08}")));
         let found = found.unwrap().unwrap();
         assert_eq!(found.row.get(1), Some(&Value::Int(n % 1_000)));
         assert!(
@@ -114,20 +117,72 @@ fn pages_that_hold_nothing_of_a_document_are_not_read() {
     table.blobs.read.set(0);
     let outside = ["a", "key", "z"];
     for key in outside {
-        assert_eq!(now(scan.newest(&table.blobs, "JFK", key)).unwrap(), None);
+        assert_eq!(
+            now(scan.newest(&table.blobs, &fields, "JFK", key)).unwrap(),
+            None
+        );
     }
     assert_eq!(
-        now(scan.newest(&table.blobs, "LGA", "key 00000001")).unwrap(),
+        now(scan.newest(&table.blobs, &fields, "LGA", "key 00000001")).unwrap(),
         None
     );
     assert_eq!(table.blobs.read.get(), 0, "bounds of files say enough");
-    let between = now(scan.newest(&table.blobs, "JFK", "key 00000001x"));
+    let between = now(scan.newest(&table.blobs, &fields, "JFK", "key 00000001x"));
     assert_eq!(between.unwrap(), None);
+}
+
+/// Keys in no order, but made of a time that is in order: bounds of that time are enough to skip by.
+#[test]
+fn what_the_key_says_of_its_fields_skips_files() {
+    const STEPS: i64 = 1_000;
+    const POINTS: [&str; 9] = ["z", "a", "k", "b", "~", "c", "y", "q", "%"];
+    let keyed: Collection = serde_json::from_value(json!({
+        "id": 1, "name": "flights", "key": [2, 1], "cold": {"enabled": true},
+        "fields": [{"id": 1, "name": "at", "type": "timestamp", "required": true},
+                   {"id": 2, "name": "point", "type": "string", "required": true}],
+    }))
+    .unwrap();
+    let prepared = Prepared::new(keyed.clone()).unwrap();
+    let mut table = Table::new(CountedBlobs::default(), &keyed);
+    let mut source = Source::new("JFK");
+    let mut keys = Vec::new();
+    for (step, point) in (0..STEPS).flat_map(|step| POINTS.map(|point| (step, point))) {
+        let at = Value::Timestamp(1_767_225_600_000_000 + step * 60_000_000);
+        let row = Row {
+            fields: vec![(1, at), (2, Value::Text(point.to_owned()))],
+            ..Row::default()
+        };
+        keys.push(prepared.key_of(&row).unwrap());
+        change(&mut source, keys.last().unwrap(), None, Some(row));
+        if keys.len() % 1_800 == 0 {
+            table.accept(&source.next());
+            table.flush_all();
+        }
+    }
+    let scan = table.scan();
+    let keyless = collection(&[("at", "timestamp"), ("point", "string")], &[]);
+    let (mut with_key, mut without) = (0, 0);
+    for at in [0, 7, 4_444, keys.len() - 1] {
+        let read = |collection: &Collection| {
+            table.blobs.read.set(0);
+            let found = now(scan.newest(&table.blobs, collection, "JFK", &keys[at])).unwrap();
+            assert_eq!(found.unwrap().sequence.0, at as u64 + 1);
+            table.blobs.read.get()
+        };
+        with_key += read(&keyed);
+        without += read(&keyless);
+    }
+    assert_eq!(scan.files().len(), 5);
+    assert!(with_key * 2 < without, "{with_key} of {without}");
+    table.blobs.read.set(0);
+    let later = now(scan.newest(&table.blobs, &keyed, "JFK", "b~2027-01-01T00:00:00Z"));
+    assert_eq!((later.unwrap(), table.blobs.read.get()), (None, 0));
 }
 
 #[test]
 fn a_damaged_file_is_an_error() {
-    let mut table = Table::new(MemoryBlobs::new(), &collection(&ALL_TYPES, &[]));
+    let all_types = collection(&ALL_TYPES, &[]);
+    let mut table = Table::new(MemoryBlobs::new(), &all_types);
     let mut source = Source::new("JFK");
     source.write(50);
     table.accept(&source.next());
@@ -141,9 +196,9 @@ fn a_damaged_file_is_an_error() {
         bytes[at.saturating_sub(2)] ^= 0x55;
         now(table.blobs.put(&file.key, bytes.into(), PutMode::Overwrite)).unwrap();
         // Parquet has no checksum of every byte: what is not an error must at least not panic.
-        drop(now(scan.newest(&table.blobs, "JFK", "key-7")));
+        drop(now(scan.newest(&table.blobs, &all_types, "JFK", "key-7")));
     }
     let cut = whole.slice(..whole.len() - 1);
     now(table.blobs.put(&file.key, cut, PutMode::Overwrite)).unwrap();
-    assert!(now(scan.newest(&table.blobs, "JFK", "key-7")).is_err());
+    assert!(now(scan.newest(&table.blobs, &all_types, "JFK", "key-7")).is_err());
 }

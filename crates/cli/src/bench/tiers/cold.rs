@@ -8,7 +8,7 @@ use tidelog_embedded::{Blobs, instant};
 use tidelog_lake::ChangesScan;
 use tidelog_log::{Error, Result, Value};
 
-use super::sensors::Reading;
+use super::sensors::{Reading, prepared};
 use crate::bench::figures::{failed, millis};
 use crate::bench::http::Connection;
 
@@ -56,13 +56,13 @@ impl Lake {
 
     /// Milliseconds of each get; with `anew`, the table's manifests are read for each.
     pub(super) fn gets(&self, readings: &[Reading], anew: bool) -> Result<Vec<f64>> {
-        let open = self.scan()?;
+        let (open, prepared) = (self.scan()?, prepared()?);
         let mut took = Vec::with_capacity(readings.len());
         for reading in readings {
             let key = reading.key();
             let asked = instant();
             let scan = if anew { &self.scan()? } else { &open };
-            let found = scan.newest(&self.blobs, "FOLDED", &key);
+            let found = scan.newest(&self.blobs, &prepared.collection, "FOLDED", &key);
             let found = self.runtime.block_on(found)?;
             took.push(millis(asked.elapsed()));
             let found = found.ok_or_else(|| failed(format!("the lake lacks {key}")))?;

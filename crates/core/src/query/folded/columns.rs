@@ -5,27 +5,31 @@ use std::ops::Range;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, StringArray};
+use arrow_array::{Array, ArrayRef};
 use tidelog_log::{FieldType, Result, Value};
 
 use super::super::filter::{Comparison, Filter, Test};
 use super::super::operand::{Operand, Source};
 use super::keys::Keys;
 use super::skip::{self, Verdict};
+use crate::Collection;
+use crate::document::first_part;
 use crate::folded::{Blob, value_at, wrong_column};
 
 /// The columns of one page.
 pub(super) struct Columns<'b, 's> {
     blob: &'b Blob<'s>,
     page: usize,
+    collection: &'b Collection,
     arrays: BTreeMap<usize, ArrayRef>,
 }
 
 impl<'b, 's> Columns<'b, 's> {
-    pub(super) fn new(blob: &'b Blob<'s>, page: usize) -> Self {
+    pub(super) fn new(blob: &'b Blob<'s>, page: usize, collection: &'b Collection) -> Self {
         Self {
             blob,
             page,
+            collection,
             arrays: BTreeMap::new(),
         }
     }
@@ -76,10 +80,33 @@ impl<'b, 's> Columns<'b, 's> {
             }
             Filter::Test(operand, test) => match self.of(operand)? {
                 Some(array) if operand.source == Source::Key => test_keys(&array, test)?,
+                Some(array) if self.orders_rows(operand) => match test {
+                    Test::Compare(Comparison::Eq, value) => self.test_first(&array, value)?,
+                    test => test_array(&array, operand.field_type, test)?,
+                },
                 Some(array) => test_array(&array, operand.field_type, test)?,
                 None => vec![test.holds(None); rows],
             },
         })
+    }
+
+    /// True for the first key field: rows are by key, so those of one value follow each other.
+    fn orders_rows(&self, operand: &Operand) -> bool {
+        let first = self.collection.key.first();
+        first.is_some_and(|id| operand.source == Source::Field(*id))
+    }
+
+    /// Which rows have this value of the first key field, found as their keys would be.
+    fn test_first(&self, array: &ArrayRef, value: &Value) -> Result<Vec<bool>> {
+        let wanted = first_part(self.collection, value);
+        let field_type = value.field_type();
+        let part = |at| match value_at(array, at, field_type)? {
+            Some(value) => Ok(first_part(self.collection, &value)),
+            None => Err(wrong_column("a key field")),
+        };
+        let from = first_not(array.len(), |at| Ok(part(at)? < wanted))?;
+        let to = first_not(array.len(), |at| Ok(part(at)? <= wanted))?;
+        Ok(run_of(from..to, array.len()))
     }
 
     /// All of these (`all`), or any.
@@ -146,47 +173,55 @@ fn test_array(array: &ArrayRef, field_type: FieldType, test: &Test) -> Result<Ve
 fn test_keys(array: &ArrayRef, test: &Test) -> Result<Vec<bool>> {
     let keys = array.as_string_opt::<i32>();
     let keys = keys.ok_or_else(|| wrong_column("text"))?;
+    let rows = keys.len();
     let run = match test {
+        Test::Compare(Comparison::Ne, _) => None,
         Test::Compare(comparison, Value::Text(with)) => {
             let with = with.as_str();
-            let until = |below: &dyn Fn(&str) -> bool| first_not(keys, below);
-            let (from, to) = (until(&|key| key < with), until(&|key| key <= with));
-            match comparison {
-                Comparison::Eq => Some(from..to),
-                Comparison::Ne => None,
-                Comparison::Gt => Some(to..keys.len()),
-                Comparison::Gte => Some(from..keys.len()),
-                Comparison::Lt => Some(0..from),
-                Comparison::Lte => Some(0..to),
-            }
+            let from = first_not(rows, |at| Ok(keys.value(at) < with))?;
+            let to = first_not(rows, |at| Ok(keys.value(at) <= with))?;
+            Some(match comparison {
+                Comparison::Eq | Comparison::Ne => from..to,
+                Comparison::Gt => to..rows,
+                Comparison::Gte => from..rows,
+                Comparison::Lt => 0..from,
+                Comparison::Lte => 0..to,
+            })
         }
         Test::Prefix(prefix) => {
             let prefix = prefix.as_str();
-            let from = first_not(keys, &|key| key < prefix);
-            let to = first_not(keys, &|key| key < prefix || key.starts_with(prefix));
-            Some(from..to)
+            let starts = |key: &str| key < prefix || key.starts_with(prefix);
+            let from = first_not(rows, |at| Ok(keys.value(at) < prefix))?;
+            Some(from..first_not(rows, |at| Ok(starts(keys.value(at))))?)
         }
         _ => None,
     };
-    let Some(run) = run else {
-        return test_array(array, FieldType::String, test);
-    };
-    let mut passes = vec![false; keys.len()];
-    passes[run].fill(true);
-    Ok(passes)
+    match run {
+        Some(run) => Ok(run_of(run, rows)),
+        None => test_array(array, FieldType::String, test),
+    }
 }
 
-/// The first key that is not below; as many as there are if all are.
-fn first_not(keys: &StringArray, below: &dyn Fn(&str) -> bool) -> usize {
-    let (mut low, mut high) = (0, keys.len());
+fn run_of(run: Range<usize>, rows: usize) -> Vec<bool> {
+    let mut passes = vec![false; rows];
+    if let Some(run) = passes.get_mut(run) {
+        run.fill(true);
+    }
+    passes
+}
+
+/// The first row of which this is not so, where it is so of all before; as many as there are if it is
+/// so of all.
+fn first_not(rows: usize, is: impl Fn(usize) -> Result<bool>) -> Result<usize> {
+    let (mut low, mut high) = (0, rows);
     while low < high {
         let middle = low.midpoint(high);
-        match below(keys.value(middle)) {
+        match is(middle)? {
             true => low = middle + 1,
             false => high = middle,
         }
     }
-    low
+    Ok(low)
 }
 
 /// A comparison over a whole array; none for types that compare value by value.

@@ -69,7 +69,7 @@ impl<'r> FoldedScan<'r> {
                 if by_key && !page.reaches(skip::key_bounds(&blob, at)) {
                     continue;
                 }
-                let mut columns = Columns::new(&blob, at);
+                let mut columns = Columns::new(&blob, at, self.collection);
                 let Some(passed) = self.passed(&mut columns, &mask, page)? else {
                     continue;
                 };
@@ -107,7 +107,7 @@ impl<'r> FoldedScan<'r> {
             let blob = self.folded.blob(entry)?;
             let mask = self.folded.mask(entry.id)?;
             for at in 0..blob.decoder.page_count() {
-                let mut columns = Columns::new(&blob, at);
+                let mut columns = Columns::new(&blob, at, self.collection);
                 let Some(passed) = self.passed(&mut columns, &mask, page)? else {
                     continue;
                 };

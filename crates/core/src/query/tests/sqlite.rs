@@ -99,8 +99,13 @@ fn fold(
     let in_rows = database.rows(&table.select, &[], |row| table.read(row));
     let stale: Vec<Document> = in_rows.unwrap().into_iter().step_by(3).collect();
     for documents in blobs {
+        // An older form has the same key, so it has the same key fields.
+        let old_row = |document: &Document| match collection.key.is_empty() {
+            true => documents[0].row.clone(),
+            false => document.row.clone(),
+        };
         let hidden = stale.iter().map(|document| Document {
-            row: documents[0].row.clone(),
+            row: old_row(document),
             ..document.clone()
         });
         let mut all: Vec<Document> = documents.iter().cloned().chain(hidden).collect();

@@ -109,8 +109,7 @@ impl Format for Ours {
         for part in parts {
             let blob = VortexDecoder::open(part.clone())?;
             for page in 0..blob.page_count() {
-                let columns = (0..blob.columns().len()).map(|column| blob.read_page(column, page));
-                chunks.push(columns.collect::<Result<_, _>>()?);
+                chunks.push(blob.read_batch(page)?.columns().to_vec());
             }
         }
         Ok(Decoded::Arrow(chunks))
@@ -165,12 +164,8 @@ impl Reader for Opened {
     fn row(&mut self, row: usize) -> Result<Vec<Cell>> {
         let after = self.blobs.partition_point(|(first, _)| *first <= row);
         let (first, blob) = &self.blobs[after - 1];
-        let (page, at) = (
-            (row - first) / blob.page_rows(),
-            (row - first) % blob.page_rows(),
-        );
         (0..blob.columns().len())
-            .map(|column| cell(&blob.read_page(column, page)?, at))
+            .map(|column| cell(&blob.take(column, &[row - first])?, 0))
             .collect()
     }
 }
