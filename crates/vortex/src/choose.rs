@@ -5,6 +5,7 @@ mod blocks;
 mod bytes;
 mod pcodec;
 mod plan;
+mod share;
 mod survey;
 mod texts;
 mod words;
@@ -15,6 +16,7 @@ use ::bytes::Bytes;
 use arrow_buffer::BooleanBuffer;
 
 use crate::choose::plan::Plan;
+pub(crate) use crate::choose::share::Sharing;
 use crate::compress::Zstd;
 use crate::data_type::Shape;
 use crate::node::Node;
@@ -33,6 +35,8 @@ pub(crate) struct Chooser {
     features: u32,
     /// What was chosen for earlier pages of the column.
     plan: Plan,
+    /// The values that the column's pages share.
+    sharing: Option<Sharing>,
 }
 
 /// Below this many bytes general compression is not tried.
@@ -54,12 +58,19 @@ impl Chooser {
             part: 0,
             features: 0,
             plan: Plan::default(),
+            sharing: None,
         }
     }
 
     /// Begins a column: what was learned of the one before does not hold any more.
     pub(crate) fn begin_column(&mut self) {
         self.plan = Plan::default();
+        self.sharing = None;
+    }
+
+    /// Lets the pages of the column begun share their values.
+    pub(crate) fn begin_sharing(&mut self, sharing: Sharing) {
+        self.sharing = Some(sharing);
     }
 
     /// Notes a tree that goes into the blob.
@@ -98,12 +109,16 @@ impl Chooser {
         match (values, shape) {
             (Values::Bits(bits), _) => Ok(self.bits(bits)),
             (Values::Wide(words), Shape::Words { bytes, is_float }) => {
-                Ok(self.numbers(words, *bytes, *is_float))
+                let shared = self.share_next(words.len());
+                Ok(shared.unwrap_or_else(|| self.numbers(words, *bytes, *is_float)))
             }
             (Values::Bytes { offsets, data }, _) if kind == ColumnKind::Json => {
                 Ok(self.json(offsets, data))
             }
-            (Values::Bytes { offsets, data }, _) => Ok(self.strings(offsets, data)),
+            (Values::Bytes { offsets, data }, _) => {
+                let shared = self.share_next(offsets.len() - 1);
+                Ok(shared.unwrap_or_else(|| self.strings(offsets, data)))
+            }
             (Values::Fixed { width, data }, _) => Ok(self.fixed(data, *width)),
             (Values::Lists { offsets, elements }, Shape::Lists(element)) => {
                 let count = offsets.last().copied().unwrap_or(0);

@@ -15,8 +15,9 @@ use crate::index::{Index, Section, are_unique};
 use crate::node::Node;
 use crate::pairs::{Pair, pairs_of};
 use crate::parse::parse_page;
+use crate::shared::values_section;
 use crate::statistics::bounds_of;
-use crate::{Column, ColumnSpec, EncodeOptions, Error, Page, Result, limits};
+use crate::{Column, ColumnKind, ColumnSpec, EncodeOptions, Error, Page, Result, limits};
 
 /// Makes blobs of columns.
 #[derive(Clone, Debug, Default)]
@@ -75,6 +76,7 @@ impl VortexEncoder {
         };
         let pairs = pairs_of(specs, arrays)?;
         let mut joined = vec![Vec::new(); pairs.len()];
+        let mut shared = Vec::new();
         for (place, (spec, array)) in specs.iter().zip(arrays).enumerate() {
             let pair = pairs.iter().zip(&mut joined);
             let mut pair = pair.filter(|(pair, _)| [pair.first, pair.second].contains(&place));
@@ -86,13 +88,22 @@ impl VortexEncoder {
                 None => Role::Alone,
             };
             let column = self
-                .encode_column(spec, array, role, &mut chooser, &mut out)
+                .encode_column(
+                    spec,
+                    array,
+                    place,
+                    role,
+                    &mut chooser,
+                    &mut shared,
+                    &mut out,
+                )
                 .map_err(|e| e.within(&spec.name))?;
             index.columns.push(column);
         }
         index.sections = self
             .sections
             .iter()
+            .chain(&shared)
             .map(|(id, bytes)| put_section(*id, bytes, &mut out))
             .collect();
         out[FEATURES_AT..FEATURES_AT + 4].copy_from_slice(&chooser.features().to_le_bytes());
@@ -167,17 +178,28 @@ impl VortexEncoder {
         &self,
         spec: &ColumnSpec,
         array: &ArrayRef,
+        place: usize,
         mut role: Role<'_>,
         chooser: &mut Chooser,
+        shared: &mut Vec<(u32, Vec<u8>)>,
         out: &mut Vec<u8>,
     ) -> Result<Column> {
         let mut pages = Vec::new();
         chooser.begin_column();
+        let is_alone = matches!(role, Role::Alone) && spec.kind == ColumnKind::Plain;
+        if is_alone && array.len() > 2 * self.options.page_rows {
+            let (_, values) = dense(array)?;
+            let shape = shape(array.data_type())?;
+            if let Some(sharing) = chooser.share(&values, &shape, self.options.page_rows) {
+                shared.push((values_section(place), sharing.section.clone()));
+                chooser.begin_sharing(sharing);
+            }
+        }
         for first in (0..array.len()).step_by(self.options.page_rows) {
             let rows = self.options.page_rows.min(array.len() - first);
             let slice = array.slice(first, rows);
-            let shared = role.page(pages.len(), first, &slice, chooser)?;
-            pages.push(encode_page(spec, &slice, shared, chooser, out)?);
+            let known = role.page(pages.len(), first, &slice, chooser)?;
+            pages.push(encode_page(spec, &slice, known, chooser, out)?);
             self.check_size(out.len())?;
         }
         Ok(Column {
@@ -224,11 +246,11 @@ impl Role<'_> {
     }
 }
 
-/// Appends one page and says what the index holds of it. `shared`: its tree, if that is known.
+/// Appends one page and says what the index holds of it. `known`: its tree, where another column's page decided it.
 fn encode_page(
     spec: &ColumnSpec,
     array: &ArrayRef,
-    shared: Option<Node>,
+    known: Option<Node>,
     chooser: &mut Chooser,
     out: &mut Vec<u8>,
 ) -> Result<Page> {
@@ -244,8 +266,8 @@ fn encode_page(
             limits::PAGE_BYTES_MAX
         )));
     }
-    let is_partner = shared.as_ref().is_some_and(Node::is_partner);
-    let node = match shared {
+    let is_partner = known.as_ref().is_some_and(Node::is_partner);
+    let node = match known {
         Some(node) => node,
         None => chooser.slots(valid.as_ref(), &values, &shape, spec.kind)?,
     };
@@ -257,7 +279,8 @@ fn encode_page(
         node.size(),
         "the chooser compares true sizes"
     );
-    if raw > limits::PAGE_BYTES_MAX / 4 && !is_partner {
+    let is_alone = !is_partner && chooser.stands_alone();
+    if raw > limits::PAGE_BYTES_MAX / 4 && is_alone {
         check_budget(&out[offset..], &shape, rows, chooser.features())?;
     }
     let bounds = bounds_of(&values, data_type, bounds_kind(spec.kind, data_type));

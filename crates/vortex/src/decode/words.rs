@@ -159,11 +159,12 @@ impl PageDecoder<'_> {
     /// Codes of a dictionary, each checked to name an entry.
     pub(super) fn codes(&mut self, node: &Node, entries: usize, count: usize) -> Result<Vec<u32>> {
         let codes: Vec<u32> = self.new_words(node, 4, count)?;
-        match codes.iter().max() {
-            Some(code) if *code as usize >= entries => Err(Error::corrupt(format!(
-                "code {code} of a dictionary of {entries}"
+        let greatest = codes.iter().fold(0, |most, code| most.max(*code));
+        match count == 0 || (greatest as usize) < entries {
+            true => Ok(codes),
+            false => Err(Error::corrupt(format!(
+                "code {greatest} of a dictionary of {entries}"
             ))),
-            _ => Ok(codes),
         }
     }
 }

@@ -85,7 +85,12 @@ fn main() -> Result<()> {
             let ours = formats.iter().filter(|format| format.name().starts_with("ours"));
             for format in ours {
                 println!("### {name}, {}\n", format.name());
-                formats::explain(&format.encode(&set)?)?;
+                let parts = format.encode(&set)?;
+                formats::explain(&parts)?;
+                // For a profiler: nothing but decoding.
+                for _ in 0..arguments.rounds {
+                    std::hint::black_box(format.decode(&set, &parts)?);
+                }
             }
             continue;
         }
