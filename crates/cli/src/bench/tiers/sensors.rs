@@ -177,11 +177,11 @@ fn value(point: usize, step: usize) -> f64 {
 /// 64 bits that follow from the seed, a use and a place (`SplitMix64`).
 fn mixed(what: u64, point: usize, step: usize) -> u64 {
     const SEED: u64 = 20_260_101;
-    let place = (point as u64) << 40 | step as u64;
-    let mut z = (SEED ^ what << 60 ^ place).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ z >> 31
+    let place = ((point as u64) << 40) | step as u64;
+    let mut z = (SEED ^ (what << 60) ^ place).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 /// Fails unless two sums are the same but for rounding.
