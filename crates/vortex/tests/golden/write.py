@@ -166,6 +166,18 @@ def blocks(block_rows, strings):
     return b"\x26" + varint(sum(map(len, strings))) + varint(block_rows) + varint(sum(map(len, frames))) + lengths + b"".join(frames)
 
 
+def patched(places, patches, values):
+    return b"\x0d" + varint(len(places)) + words("I", *places) + patches + values
+
+
+def shared(codes):
+    return b"\x0e" + codes
+
+
+def pco(is_float, data):
+    return b"\x0f" + bytes([is_float]) + counted(data)
+
+
 # The container.
 ABSENT = b"\x00"
 
@@ -327,7 +339,33 @@ def every_text():
     return blob(6, 8192, columns, features=0x7F00)
 
 
-for name, data in [("every-type-v1", every_type()), ("every-encoding-v1", every_encoding()), ("empty-v1", blob(0, 8192, [])), ("every-text-v1", every_text())]:
+def every_number():
+    """Four rows in one page: exceptions, values that a column's pages share, Pcodec."""
+    int32, int64, float64, utf8 = bytes([4]), bytes([5]), bytes([11]), bytes([12])
+    # What pcodec's Python package 1.1 makes, wrapped, of 1, -2, 300, 2**40 and of 1.5, -0.0, NaN, 0.1.
+    whole = bytes.fromhex("0401002200d0ffffffffffffff2f010000000040000020006a0c00e012")
+    floating = bytes.fromhex("0401004200e0ffffffffffffff0f80666666666666ee2f00000000000000fc5f00000000000000f8ff00d200")
+    columns = [
+        (int64, patched([1, 3], words("q", -(2**63), 7), packed(10, 2, [0, 3, 1, 2]))),
+        (float64, patched([2], words("Q", 0x7FF8000000000001), decimal(1, words("q", 5, -15, 0, 10)))),
+        (int64, shared(packed(0, 2, [2, 0, 1, 2]))),
+        (int32, shared(packed(0, 1, [1, 0, 0, 1]))),
+        (utf8, shared(words("I", 1, 1, 0, 1))),
+        (int64, pco(0, whole)),
+        (float64, pco(1, floating)),
+    ]
+    columns = [(number, f"number {number}", 0, type_, [(page, 0, ABSENT)]) for number, (type_, page) in enumerate(columns)]
+    own = 1 << 31
+    sections = [
+        (own + 4 * 2, varint(3) + words("q", -1, 0, 2**40)),
+        (own + 4 * 3, varint(2) + words("i", -5, 9)),
+        (own + 4 * 4, varint(2) + plain_strings([b"", b"shared"])),
+        (7, b"beside"),
+    ]
+    return blob(4, 8192, columns, sections, features=0x7)
+
+
+for name, data in [("every-type-v1", every_type()), ("every-encoding-v1", every_encoding()), ("empty-v1", blob(0, 8192, [])), ("every-text-v1", every_text()), ("every-number-v1", every_number())]:
     path = HERE / f"{name}.tvx"
     if path.exists():
         print(f"{path.name} is there: left as it is" + ("" if path.read_bytes() == data else ", AND IT DIFFERS"))

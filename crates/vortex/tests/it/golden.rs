@@ -15,6 +15,7 @@ use tidelog_vortex::{ColumnKind, Scalar, VortexDecoder};
 const EVERY_TYPE: &[u8] = include_bytes!("../golden/every-type-v1.tvx");
 const EVERY_ENCODING: &[u8] = include_bytes!("../golden/every-encoding-v1.tvx");
 const EVERY_TEXT: &[u8] = include_bytes!("../golden/every-text-v1.tvx");
+const EVERY_NUMBER: &[u8] = include_bytes!("../golden/every-number-v1.tvx");
 const EMPTY: &[u8] = include_bytes!("../golden/empty-v1.tvx");
 
 /// All golden blobs by name.
@@ -23,6 +24,7 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
         ("every type", EVERY_TYPE),
         ("every encoding", EVERY_ENCODING),
         ("every text", EVERY_TEXT),
+        ("every number", EVERY_NUMBER),
         ("empty", EMPTY),
     ]
     .map(|(name, bytes)| (name, bytes.to_vec()))
@@ -270,4 +272,28 @@ fn encodings_are_described() {
     assert_eq!(tree(3, 0), "delta[packed(2 bits)]");
     assert_eq!(tree(6, 0), "dictionary(2 entries)[plain, packed(1 bits)]");
     assert_eq!(tree(7, 0), "zstd(of 33 bytes)[plain]");
+}
+
+#[test]
+fn every_number_decodes() {
+    let decoder = open(EVERY_NUMBER);
+    same(
+        &decoder,
+        &[
+            Arc::new(Int64Array::from(vec![10, i64::MIN, 11, 7])),
+            Arc::new(Float64Array::from(vec![
+                0.5,
+                -1.5,
+                f64::from_bits(0x7ff8_0000_0000_0001),
+                1.0,
+            ])),
+            Arc::new(Int64Array::from(vec![1 << 40, -1, 0, 1 << 40])),
+            Arc::new(Int32Array::from(vec![9, -5, -5, 9])),
+            Arc::new(StringArray::from(vec!["shared", "shared", "", "shared"])),
+            Arc::new(Int64Array::from(vec![1, -2, 300, 1 << 40])),
+            Arc::new(Float64Array::from(vec![1.5, -0.0, f64::NAN, 0.1])),
+        ],
+    );
+    assert_eq!(decoder.features(), 0x7);
+    assert_eq!(decoder.section(7).unwrap().unwrap()[..], *b"beside");
 }
