@@ -32,8 +32,8 @@ impl Node {
     pub(crate) fn cost(&self, count: usize, profile: Profile) -> usize {
         let bytes_a_nanosecond_percent = match profile {
             Profile::Fast => 100,
-            Profile::Balanced => 15,
-            Profile::Small => 1,
+            Profile::Balanced => 12,
+            Profile::Small => 4,
         };
         self.size() + self.tenths(count) * bytes_a_nanosecond_percent / 1_000
     }

@@ -40,6 +40,10 @@ impl Chooser {
 
     /// Encodes strings in codes of symbols, if that takes clearly less than `size` bytes.
     pub(super) fn coded(&mut self, strings: Strings<'_>, size: usize) -> Option<Node> {
+        // A Worker only decodes them: it writes no blob for speed alone, and its module is to be small.
+        if cfg!(target_arch = "wasm32") {
+            return None;
+        }
         if size < CODED_BYTES_MIN || strings.data.len() < size / 2 {
             return None;
         }

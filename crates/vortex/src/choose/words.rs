@@ -21,7 +21,7 @@ const PATCH_BYTES: usize = 6;
 const DEPTH_MAX: usize = limits::TREE_DEPTH_MAX / 3;
 
 /// Numbers of a sample.
-const SAMPLE: usize = 1_024;
+const SAMPLE: usize = 2_048;
 
 /// Fewer numbers than this are not worth a slower encoding.
 const SLOW_COUNT_MIN: usize = 128;
@@ -379,7 +379,7 @@ impl Chooser {
 /// Stretches of numbers that stand for all: as they are where there are few.
 fn sample_of(words: &[u64]) -> Cow<'_, [u64]> {
     const STRETCHES: usize = 4;
-    if words.len() < 4 * SAMPLE {
+    if words.len() < 2 * SAMPLE {
         return words.into();
     }
     let (each, step) = (SAMPLE / STRETCHES, words.len() / STRETCHES);
