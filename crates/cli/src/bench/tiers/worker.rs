@@ -29,12 +29,13 @@ pub(super) fn run(args: &TiersArgs, sensors: Sensors) -> Result<()> {
     let scratch = Scratch::new(args.folder.as_deref())?;
     let workerd = Workerd::start(&args.runtime, scratch.path())?;
     fill(workerd.tidelog(), sensors, args.recent)?;
-    let mut peer = Connection::open(workerd.peer())?;
-    fill_peer(&mut peer, sensors)?;
+    fill_peer(&mut Connection::open(workerd.peer())?, sensors)?;
 
     let mut connection = Connection::open(workerd.tidelog())?;
     let state = settled(&mut connection, FOLDED)?;
     let gets = gets(args, sensors, &mut connection)?;
+    // workerd closes a connection that waited as long as the gets took.
+    let mut peer = Connection::open(workerd.peer())?;
     let sums = sums(args, sensors, &mut connection, &mut peer)?;
     let sizes = Sizes {
         blobs: count(&state, "/folded/0/bytes")?,
