@@ -1,6 +1,7 @@
 //! Which encodings a page gets: the least by size, known exactly or estimated from one pass over
 //! the values, where a slower one must save enough to be worth its time.
 
+mod alternatives;
 mod blocks;
 mod bytes;
 mod pcodec;

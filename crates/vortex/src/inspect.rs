@@ -2,7 +2,11 @@
 
 use std::fmt;
 
+use crate::arrays::dense;
+use crate::choose::Chooser;
+use crate::data_type::shape;
 use crate::node::Node;
+use crate::{Profile, Result, VortexDecoder};
 
 /// One node of a page's encoding tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +19,32 @@ pub struct Encoding {
     pub bytes: usize,
     /// The nodes below.
     pub children: Vec<Self>,
+}
+
+/// What a page would take in another encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alternative {
+    /// The encoding at the top of the tree; what is below it is chosen as usual.
+    pub name: &'static str,
+    /// Bytes of the page's values, nulls and the values that pages share left out.
+    pub bytes: usize,
+}
+
+impl VortexDecoder {
+    /// Encodes a page anew in each way that its values may have and says how many bytes that takes,
+    /// fewest first. A column's choice also weighs the time to decode, so the first is not always
+    /// the one that was taken. Nothing for bits, lists and byte strings of one length.
+    pub fn page_alternatives(&self, column_index: usize, page: usize) -> Result<Vec<Alternative>> {
+        let array = self.read_page(column_index, page)?;
+        let (_, values) = dense(&array)?;
+        let found = Chooser::new(Profile::Small).alternatives(&values, &shape(array.data_type())?);
+        let mut found: Vec<_> = found
+            .into_iter()
+            .map(|(name, bytes)| Alternative { name, bytes })
+            .collect();
+        found.sort_by_key(|alternative| alternative.bytes);
+        Ok(found)
+    }
 }
 
 impl Encoding {

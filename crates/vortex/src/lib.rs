@@ -53,7 +53,7 @@ mod select;
 pub use select::{Range, Selection};
 
 mod inspect;
-pub use inspect::Encoding;
+pub use inspect::{Alternative, Encoding};
 
 // The container: header, index, footer.
 mod footer;

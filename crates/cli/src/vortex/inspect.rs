@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Value as Json, json};
 use tidelog_core::{Address, View};
 use tidelog_embedded::{Sqlite, actor_file};
-use tidelog_vortex::{Column, Page, Scalar, VortexDecoder};
+use tidelog_vortex::{Alternative, Column, Page, Scalar, VortexDecoder};
 
 use super::encode::ratio;
 use super::table::arrow_bytes;
@@ -17,6 +17,7 @@ use crate::print;
 pub(super) const EXAMPLES: &str = "\
 Examples:
   tidelog vortex inspect flights.tvx
+  tidelog vortex inspect flights.tvx --why                     # what other encodings would have taken
   tidelog vortex inspect airport/JFK --data data               # the live blobs of every collection
   tidelog vortex inspect airport/JFK --data data --collection flights --pages --json
   tidelog vortex inspect airport/JFK --data data --blob 7 --save flights.tvx";
@@ -42,6 +43,9 @@ pub(crate) struct InspectArgs {
     /// Every page of every column
     #[arg(long)]
     pages: bool,
+    /// What the middle page of every column would take in other encodings
+    #[arg(long)]
+    why: bool,
     /// Print one JSON object per blob
     #[arg(long)]
     json: bool,
@@ -120,10 +124,14 @@ fn show(args: &InspectArgs, found: &Found) -> Result<()> {
     };
     let blob = VortexDecoder::open(found.body.clone()).map_err(failed)?;
     let sizes = Sizes::decoded(&blob).map_err(failed)?;
+    let why = match args.why {
+        true => alternatives(&blob).map_err(failed)?,
+        false => Vec::new(),
+    };
     if args.json {
-        return print::line(described(found, &blob, &sizes, args.pages));
+        return print::line(described(found, &blob, &sizes, args.pages, &why));
     }
-    lines(found, &blob, &sizes, args.pages)
+    lines(found, &blob, &sizes, args.pages, &why)
         .into_iter()
         .try_for_each(print::line)
 }
@@ -162,7 +170,23 @@ impl Sizes {
     }
 }
 
-fn described(found: &Found, blob: &VortexDecoder, sizes: &Sizes, pages: bool) -> Json {
+/// Of each column, what its middle page would take in other encodings, fewest bytes first.
+fn alternatives(blob: &VortexDecoder) -> Result<Vec<Vec<Alternative>>, tidelog_vortex::Error> {
+    match blob.page_count() {
+        0 => Ok(Vec::new()),
+        pages => (0..blob.columns().len())
+            .map(|column| blob.page_alternatives(column, pages / 2))
+            .collect(),
+    }
+}
+
+fn described(
+    found: &Found,
+    blob: &VortexDecoder,
+    sizes: &Sizes,
+    pages: bool,
+    why: &[Vec<Alternative>],
+) -> Json {
     let columns: Vec<Json> = blob
         .columns()
         .iter()
@@ -187,6 +211,10 @@ fn described(found: &Found, blob: &VortexDecoder, sizes: &Sizes, pages: bool) ->
                 };
                 json["pages"] = column.pages.iter().enumerate().map(of).collect();
             }
+            if let Some(why) = why.get(at) {
+                let of = |one: &Alternative| json!({"encoding": one.name, "bytes": one.bytes});
+                json["alternatives"] = why.iter().map(of).collect();
+            }
             json
         })
         .collect();
@@ -208,7 +236,13 @@ fn described(found: &Found, blob: &VortexDecoder, sizes: &Sizes, pages: bool) ->
     })
 }
 
-fn lines(found: &Found, blob: &VortexDecoder, sizes: &Sizes, pages: bool) -> Vec<String> {
+fn lines(
+    found: &Found,
+    blob: &VortexDecoder,
+    sizes: &Sizes,
+    pages: bool,
+    why: &[Vec<Alternative>],
+) -> Vec<String> {
     let bytes = |n: usize| print::bytes(n as u64);
     let mut lines = vec![format!(
         "{}  {}, ratio {:.2} to Arrow, {} rows ({} masked), {} pages of {} rows, version {}; every checksum holds",
@@ -223,6 +257,16 @@ fn lines(found: &Found, blob: &VortexDecoder, sizes: &Sizes, pages: bool) -> Vec
     )];
     for (at, column) in blob.columns().iter().enumerate() {
         lines.push(column_line(blob, sizes, at, column));
+        if let Some(why) = why.get(at).filter(|why| !why.is_empty()) {
+            let of = |one: &Alternative| format!("{} {}", one.name, bytes(one.bytes));
+            let all: Vec<_> = why.iter().map(of).collect();
+            let page = blob.page_count() / 2;
+            let is = bytes(column.pages[page].bytes);
+            lines.push(format!(
+                "      page {page} is {is}; values alone: {}",
+                all.join(", ")
+            ));
+        }
         for (number, page) in column.pages.iter().enumerate().filter(|_| pages) {
             lines.push(format!(
                 "      page {number}: {} rows, {} nulls, {}, {} to {}: {}",

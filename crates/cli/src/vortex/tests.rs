@@ -299,6 +299,8 @@ fn what_is_wrong_is_said_with_a_code() {
         "input_too_large",
     );
     call(&["inspect", &blob, "--pages", "--json"]).unwrap();
+    call(&["inspect", &blob, "--why"]).unwrap();
+    call(&["inspect", &blob, "--why", "--json"]).unwrap();
 }
 
 #[test]

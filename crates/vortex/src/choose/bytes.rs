@@ -71,7 +71,7 @@ impl Chooser {
         }
     }
 
-    fn string_dictionary(&mut self, strings: &Strings<'_>) -> Option<Node> {
+    pub(super) fn string_dictionary(&mut self, strings: &Strings<'_>) -> Option<Node> {
         let (entries, codes) = distinct(strings.iter(), strings.count())?;
         let mut offsets = vec![0];
         let mut data = Vec::new();

@@ -55,7 +55,7 @@ impl Chooser {
     }
 
     /// The words of a column in one way; nothing where they cannot have it.
-    fn number_way(
+    pub(super) fn number_way(
         &mut self,
         way: Way,
         words: &[u64],
@@ -212,6 +212,27 @@ impl Chooser {
             Way::Delta => Some(self.delta(numbers, place)),
             Way::Pco => self.whole_pco(numbers.words),
             _ => None,
+        }
+    }
+
+    /// Numbers in one way at the top of their tree, whatever else would be cheaper.
+    pub(super) fn one_way(
+        &mut self,
+        way: Way,
+        words: &[u64],
+        bytes: usize,
+        is_whole: bool,
+    ) -> Option<Node> {
+        let numbers = Numbers {
+            words,
+            bytes,
+            is_whole,
+            survey: Survey::of(words),
+        };
+        let is_of_whole = matches!(way, Way::Multiple | Way::Delta | Way::Pco);
+        match is_of_whole && !is_whole {
+            true => None,
+            false => self.way(way, &numbers, Place::anywhere(0)),
         }
     }
 

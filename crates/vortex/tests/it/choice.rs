@@ -6,7 +6,7 @@ use arrow_array::{
     ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray,
     TimestampMicrosecondArray,
 };
-use tidelog_vortex::{ColumnSpec, EncodeOptions, Profile, VortexDecoder, VortexEncoder};
+use tidelog_vortex::{ColumnSpec, EncodeOptions, Kind, Profile, VortexDecoder, VortexEncoder};
 
 use crate::arbitrary::Chance;
 
@@ -184,4 +184,59 @@ fn noise_does_not_grow() {
     let mut chance = Chance(8);
     let noise = Int64Array::from_iter_values((0..ROWS).map(|_| chance.next().cast_signed()));
     assert_eq!(plain(noise), ("plain".to_owned(), ROWS * 8 + 1));
+}
+
+#[test]
+fn alternatives_say_why() {
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values((0..1_000).map(|n| n * 60)));
+    let texts = (0..1_000).map(|n| ["oak", "elm", "fir"][n % 3]);
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values(texts));
+    let specs = [ColumnSpec::plain(1, "n"), ColumnSpec::plain(2, "t")];
+    let blob = VortexEncoder::default()
+        .encode(&specs, &[numbers, texts])
+        .unwrap();
+    let decoder = VortexDecoder::open(blob).unwrap();
+    for (column, plain) in [(0, 8_001), (1, 7_000)] {
+        let found = decoder.page_alternatives(column, 0).unwrap();
+        assert!(found.is_sorted_by_key(|one| one.bytes), "{found:?}");
+        let of = |name| found.iter().find(|one| one.name == name).unwrap().bytes;
+        assert_eq!(of("plain"), plain);
+        let taken = decoder.page_encoding(column, 0).unwrap();
+        // Below the top they have the fewest bytes, the blob weighs time too.
+        assert!(of(taken.name) <= taken.bytes, "{taken}");
+        assert!(taken.bytes < plain / 10);
+    }
+    assert_eq!(
+        decoder.page_alternatives(2, 0).unwrap_err().kind,
+        Kind::Invalid
+    );
+}
+
+#[test]
+fn values_that_pages_repeat_are_shared() {
+    let mut chance = Chance(3);
+    let codes: Vec<usize> = (0..7 * ROWS).map(|_| chance.below(2_000)).collect();
+    let ids: ArrayRef = Arc::new(StringArray::from_iter_values(
+        codes.iter().map(|code| format!("{:09x}", code * 7_919_177)),
+    ));
+    let floats: ArrayRef = Arc::new(Float64Array::from_iter_values(
+        codes
+            .iter()
+            .map(|code| (f64::from(u32::try_from(*code).unwrap())).sqrt()),
+    ));
+    let specs = [ColumnSpec::plain(1, "id"), ColumnSpec::plain(2, "root")];
+    let options = EncodeOptions {
+        page_rows: ROWS,
+        ..EncodeOptions::default()
+    };
+    let arrays = [ids, floats];
+    let blob = VortexEncoder::new(options).encode(&specs, &arrays).unwrap();
+    let decoder = VortexDecoder::open(blob).unwrap();
+    for (column, array) in arrays.iter().enumerate() {
+        for page in 0..decoder.page_count() {
+            assert_eq!(decoder.page_encoding(column, page).unwrap().name, "shared");
+        }
+        assert_eq!(&decoder.read_column(column).unwrap(), array);
+    }
+    assert_eq!(decoder.sections().count(), 2);
 }
