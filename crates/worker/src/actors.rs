@@ -33,14 +33,10 @@ pub(crate) fn of(type_name: &str) -> tidelog_log::Result<Option<Behaviour>> {
 ///
 /// A macro, because the function that `instance.mjs` calls must be exported by that crate itself.
 #[macro_export]
-#[rustfmt::skip] // it moves the attribute to the right, and further to the right when it runs again
 macro_rules! actors {
     ($actors:expr) => {
         #[doc(hidden)]
-        #[$crate::wasm_bindgen::prelude::wasm_bindgen(
-            js_name = tidelogActors,
-            wasm_bindgen = $crate::wasm_bindgen
-        )]
+        #[$crate::exported(js_name = tidelogActors, wasm_bindgen = $crate::wasm_bindgen)]
         pub fn tidelog_actors() {
             $crate::register($actors);
         }

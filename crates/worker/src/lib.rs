@@ -31,6 +31,8 @@ mod actors;
 pub use actors::register;
 #[doc(hidden)]
 pub use wasm_bindgen;
+#[doc(hidden)]
+pub use wasm_bindgen::prelude::wasm_bindgen as exported;
 
 mod object;
 mod object_host;
