@@ -168,7 +168,10 @@ impl Format for Lf {
     fn keep(&mut self, parts: &[Bytes]) {
         self.kept = parts
             .first()
-            .map(|part| Buffer::copy_from_aligned(part, Alignment::new(4_096)));
+            // Aligned as a file in memory is; a buffer that says so would want all its parts aligned alike.
+            .map(|part| {
+                Buffer::copy_from_aligned(part, Alignment::new(4_096)).aligned(Alignment::new(1))
+            });
     }
 
     fn decode(&self, _: &DataSet, _: &[Bytes]) -> Result<Decoded> {
