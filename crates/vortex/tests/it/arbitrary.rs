@@ -19,6 +19,11 @@ pub(crate) fn seeds(usual: u64) -> Range<u64> {
     first..first + number("TIDELOG_SEEDS").unwrap_or(usual)
 }
 
+/// How many bits of each random blob are flipped: `TIDELOG_FLIPS`.
+pub(crate) fn flips(usual: u64) -> u64 {
+    number("TIDELOG_FLIPS").unwrap_or(usual)
+}
+
 #[expect(clippy::disallowed_methods, reason = "the test runner's own variables")]
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;

@@ -3,7 +3,7 @@
 use tidelog_vortex::{Error, Kind, VortexDecoder, VortexEncoder};
 use twox_hash::XxHash3_64;
 
-use crate::arbitrary::{Case, Chance, seeds};
+use crate::arbitrary::{Case, Chance, flips, seeds};
 use crate::golden;
 use crate::handmade::{BOOLEAN, Handmade, INT64, UTF8, put_varint, seal};
 
@@ -51,7 +51,7 @@ fn flipped_bits_of_any_blob_are_found() {
             .encode(&case.columns, &case.arrays)
             .unwrap();
         let mut chance = Chance(seed);
-        for _ in 0..40 {
+        for _ in 0..flips(40) {
             let bit = chance.below(blob.len() * 8);
             blob[bit / 8] ^= 1 << (bit % 8);
             assert!(read(blob.clone()).is_err(), "seed {seed}, bit {bit}");
