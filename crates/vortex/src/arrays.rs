@@ -3,11 +3,12 @@
 use arrow_array::cast::AsArray;
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray,
-    ListArray, StringArray, make_array,
+    ListArray, StringArray, make_array, new_empty_array,
 };
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_data::ArrayData;
 use arrow_schema::{ArrowError, DataType};
+use arrow_select::concat::concat;
 use arrow_select::filter::filter;
 use std::sync::Arc;
 
@@ -152,6 +153,18 @@ pub(crate) fn array_of(data_type: &DataType, slots: Slots, len: usize) -> Result
         _ => return Err(Error::corrupt(format!("values that are no {data_type}"))),
     };
     Ok(array)
+}
+
+/// Joins arrays of one type.
+pub(crate) fn joined(data_type: &DataType, arrays: &[ArrayRef]) -> Result<ArrayRef> {
+    match arrays {
+        [] => Ok(new_empty_array(data_type)),
+        [array] => Ok(array.clone()),
+        arrays => {
+            let arrays: Vec<_> = arrays.iter().map(AsRef::as_ref).collect();
+            concat(&arrays).map_err(|e| Error::too_large(e.to_string()))
+        }
+    }
 }
 
 fn primitive(

@@ -1,11 +1,10 @@
 //! Pages of one column to one array.
 
-use arrow_array::{ArrayRef, new_empty_array};
+use arrow_array::ArrayRef;
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use arrow_schema::DataType;
-use arrow_select::concat::concat;
 
-use crate::arrays::array_of;
+use crate::arrays::{array_of, joined};
 use crate::budget::Budget;
 use crate::data_type::{Shape, shape};
 use crate::decode::{PageDecoder, Surroundings};
@@ -113,12 +112,7 @@ impl<'a> ColumnReader<'a> {
                 };
                 array_of(self.data_type, slots, self.rows)
             }
-            (_, []) => Ok(new_empty_array(self.data_type)),
-            (_, [page]) => Ok(page.clone()),
-            (_, pages) => {
-                let pages: Vec<_> = pages.iter().map(AsRef::as_ref).collect();
-                concat(&pages).map_err(|e| Error::too_large(e.to_string()))
-            }
+            (_, pages) => joined(self.data_type, pages),
         }
     }
 }

@@ -59,16 +59,19 @@ impl VortexEncoder {
     /// [`Kind::Invalid`](crate::Kind) for a type that blobs do not hold, a number given twice, or arrays of unequal length.
     pub fn encode(&self, specs: &[ColumnSpec], arrays: &[ArrayRef]) -> Result<Vec<u8>> {
         let rows = self.check(specs, arrays)?;
-        let mut out = Vec::new();
+        let mut writing = Writing {
+            out: Vec::new(),
+            chooser: Chooser::new(self.options.profile),
+            shared: Vec::new(),
+        };
         let header = Header {
             version: VERSION,
             features: 0,
             optional_features: 0,
             metadata_bytes: self.metadata.len(),
         };
-        header.encode(&mut out)?;
-        out.extend_from_slice(&self.metadata);
-        let mut chooser = Chooser::new(self.options.profile);
+        header.encode(&mut writing.out)?;
+        writing.out.extend_from_slice(&self.metadata);
         let mut index = Index {
             page_rows: self.options.page_rows,
             columns: Vec::with_capacity(specs.len()),
@@ -76,7 +79,6 @@ impl VortexEncoder {
         };
         let pairs = pairs_of(specs, arrays)?;
         let mut joined = vec![Vec::new(); pairs.len()];
-        let mut shared = Vec::new();
         for (place, (spec, array)) in specs.iter().zip(arrays).enumerate() {
             let pair = pairs.iter().zip(&mut joined);
             let mut pair = pair.filter(|(pair, _)| [pair.first, pair.second].contains(&place));
@@ -88,18 +90,15 @@ impl VortexEncoder {
                 None => Role::Alone,
             };
             let column = self
-                .encode_column(
-                    spec,
-                    array,
-                    place,
-                    role,
-                    &mut chooser,
-                    &mut shared,
-                    &mut out,
-                )
+                .encode_column(spec, array, place, role, &mut writing)
                 .map_err(|e| e.within(&spec.name))?;
             index.columns.push(column);
         }
+        let Writing {
+            mut out,
+            chooser,
+            shared,
+        } = writing;
         index.sections = self
             .sections
             .iter()
@@ -180,10 +179,13 @@ impl VortexEncoder {
         array: &ArrayRef,
         place: usize,
         mut role: Role<'_>,
-        chooser: &mut Chooser,
-        shared: &mut Vec<(u32, Vec<u8>)>,
-        out: &mut Vec<u8>,
+        writing: &mut Writing,
     ) -> Result<Column> {
+        let Writing {
+            out,
+            chooser,
+            shared,
+        } = writing;
         let mut pages = Vec::new();
         chooser.begin_column();
         let is_alone = matches!(role, Role::Alone) && spec.kind == ColumnKind::Plain;
@@ -210,6 +212,14 @@ impl VortexEncoder {
             pages,
         })
     }
+}
+
+/// A blob being written.
+struct Writing {
+    out: Vec<u8>,
+    chooser: Chooser,
+    /// Sections of what the pages of columns share.
+    shared: Vec<(u32, Vec<u8>)>,
 }
 
 /// What a column is in a pair.

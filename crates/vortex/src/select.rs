@@ -3,12 +3,12 @@
 use std::cmp::Ordering;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BooleanArray, new_empty_array};
+use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::DataType;
-use arrow_select::concat::concat;
 use arrow_select::filter::filter;
 
+use crate::arrays::joined;
 use crate::{Error, Page, Result, Scalar, VortexDecoder};
 
 /// Values from `min` to `max`, both of them included; a null is in no range.
@@ -120,14 +120,7 @@ impl VortexDecoder {
                 Chosen::Some(bits) => arrays.push(self.read_chosen(column_index, page, bits)?),
             }
         }
-        match &arrays[..] {
-            [] => Ok(new_empty_array(&column.data_type)),
-            [array] => Ok(array.clone()),
-            arrays => {
-                let arrays: Vec<_> = arrays.iter().map(AsRef::as_ref).collect();
-                concat(&arrays).map_err(|e| Error::too_large(e.to_string()))
-            }
-        }
+        joined(&column.data_type, &arrays)
     }
 
     fn read_chosen(&self, column: usize, page: usize, bits: &BooleanBuffer) -> Result<ArrayRef> {

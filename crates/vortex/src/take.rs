@@ -1,10 +1,9 @@
 //! A few rows of a column.
 
-use arrow_array::{ArrayRef, RecordBatch, UInt32Array, new_empty_array};
-use arrow_select::concat::concat;
+use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow_select::take::take;
 
-use crate::arrays::array_of;
+use crate::arrays::{array_of, joined};
 use crate::budget::Budget;
 use crate::data_type::shape;
 use crate::decode::PageDecoder;
@@ -32,14 +31,7 @@ impl VortexDecoder {
             let array = self.take_in_page(column_index, page, &within);
             arrays.push(array.map_err(|e| e.within(&column.name))?);
         }
-        match &arrays[..] {
-            [] => Ok(new_empty_array(&column.data_type)),
-            [array] => Ok(array.clone()),
-            arrays => {
-                let arrays: Vec<_> = arrays.iter().map(AsRef::as_ref).collect();
-                concat(&arrays).map_err(|e| Error::too_large(e.to_string()))
-            }
-        }
+        joined(&column.data_type, &arrays)
     }
 
     /// Decodes the given rows of every column, as [`VortexDecoder::take`] does of one.
