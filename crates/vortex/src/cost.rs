@@ -1,7 +1,7 @@
 //! What a tree costs a reader: the time to decode it, in tenths of a nanosecond on a machine of 2026.
 //!
-//! Only relations matter, to weigh time against bytes; the figures are those of
-//! `docs/benchmarks.md`, rounded.
+//! Only relations matter, to weigh time against bytes. The figures are estimates, set by what
+//! `tidelog bench vortex` then showed; nothing that is stored depends on them.
 
 use crate::Profile;
 use crate::node::Node;
