@@ -240,12 +240,6 @@ fn parse(text: &[u8]) -> Option<Parsed> {
 mod tests {
     use super::*;
 
-    fn texts_of(texts: &[&str]) -> Texts {
-        let mut out = Texts::new();
-        texts.iter().for_each(|text| out.push(text.as_bytes()));
-        out
-    }
-
     #[test]
     fn numbers_come_back_as_they_were_written() {
         for texts in [
@@ -259,7 +253,7 @@ mod tests {
             &["5%", "17%"],
             &["a1b7", "a1b22"],
         ] {
-            let texts = texts_of(texts);
+            let texts = Texts::of(texts);
             let (style, numbers) =
                 numbers_of(texts.strings()).unwrap_or_else(|| panic!("{texts:?}"));
             style.check().unwrap();
@@ -285,14 +279,14 @@ mod tests {
             &["9999999999999999999"],
             &["1", "0.0000000000000000001"],
         ] {
-            let texts = texts_of(texts);
+            let texts = Texts::of(texts);
             if let Some((style, numbers)) = numbers_of(texts.strings()) {
                 let mut back = Texts::new();
                 put_texts(&style, &numbers, texts.data.len(), &mut back).unwrap();
                 assert_eq!(back, texts, "{style:?}");
             }
         }
-        assert!(numbers_of(texts_of(&["-0", "1"]).strings()).is_none());
-        assert!(numbers_of(texts_of(&["1.50", "2.5"]).strings()).is_none());
+        assert!(numbers_of(Texts::of(&["-0", "1"]).strings()).is_none());
+        assert!(numbers_of(Texts::of(&["1.50", "2.5"]).strings()).is_none());
     }
 }

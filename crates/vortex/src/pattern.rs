@@ -122,12 +122,6 @@ pub(crate) fn put_texts(
 mod tests {
     use super::*;
 
-    fn texts_of(texts: &[&str]) -> Texts {
-        let mut out = Texts::new();
-        texts.iter().for_each(|text| out.push(text.as_bytes()));
-        out
-    }
-
     #[test]
     fn patterns_come_back() {
         for texts in [
@@ -140,7 +134,7 @@ mod tests {
             &["x1", "xa", "x2"],
             &["9", "A"],
         ] {
-            let texts = texts_of(texts);
+            let texts = Texts::of(texts);
             if let Some((pattern, columns)) = pattern_of(texts.strings()) {
                 let mut back = Texts::new();
                 put_texts(&pattern, &columns, texts.count(), &mut back).unwrap();
@@ -160,7 +154,7 @@ mod tests {
             &["1", "a", "A"],
             &[""],
         ] {
-            assert_eq!(pattern_of(texts_of(texts).strings()), None, "{texts:?}");
+            assert_eq!(pattern_of(Texts::of(texts).strings()), None, "{texts:?}");
         }
     }
 }

@@ -88,6 +88,13 @@ impl Texts {
     }
 
     #[cfg(test)]
+    pub(crate) fn of(texts: &[&str]) -> Self {
+        let mut out = Self::new();
+        texts.iter().for_each(|text| out.push(text.as_bytes()));
+        out
+    }
+
+    #[cfg(test)]
     pub(crate) fn strings(&self) -> Strings<'_> {
         Strings {
             offsets: &self.offsets,

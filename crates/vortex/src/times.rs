@@ -186,12 +186,6 @@ pub(crate) fn put_texts(form: &Form, numbers: &[u64], out: &mut Texts) -> Result
 mod tests {
     use super::*;
 
-    fn texts_of(texts: &[&str]) -> Texts {
-        let mut out = Texts::new();
-        texts.iter().for_each(|text| out.push(text.as_bytes()));
-        out
-    }
-
     #[test]
     fn times_come_back_as_they_were_written() {
         for texts in [
@@ -200,13 +194,13 @@ mod tests {
             &["2026-03-01 12:34:56.7+02:00", "1900-03-01 12:34:56.0+02:00"],
             &["9999-12-31T23:59:59.999999Z", "0000-01-01T00:00:00.000000Z"],
         ] {
-            let texts = texts_of(texts);
+            let texts = Texts::of(texts);
             let (form, numbers) = times_of(texts.strings()).unwrap_or_else(|| panic!("{texts:?}"));
             let mut back = Texts::new();
             put_texts(&form, &numbers, &mut back).unwrap();
             assert_eq!(back, texts);
         }
-        let (_, numbers) = times_of(texts_of(&["1970-01-02T00:00:01.5Z"]).strings()).unwrap();
+        let (_, numbers) = times_of(Texts::of(&["1970-01-02T00:00:01.5Z"]).strings()).unwrap();
         assert_eq!(numbers, [864_015]);
     }
 
@@ -225,7 +219,7 @@ mod tests {
             &["2026-03-01T00:00:00.1234567890Z"],
             &[""],
         ] {
-            assert_eq!(times_of(texts_of(texts).strings()), None, "{texts:?}");
+            assert_eq!(times_of(Texts::of(texts).strings()), None, "{texts:?}");
         }
     }
 
