@@ -442,15 +442,14 @@ fn check_unreferenced(
                 continue;
             }
             let (table, column) = (quoted(&prepared.collection.name), quoted(&field.name));
-            let text = format!("SELECT _key FROM {table} WHERE {column} = ?1 LIMIT 1");
-            let held = one(sql, &text, &[SqlValue::Text(key)], |row| {
+            let text =
+                format!("SELECT _key FROM {table} WHERE {column} = ?1 ORDER BY _key LIMIT 1");
+            let hot = one(sql, &text, &[SqlValue::Text(key)], |row| {
                 Ok(row[0].text()?.to_owned())
             })?;
-            let held = match held {
-                Some(holder) => Some(holder),
-                None => turn.main.referrer(sql, prepared, field.id, key)?,
-            };
-            if let Some(holder) = held {
+            // The first by key, wherever it is: what is said must not depend on what was folded.
+            let folded = turn.main.referrer(sql, prepared, field.id, key)?;
+            if let Some(holder) = hot.into_iter().chain(folded).min() {
                 let name = &prepared.collection.name;
                 let message = format!("{name} document {holder:?} refers to it in {}", field.name);
                 return Err(Error::conflict("document_referenced", message).at("key"));

@@ -213,13 +213,13 @@ impl MainState {
         text: &str,
     ) -> Result<Option<String>> {
         let folded = self.folded(sql, prepared.collection.id)?;
+        let mut first: Option<String> = None;
         for entry in folded.entries() {
             let (blob, mask) = (folded.blob(entry)?, self.mask(sql, entry.id)?);
-            if let Some(key) = blob.key_with(field, text, |row| !mask.has(row))? {
-                return Ok(Some(key));
-            }
+            let key = blob.key_with(field, text, |row| !mask.has(row))?;
+            first = first.into_iter().chain(key).min();
         }
-        Ok(None)
+        Ok(first)
     }
 
     /// Notes rows that came to the row table, or left it.

@@ -63,3 +63,31 @@ fn a_collection_may_refer_to_itself() {
         "check_failed"
     );
 }
+
+#[test]
+fn the_holder_that_is_named_is_the_first_by_key_wherever_it_is_stored() {
+    let mut lab = Lab::new(json!({
+        "parts": {"fields": {}, "hot": {"vortex_threshold": 0}},
+        "items": {"fields": {"part": {"type": "string", "references": "parts"}},
+                  "hot": {"vortex_threshold": 4}}
+    }));
+    let item = |n: u32| insert("items", json!({"id": format!("i{n:02}"), "part": "p"}));
+    let named = |lab: &mut Lab| {
+        let error = lab.refused(vec![delete("parts", "p")]);
+        assert_eq!(error.code(), "document_referenced");
+        error.message().to_owned()
+    };
+    lab.write(vec![insert("parts", json!({"id": "p"}))])
+        .unwrap();
+    lab.write((40..48).map(item).collect()).unwrap();
+    assert!(named(&mut lab).contains("\"i40\""));
+    lab.write((20..28).map(item).collect()).unwrap();
+    assert!(named(&mut lab).contains("\"i20\""), "the later blob's");
+    lab.write(vec![item(30)]).unwrap();
+    assert!(named(&mut lab).contains("\"i20\""), "not the row's");
+    lab.write(vec![item(10)]).unwrap();
+    assert!(named(&mut lab).contains("\"i10\""), "the row's");
+    lab.write(vec![delete("items", "i10"), delete("items", "i20")])
+        .unwrap();
+    assert!(named(&mut lab).contains("\"i21\""), "not a masked one");
+}
