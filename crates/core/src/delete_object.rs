@@ -28,6 +28,9 @@ impl Engine {
             meta::Status::Deleting => return Ok(()),
             meta::Status::Active => {}
         }
+        if let Some(job) = &self.job {
+            return Err(job.refusal());
+        }
         meta::set_status(sql, meta::Status::Deleting)?;
         self.status = meta::Status::Deleting;
         self.delete_step(sql, now, caller)

@@ -7,6 +7,7 @@ use tidelog_log::{Error, Kind, Result, Sequence};
 use crate::actor::{self, ActorCommand, Behaviour, MessageReply};
 use crate::folded::{FOLD, MainState};
 use crate::segment::{SEGMENT, Unfolded};
+use crate::snapshot::{Job, SNAPSHOT, SnapshotCommand, SnapshotPolicy, SnapshotReply};
 use crate::sql::{Sql, atomically};
 use crate::table::log::Head;
 use crate::table::{cursors, idempotency, log, meta, wakes};
@@ -27,6 +28,8 @@ pub struct LogPolicy {
     /// The newest records are not old: so many of them, or as many as make
     /// [`segment_bytes`](Self::segment_bytes).
     pub segment_tail: u64,
+    /// How much of a snapshot or a restore is done in one turn.
+    pub snapshots: SnapshotPolicy,
 }
 
 impl Default for LogPolicy {
@@ -40,6 +43,7 @@ impl Default for LogPolicy {
             segment_records: 4_096,
             segment_bytes: 4_000_000,
             segment_tail: 1_024,
+            snapshots: SnapshotPolicy::default(),
         }
     }
 }
@@ -86,6 +90,8 @@ pub enum Command {
     Wake,
     /// What the object's actor is asked or told.
     Actor(Box<ActorCommand>),
+    /// What is asked about snapshots.
+    Snapshot(Box<SnapshotCommand>),
 }
 
 impl Command {
@@ -121,8 +127,21 @@ pub enum Reply {
     State(Box<ObjectState>),
     /// To [`ActorCommand::Message`].
     Message(MessageReply),
+    /// To [`Command::Snapshot`].
+    Snapshot(SnapshotReply),
     /// To the others.
     Done,
+}
+
+/// What an engine remembers of its database and a failed turn must not change.
+struct Kept {
+    head: Head,
+    status: meta::Status,
+    fenced: bool,
+    remembered: u64,
+    log_bytes: u64,
+    unfolded: Unfolded,
+    job: Option<Job>,
 }
 
 /// One object's engine. After a failed commit of the enclosing transaction, drop it and open
@@ -141,6 +160,8 @@ pub struct Engine {
     pub(crate) log_bytes: u64,
     pub(crate) unfolded: Unfolded,
     pub(crate) main: MainState,
+    /// The snapshot or the restore that is under way.
+    pub(crate) job: Option<Job>,
     /// Which events last touched which collections, as far as it is known here.
     pub(crate) touched: Touched,
     pub(crate) behaviour: Option<Behaviour>,
@@ -189,6 +210,7 @@ impl Engine {
                 log_bytes: log::size(sql)?.bytes,
                 unfolded: Unfolded::of(sql)?,
                 main: MainState::default(),
+                job: Job::load(sql)?,
                 behaviour: behaviour.cloned(),
                 posted: false,
                 panicked: false,
@@ -212,14 +234,7 @@ impl Engine {
             command,
         } = input;
         let mut command = Some(command);
-        let before = (
-            self.head,
-            self.status,
-            self.fenced,
-            self.remembered,
-            self.log_bytes,
-            self.unfolded,
-        );
+        let before = self.kept();
         let view = self.view.clone();
         let done = atomically(sql, || {
             let command = command
@@ -229,26 +244,19 @@ impl Engine {
             let wake = wakes::earliest(sql)?;
             Ok((reply, wake))
         });
+        let sequence_and_status = (before.head.sequence, before.status);
         let (reply, wake) = match done {
             Ok(done) => done,
             Err(error) => {
-                (
-                    self.head,
-                    self.status,
-                    self.fenced,
-                    self.remembered,
-                    self.log_bytes,
-                    self.unfolded,
-                ) = before;
+                self.put_back(before);
                 self.view = view;
-                self.main = MainState::default();
                 self.posted = false;
                 self.undone = undoes(&error) && log::head(sql).ok() != Some(self.head);
                 return Err(error);
             }
         };
         let mut effects = vec![Effect::Reply(reply)];
-        if self.head.sequence != before.0.sequence || self.status != before.1 {
+        if (self.head.sequence, self.status) != sequence_and_status {
             effects.push(Effect::Changed(self.head.sequence));
         }
         effects.extend(wake.map(Effect::WakeAt));
@@ -320,7 +328,45 @@ impl Engine {
                 Ok(Reply::Done)
             }
             Command::Actor(command) => self.act(sql, now, entropy, *command),
+            Command::Snapshot(command) => self.snapshot(sql, now, entropy, *command),
         }
+    }
+
+    /// True for timers that would change, while a snapshot is taken or a state is brought back, what
+    /// that goes by.
+    fn must_wait(&self, name: &str) -> bool {
+        let Some(job) = &self.job else {
+            return false;
+        };
+        match name {
+            FOLD => true,
+            SNAPSHOT | TRIM | PRUNE | SEGMENT => false,
+            _ => job.keeps_writes_out(),
+        }
+    }
+
+    fn kept(&self) -> Kept {
+        Kept {
+            head: self.head,
+            status: self.status,
+            fenced: self.fenced,
+            remembered: self.remembered,
+            log_bytes: self.log_bytes,
+            unfolded: self.unfolded,
+            job: self.job.clone(),
+        }
+    }
+
+    /// Goes back to what was remembered before a turn that failed.
+    fn put_back(&mut self, kept: Kept) {
+        self.head = kept.head;
+        self.status = kept.status;
+        self.fenced = kept.fenced;
+        self.remembered = kept.remembered;
+        self.log_bytes = kept.log_bytes;
+        self.unfolded = kept.unfolded;
+        self.job = kept.job;
+        self.main = MainState::default();
     }
 
     /// Runs one timer in a savepoint of its own; one that fails is tried again later.
@@ -331,17 +377,14 @@ impl Engine {
         entropy: [u8; 16],
         name: &str,
     ) -> Result<()> {
-        let before = (
-            self.head,
-            self.status,
-            self.fenced,
-            self.remembered,
-            self.log_bytes,
-            self.unfolded,
-        );
+        let before = self.kept();
         let done = atomically(sql, || {
             wakes::clear(sql, name)?;
+            if self.must_wait(name) {
+                return wakes::set(sql, name, now + JOB_WAIT_MILLIS);
+            }
             match name {
+                SNAPSHOT => self.snapshot_wake(sql, now, entropy),
                 DELETE => self.delete_step(sql, now, &Caller::default()),
                 FOLD => self.fold(sql, now),
                 SEGMENT => self.fold_log(sql, now),
@@ -360,15 +403,7 @@ impl Engine {
             }
         });
         if let Err(error) = done {
-            (
-                self.head,
-                self.status,
-                self.fenced,
-                self.remembered,
-                self.log_bytes,
-                self.unfolded,
-            ) = before;
-            self.main = MainState::default();
+            self.put_back(before);
             wakes::back_off(sql, name, now)?;
             actor::note_failure(sql, name, &error)?;
         }
@@ -408,6 +443,9 @@ impl Engine {
         if let Some(followed) = self.followed(sql)? {
             floor = floor.min(followed);
         }
+        if let Some(after) = self.job.as_ref().and_then(Job::needs_log_after) {
+            floor = floor.min(after);
+        }
         for prepared in self
             .view
             .collections
@@ -441,5 +479,7 @@ pub(crate) const EXPIRE: &str = "expire";
 pub(crate) const PRUNE: &str = "prune";
 /// How often idempotency keys are pruned.
 pub(crate) const PRUNE_MILLIS: i64 = 60 * 60 * 1_000;
+/// How long timers wait that a snapshot or a restore keeps from running.
+const JOB_WAIT_MILLIS: i64 = 1_000;
 /// Records one turn trims at most.
 const TRIM_RECORDS: u64 = 1_000;

@@ -26,6 +26,13 @@ pub use folded::{BlobCache, CacheKey, Cached, OpenedBlob, RecentBlobs};
 
 mod segment;
 
+mod snapshot;
+pub use snapshot::{
+    CHAIN_MAX, Difference, NOTE_BYTES_MAX, Restore, RestoreStatus, RestoreTarget, SNAPSHOTS_MAX,
+    SNAPSHOTS_PAGE_MAX, Snapshot, SnapshotCommand, SnapshotKind, SnapshotPage, SnapshotPolicy,
+    SnapshotReply, SnapshotStatus,
+};
+
 mod input;
 pub use input::{
     BlobState, Caller, ChangesPage, ChangesRequest, Cursor, FoldedState, Found, Images, JsonObject,

@@ -151,7 +151,7 @@ impl OpenTurn {
         Ok(true)
     }
 
-    fn next_version(&self) -> Sequence {
+    pub(crate) fn next_version(&self) -> Sequence {
         Sequence(self.header.first_sequence.0 + u64::from(self.writer.count()))
     }
 
@@ -181,7 +181,7 @@ impl OpenTurn {
     }
 
     /// Writes a document that the row table does not have.
-    fn insert_row(
+    pub(crate) fn insert_row(
         &mut self,
         sql: &dyn Sql,
         prepared: &Prepared,
@@ -299,15 +299,7 @@ impl OpenTurn {
     ) -> Result<Written> {
         let version = self.next_version();
         let key = before.key.clone();
-        match place {
-            Place::Row => {
-                let delete = &prepared.table.delete;
-                sql.run(delete, &[SqlValue::Text(&key)], &mut |_| Ok(()))?;
-                self.main.delta_changed(prepared.collection.id, 0, 1);
-            }
-            Place::Blob(blob, at) => self.main.hide(sql, blob, at)?,
-        }
-        self.touched.insert(prepared.collection.id);
+        self.take_out(sql, prepared, &key, place)?;
         let collection = (prepared.collection.id, prepared.collection.name.as_str());
         self.writer.push(
             collection,
@@ -321,6 +313,28 @@ impl OpenTurn {
             version,
             operation: WrittenOperation::Delete,
         })
+    }
+}
+
+impl OpenTurn {
+    /// Takes a document out of where it lies; what becomes of it is the caller's to say.
+    pub(crate) fn take_out(
+        &mut self,
+        sql: &dyn Sql,
+        prepared: &Prepared,
+        key: &str,
+        place: Place,
+    ) -> Result<()> {
+        match place {
+            Place::Row => {
+                let delete = &prepared.table.delete;
+                sql.run(delete, &[SqlValue::Text(key)], &mut |_| Ok(()))?;
+                self.main.delta_changed(prepared.collection.id, 0, 1);
+            }
+            Place::Blob(blob, at) => self.main.hide(sql, blob, at)?,
+        }
+        self.touched.insert(prepared.collection.id);
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ use tidelog_log::{
 use crate::engine::{PRUNE, PRUNE_MILLIS, TRIM};
 use crate::folded::bulk_collection;
 use crate::mutate::{IdMaker, OpenTurn};
+use crate::snapshot::{Job, object_restoring};
 use crate::sql::Sql;
 use crate::table::{idempotency, lineage, log, meta, wakes};
 use crate::{
@@ -179,7 +180,23 @@ impl Engine {
     }
 
     /// Starts a turn's record, opening a new epoch where one is due.
+    ///
+    /// # Errors
+    /// `object_restoring` while documents must not change.
     pub(crate) fn begin(&mut self, now: i64, caller: &Caller, cause: &str) -> Result<OpenTurn> {
+        if self.job.as_ref().is_some_and(Job::keeps_writes_out) {
+            return Err(object_restoring());
+        }
+        self.begin_restored(now, caller, cause)
+    }
+
+    /// The same for the turn that brings a state back.
+    pub(crate) fn begin_restored(
+        &mut self,
+        now: i64,
+        caller: &Caller,
+        cause: &str,
+    ) -> Result<OpenTurn> {
         let first_sequence = self.head.sequence.next();
         if first_sequence.0 + TURN_ROWS_MAX as u64 > SEQUENCE_MAX {
             return Err(Error::new(
@@ -248,19 +265,11 @@ impl Engine {
         self.log_bytes += record.len() as u64;
         self.plan_segment(sql, header.timestamp, record.len() as u64)?;
         if opens {
-            let opened = lineage::Opened {
-                epoch: header.epoch,
-                first_sequence: header.first_sequence,
-            };
-            lineage::open(sql, opened, header.parent_epoch)?;
-            self.fenced = false;
-            // From here on the timer sets itself again; without cold collections nothing else would.
-            let keep = self.policy.keep_millis.max(1_000);
-            wakes::set(sql, TRIM, header.timestamp + keep)?;
+            let epochs = (header.epoch, header.parent_epoch);
+            self.opened_epoch(sql, epochs, header.first_sequence, header.timestamp)?;
         }
         if reborn {
-            meta::set_status(sql, meta::Status::Active)?;
-            self.status = meta::Status::Active;
+            self.revive(sql)?;
         }
         self.head = log::Head {
             epoch: header.epoch,
@@ -269,6 +278,36 @@ impl Engine {
             timestamp: header.timestamp,
         };
         self.touched.note(&self.head, &collections);
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Notes a new epoch, and the one before, with the event and the time it begins at.
+    pub(crate) fn opened_epoch(
+        &mut self,
+        sql: &dyn Sql,
+        (epoch, parent): (Epoch, Epoch),
+        first_sequence: Sequence,
+        timestamp: i64,
+    ) -> Result<()> {
+        let opened = lineage::Opened {
+            epoch,
+            first_sequence,
+        };
+        lineage::open(sql, opened, parent)?;
+        self.fenced = false;
+        // From here on the timer sets itself again; without cold collections nothing else would.
+        let keep = self.policy.keep_millis.max(1_000);
+        wakes::set(sql, TRIM, timestamp + keep)
+    }
+
+    /// An object that was deleted lives again.
+    pub(crate) fn revive(&mut self, sql: &dyn Sql) -> Result<()> {
+        if self.status != meta::Status::Active {
+            meta::set_status(sql, meta::Status::Active)?;
+            self.status = meta::Status::Active;
+        }
         Ok(())
     }
 }

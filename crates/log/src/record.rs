@@ -3,6 +3,7 @@
 //! The layout is in `docs/format/log-record.md`; encode and decode stand side by side here.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 mod image;
@@ -40,6 +41,23 @@ impl fmt::Display for Hash {
 impl fmt::Debug for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Hash {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let odd = || Error::corrupt("a hash is not 64 hex digits");
+        let mut bytes = [0; HASH_BYTES];
+        if text.len() != 2 * HASH_BYTES || !text.is_ascii() {
+            return Err(odd());
+        }
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            let digits = &text[2 * at..2 * at + 2];
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| odd())?;
+        }
+        Ok(Self(bytes))
     }
 }
 

@@ -119,7 +119,8 @@ impl Manifest {
         blobs::set_manifest(sql, collection, &self.encode())
     }
 
-    fn encode(&self) -> Vec<u8> {
+    /// Its bytes.
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         put_varint(&mut out, VERSION);
         put_varint(&mut out, self.blobs.len() as u64);
@@ -137,7 +138,11 @@ impl Manifest {
         out
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self> {
+    /// Reads what [`Manifest::encode`] wrote.
+    ///
+    /// # Errors
+    /// `corrupt`, `unsupported_format`.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         let odd = |what| Error::corrupt(format!("a manifest {what}"));
         let at = bytes.len().checked_sub(CHECK_BYTES);
         let (body, check) = bytes.split_at(at.ok_or_else(|| odd("is too short"))?);

@@ -11,7 +11,7 @@ mod columns;
 pub(crate) use columns::{Column, bytes_at, type_byte, type_of_byte, value_at, wrong_column};
 
 mod manifest;
-pub(crate) use manifest::Entry;
+pub(crate) use manifest::{BLOBS_MAX, Entry, Manifest};
 
 mod bounds;
 pub(crate) use bounds::{Wanted, compare};
@@ -24,6 +24,7 @@ mod unique;
 pub(crate) use unique::{Unique, no_duplicates};
 
 mod write;
+pub(crate) use write::{DOCUMENT_BYTES_FOLDED, raw_bytes, write_blobs};
 
 mod main;
 pub(crate) use main::{Folded, Place, Stored};

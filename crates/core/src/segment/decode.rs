@@ -89,7 +89,7 @@ pub(crate) fn span(record: &[u8]) -> Result<(Sequence, Sequence)> {
 }
 
 /// The records that the bytes of a segment stand for: the last hash must be the one that was noted.
-fn decode(body: Vec<u8>) -> Result<BinaryArray> {
+pub(crate) fn decode(body: Vec<u8>) -> Result<BinaryArray> {
     let (records, holds) = rebuild(body)?;
     match holds {
         true => Ok(records),

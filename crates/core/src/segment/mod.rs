@@ -12,9 +12,10 @@ mod records;
 mod images;
 
 mod encode;
+pub(crate) use encode::{Outcome, encode};
 
 mod decode;
-pub(crate) use decode::{place_of, records, references, span};
+pub(crate) use decode::{decode, place_of, records, references, span};
 
 mod fold;
 pub(crate) use fold::{SEGMENT, Unfolded};

@@ -33,6 +33,12 @@ pub(crate) fn put(sql: &dyn Sql, body: &[u8], holders: u32) -> Result<BlobId> {
     id.ok_or_else(|| Error::internal("a stored blob has no id"))
 }
 
+/// One more needs the blob.
+pub(crate) fn hold(sql: &dyn Sql, id: BlobId) -> Result<()> {
+    let more = "UPDATE _blobs SET holders = holders + 1 WHERE id = ?1";
+    sql.run(more, &[int(id)], &mut |_| Ok(()))
+}
+
 /// One less needs the blob; the last one removes it.
 pub(crate) fn release(sql: &dyn Sql, id: BlobId) -> Result<()> {
     let holders = "SELECT holders FROM _blobs WHERE id = ?1";

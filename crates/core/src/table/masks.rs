@@ -44,6 +44,19 @@ impl Mask {
         self.bits.get(byte).is_some_and(|bits| bits & bit != 0)
     }
 
+    /// A mask of its bits, the lowest of the first byte is row 0.
+    pub(crate) fn of_bits(bits: Vec<u8>) -> Self {
+        Self {
+            masked: bits.iter().map(|byte| byte.count_ones()).sum(),
+            bits,
+        }
+    }
+
+    /// Its bits.
+    pub(crate) fn bits(&self) -> &[u8] {
+        &self.bits
+    }
+
     /// How many rows are masked.
     pub(crate) fn masked(&self) -> u32 {
         self.masked
@@ -58,10 +71,7 @@ fn place(row: u32) -> (usize, u8) {
 pub(crate) fn get(sql: &dyn Sql, blob: BlobId) -> Result<Mask> {
     let bits = "SELECT bits FROM _masks WHERE blob = ?1";
     let found = one(sql, bits, &[int(blob)], |row| Ok(row[0].blob()?.to_vec()))?;
-    Ok(found.map_or_else(Mask::default, |bits| Mask {
-        masked: bits.iter().map(|byte| byte.count_ones()).sum(),
-        bits,
-    }))
+    Ok(found.map_or_else(Mask::default, Mask::of_bits))
 }
 
 /// How many rows are masked, by blob, of the blobs that have any.

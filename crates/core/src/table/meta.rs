@@ -12,9 +12,11 @@ pub(crate) const CREATE: &str = "CREATE TABLE IF NOT EXISTS _meta (name TEXT NOT
 
 /// The layouts of the internal tables. `docs/format/object-database.md` lists every version. A file
 /// has the lowest that says what is in it.
-const FORMATS: [&str; 2] = ["1", FORMAT_WITH_BLOBS];
+const FORMATS: [&str; 3] = ["1", FORMAT_WITH_BLOBS, FORMAT_WITH_SNAPSHOTS];
 /// Since a document may be in a blob.
 const FORMAT_WITH_BLOBS: &str = "2";
+/// Since snapshots hold blobs, and a restore may be under way.
+const FORMAT_WITH_SNAPSHOTS: &str = "3";
 
 /// Whether an object takes writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,8 +89,16 @@ pub(crate) fn set_status(sql: &dyn Sql, status: Status) -> Result<()> {
 /// Notes that the file holds blobs: earlier versions would not find the documents in them.
 pub(crate) fn holds_blobs(sql: &dyn Sql) -> Result<()> {
     match get(sql, "format")?.as_deref() {
-        Some(FORMAT_WITH_BLOBS) => Ok(()),
+        Some(FORMAT_WITH_BLOBS | FORMAT_WITH_SNAPSHOTS) => Ok(()),
         _ => put(sql, "format", FORMAT_WITH_BLOBS),
+    }
+}
+
+/// Notes that the file holds snapshots: earlier versions would fold while one is taken.
+pub(crate) fn holds_snapshots(sql: &dyn Sql) -> Result<()> {
+    match get(sql, "format")?.as_deref() {
+        Some(FORMAT_WITH_SNAPSHOTS) => Ok(()),
+        _ => put(sql, "format", FORMAT_WITH_SNAPSHOTS),
     }
 }
 

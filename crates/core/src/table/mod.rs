@@ -12,10 +12,12 @@ pub(crate) mod log;
 pub(crate) mod masks;
 pub(crate) mod meta;
 pub(crate) mod outbox;
+pub(crate) mod restore;
 pub(crate) mod rows;
 pub(crate) mod schema;
 pub(crate) mod segments;
 pub(crate) mod senders;
+pub(crate) mod snapshots;
 pub(crate) mod wakes;
 
 use tidelog_log::Result;

@@ -38,11 +38,11 @@ fn book(n: u64) -> Mutation {
     )
 }
 
-fn key(n: u64) -> String {
+pub(crate) fn key(n: u64) -> String {
     format!("b{:03}", n * 37 % 101)
 }
 
-fn shelved() -> Lab {
+pub(crate) fn shelved() -> Lab {
     let mut lab = Lab::new(library(unique()));
     lab.write(vec![insert("shelves", json!({"id": "s"}))])
         .unwrap();
@@ -50,19 +50,19 @@ fn shelved() -> Lab {
 }
 
 /// So many books, each written alone: rows until they are folded.
-fn one_by_one(lab: &mut Lab, numbers: std::ops::Range<u64>) {
+pub(crate) fn one_by_one(lab: &mut Lab, numbers: std::ops::Range<u64>) {
     for n in numbers {
         lab.write(vec![book(n)]).unwrap();
     }
 }
 
 /// So many books at once: they go straight into a blob.
-fn at_once(lab: &mut Lab, numbers: std::ops::Range<u64>) {
+pub(crate) fn at_once(lab: &mut Lab, numbers: std::ops::Range<u64>) {
     lab.write(numbers.map(book).collect()).unwrap();
 }
 
 /// Takes every step of folding that is due.
-fn fold(lab: &mut Lab) {
+pub(crate) fn fold(lab: &mut Lab) {
     while lab.wake_is_due() {
         lab.turn(Command::Wake).unwrap();
     }
@@ -126,7 +126,7 @@ fn sequel(lab: &mut Lab) -> Vec<String> {
 }
 
 /// Breaks a turn at every step, in every way. Returns how many steps it has.
-fn survives(prepare: impl Fn() -> Lab, act: impl Fn(&mut Lab) -> Result<()>) -> u32 {
+pub(crate) fn survives(prepare: impl Fn() -> Lab, act: impl Fn(&mut Lab) -> Result<()>) -> u32 {
     let mut twin = prepare();
     check_whole(&twin);
     let before = state(&twin);
@@ -165,7 +165,7 @@ fn survives(prepare: impl Fn() -> Lab, act: impl Fn(&mut Lab) -> Result<()>) -> 
     steps
 }
 
-fn wake(lab: &mut Lab) -> Result<()> {
+pub(crate) fn wake(lab: &mut Lab) -> Result<()> {
     lab.turn(Command::Wake).map(drop)
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 use tidelog_core::{
     Address, Caller, ChangesPage, ChangesRequest, Command, Effect, Engine, Images, Input,
-    LogPolicy, Mutation, NewDocument, ObjectState, Reply, SqlExt, TurnReply, TypeSchema, TypeSpec,
+    LogPolicy, Mutation, NewDocument, ObjectState, Reply, Restore, RestoreTarget, Snapshot,
+    SnapshotCommand, SnapshotKind, SnapshotReply, SqlExt, TurnReply, TypeSchema, TypeSpec,
 };
 use tidelog_log::{Error, EventFilter, Result, Sequence, StartAt};
 
@@ -20,7 +21,8 @@ pub(crate) struct Lab {
     pub(crate) schema: Arc<TypeSchema>,
     pub(crate) now: i64,
     pub(crate) policy: LogPolicy,
-    turns: u64,
+    /// Turns so far: what each takes its randomness from.
+    pub(crate) turns: u64,
 }
 
 /// Registers a version of the type `lab` with these collections.
@@ -179,6 +181,58 @@ impl Lab {
         self.turn(Command::DeleteObject {
             caller: Caller::default(),
         })
+    }
+
+    /// Asks about snapshots.
+    pub(crate) fn snapshots(&mut self, command: SnapshotCommand) -> Result<SnapshotReply> {
+        let effects = self.turn(Command::Snapshot(Box::new(command)))?;
+        match effects.into_iter().next() {
+            Some(Effect::Reply(Reply::Snapshot(reply))) => Ok(reply),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Takes a snapshot, all its steps.
+    pub(crate) fn take(&mut self, kind: SnapshotKind) -> Result<Snapshot> {
+        let (parent, note) = (None, String::new());
+        let command = SnapshotCommand::Create { kind, parent, note };
+        let SnapshotReply::Snapshot(taken) = self.snapshots(command)? else {
+            panic!("no snapshot");
+        };
+        self.finish_job();
+        self.engine.view().snapshot(&self.sql, &taken.id)
+    }
+
+    /// Brings a state of all collections back, all steps.
+    pub(crate) fn restore(&mut self, target: RestoreTarget, dry_run: bool) -> Result<Restore> {
+        self.snapshots(self.restoring(target, dry_run))?;
+        self.finish_job();
+        self.engine.view().last_restore(&self.sql)
+    }
+
+    pub(crate) fn restoring(&self, target: RestoreTarget, dry_run: bool) -> SnapshotCommand {
+        SnapshotCommand::Restore {
+            schema: Arc::clone(&self.schema),
+            caller: Caller::default(),
+            target,
+            collections: Vec::new(),
+            dry_run,
+        }
+    }
+
+    /// Runs the timer of what is under way until nothing is.
+    pub(crate) fn finish_job(&mut self) {
+        let due = |lab: &Self| {
+            let wakes = "SELECT at FROM _wakes WHERE name = 'snapshot'";
+            lab.sql.first(wakes, &[], |row| row[0].integer()).unwrap()
+        };
+        while let Some(at) = due(self) {
+            self.now = self.now.max(at);
+            self.turn(Command::Wake).unwrap();
+            let failing = self.state().wakes.into_iter();
+            let failing = failing.filter(|(name, _, tries)| name == "snapshot" && *tries > 0);
+            assert_eq!(failing.count(), 0, "a step fails");
+        }
     }
 
     /// A table actor of this collection has committed up to here.

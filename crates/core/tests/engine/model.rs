@@ -12,7 +12,7 @@ use crate::lab::{
 use crate::segments::same_log;
 
 /// Documents by key, with their versions.
-type Documents = BTreeMap<String, (u64, Map<String, Json>)>;
+pub(crate) type Documents = BTreeMap<String, (u64, Map<String, Json>)>;
 
 #[derive(Clone, Debug, Default)]
 struct Model {
@@ -128,10 +128,10 @@ fn merge(target: Json, patch: &Map<String, Json>) -> Map<String, Json> {
 }
 
 /// A splitmix64 generator: every number follows from the seed.
-struct Chance(u64);
+pub(crate) struct Chance(pub(crate) u64);
 
 impl Chance {
-    fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -139,7 +139,7 @@ impl Chance {
         (mixed ^ (mixed >> 31)) % end
     }
 
-    fn one_of(&mut self, options: &[Json]) -> Json {
+    pub(crate) fn one_of(&mut self, options: &[Json]) -> Json {
         options[usize::try_from(self.below(options.len() as u64)).unwrap()].clone()
     }
 }
@@ -342,7 +342,7 @@ fn documents_log_and_model_agree_and_equal_inputs_give_equal_bytes() {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test runner's own variables")]
-fn number(name: &str) -> Option<u64> {
+pub(crate) fn number(name: &str) -> Option<u64> {
     std::env::var(name)
         .ok()
         .map(|text| text.parse().expect("a number"))

@@ -34,6 +34,10 @@ mod refusals;
 mod segments;
 #[path = "../engine/size.rs"]
 mod size;
+#[path = "../engine/snapshots.rs"]
+mod snapshots;
+#[path = "../engine/snapshots_random.rs"]
+mod snapshots_random;
 #[expect(
     dead_code,
     reason = "no test here breaks a step: `faults` folds for itself"

@@ -1,0 +1,92 @@
+//! A small difference, applied in one turn.
+
+use tidelog_log::{ChangeRef, Error, Reader, Result, Row};
+
+use super::restore::Restoring;
+use crate::Engine;
+use crate::document::Prepared;
+use crate::folded::Stored;
+use crate::mutate::OpenTurn;
+use crate::sql::Sql;
+use crate::table::restore::{self, Staged};
+
+/// One document, as it is and as it is to be.
+pub(super) struct Change<'v> {
+    pub(super) prepared: &'v Prepared,
+    pub(super) key: String,
+    pub(super) before: Option<Stored>,
+    pub(super) after: Option<Row>,
+}
+
+impl Engine {
+    /// Makes every change that was noted.
+    pub(super) fn apply(&mut self, sql: &dyn Sql, now: i64, restoring: &Restoring) -> Result<()> {
+        let view = self.view.clone();
+        let mut changes = Vec::new();
+        for row in restore::after(sql, Staged::Change, (0, ""), (usize::MAX, usize::MAX))? {
+            let prepared = view
+                .collections
+                .iter()
+                .find(|p| p.collection.id == row.collection);
+            let prepared = prepared.ok_or_else(|| Error::internal("a change of no collection"))?;
+            changes.push(Change {
+                prepared,
+                before: self.main.stored(sql, prepared, &row.key)?,
+                key: row.key,
+                after: row_of(row.body.as_deref())?,
+            });
+        }
+        // A restore opens an epoch, as a fence does.
+        self.fenced = true;
+        let mut turn = self.begin_restored(now, &restoring.caller(), &restoring.cause)?;
+        // All that was goes first: values of unique indexes may move from one document to another.
+        for change in &changes {
+            if let Some(before) = &change.before {
+                turn.take_out(sql, change.prepared, &change.key, before.place)?;
+            }
+        }
+        for change in &changes {
+            turn.put_back(sql, change)?;
+        }
+        self.finish(sql, turn)?;
+        self.arm_expire(sql, now)
+    }
+}
+
+pub(super) fn row_of(body: Option<&[u8]>) -> Result<Option<Row>> {
+    let row = body.map(|body| Row::decode(&mut Reader::new(body)));
+    row.transpose()
+}
+
+impl Change<'_> {
+    /// Appends its event.
+    pub(super) fn log(&self, writer: &mut tidelog_log::RecordWriter) -> Result<()> {
+        let collection = &self.prepared.collection;
+        let of = (collection.id, collection.name.as_str());
+        match (&self.before, &self.after) {
+            (None, Some(after)) => writer.push(of, &self.key, ChangeRef::Insert { after }),
+            (Some(before), Some(after)) => {
+                let old = after.changes_from(&before.document.row);
+                let old = old.as_slice();
+                writer.push(of, &self.key, ChangeRef::Update { after, old });
+            }
+            (Some(before), None) => {
+                let before = &before.document.row;
+                writer.push(of, &self.key, ChangeRef::Delete { before });
+            }
+            (None, None) => return Err(Error::internal("a change of nothing")),
+        }
+        Ok(())
+    }
+}
+
+impl OpenTurn {
+    /// Writes a document whose earlier self was taken out, and its event.
+    fn put_back(&mut self, sql: &dyn Sql, change: &Change<'_>) -> Result<()> {
+        let version = self.next_version();
+        if let Some(after) = &change.after {
+            self.insert_row(sql, change.prepared, &change.key, version, after)?;
+        }
+        change.log(&mut self.writer)
+    }
+}

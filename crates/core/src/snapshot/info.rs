@@ -1,0 +1,197 @@
+//! What is said of a snapshot and of a restore, as values. Hosts and the API share these.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tidelog_log::{Epoch, Sequence};
+
+use crate::{Caller, TypeSchema};
+
+/// How a snapshot holds its state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SnapshotKind {
+    /// By itself.
+    #[default]
+    Full,
+    /// As the events since its parent.
+    Incremental,
+}
+
+/// How far a snapshot is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SnapshotStatus {
+    /// It is being taken.
+    Running,
+    /// It comes from a file that is being read.
+    Importing,
+    /// It is there.
+    Complete,
+}
+
+/// One snapshot of an object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    /// A UUIDv7: later ones sort behind.
+    pub id: String,
+    /// How it holds its state.
+    pub kind: SnapshotKind,
+    /// How far it is.
+    pub status: SnapshotStatus,
+    /// What an incremental builds on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// Why it was taken: the caller's words, or `undo` and `import` of the engine's own.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+    /// It came from a file or another object: its sequences are not this log's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub imported: bool,
+    /// The epoch it was taken in.
+    pub epoch: Epoch,
+    /// It is the state after this event; while it is being taken, how far it has come.
+    pub sequence: Sequence,
+    /// Its own events are those after this one: of an incremental, the parent's sequence.
+    pub from: Sequence,
+    /// The hash of the record that ends at `sequence`, hex.
+    pub hash: String,
+    /// When that record was written, milliseconds since 1970.
+    pub timestamp: i64,
+    /// The schema version in force.
+    pub schema_version: u32,
+    /// When it was asked for, milliseconds since 1970.
+    pub created: i64,
+    /// Documents per collection.
+    pub documents: BTreeMap<String, u64>,
+    /// Its bytes, those included that it shares with the object and with other snapshots.
+    pub bytes: u64,
+    /// Of those, the ones that nobody else held when it was taken.
+    pub own_bytes: u64,
+}
+
+/// One page of snapshots, newest first.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SnapshotPage {
+    /// The snapshots.
+    pub snapshots: Vec<Snapshot>,
+    /// Ask for those before this id to read on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Which state is wanted back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RestoreTarget {
+    /// That of a snapshot.
+    Snapshot(String),
+    /// That after an event.
+    Sequence(Sequence),
+    /// That at a moment, milliseconds since 1970: after the last event up to it.
+    Time(i64),
+}
+
+/// What a restore does, or would do, to one collection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Documents that come to be.
+    pub added: u64,
+    /// Documents that change.
+    pub changed: u64,
+    /// Documents that go away.
+    pub removed: u64,
+}
+
+impl Difference {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.added + self.changed + self.removed
+    }
+}
+
+/// How far a restore is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RestoreStatus {
+    /// It is under way.
+    Running,
+    /// The object is as it was wanted; of a dry run: the counts are there.
+    Complete,
+    /// It was given up, and nothing was changed.
+    Cancelled,
+}
+
+/// A restore.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Restore {
+    /// A UUIDv7.
+    pub id: String,
+    /// How far it is.
+    pub status: RestoreStatus,
+    /// What was asked for.
+    pub target: RestoreTarget,
+    /// The object is, or would be, as after this event.
+    pub sequence: Sequence,
+    /// The collections; empty: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub collections: Vec<String>,
+    /// Only count.
+    pub dry_run: bool,
+    /// When it was asked for, milliseconds since 1970.
+    pub created: i64,
+    /// What it does to each collection; complete once it is.
+    pub differences: BTreeMap<String, Difference>,
+    /// The snapshot of the state before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<String>,
+    /// Where a reader stands who has seen what it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<String>,
+}
+
+/// What is asked about snapshots.
+#[derive(Clone, Debug)]
+pub enum SnapshotCommand {
+    /// Take one.
+    Create {
+        /// How; none: incremental where the log reaches back to the newest snapshot, else full.
+        kind: SnapshotKind,
+        /// What an incremental builds on; none: the newest complete one.
+        parent: Option<String>,
+        /// Why.
+        note: String,
+    },
+    /// Forget one, or give up taking it.
+    Delete {
+        /// Which.
+        id: String,
+    },
+    /// Bring a state back.
+    Restore {
+        /// The registry's newest version of the type.
+        schema: Arc<TypeSchema>,
+        /// Who asks.
+        caller: Caller,
+        /// Which state.
+        target: RestoreTarget,
+        /// Of these collections; empty: of all.
+        collections: Vec<String>,
+        /// Only count what would change.
+        dry_run: bool,
+    },
+    /// Give the restore up that is under way.
+    CancelRestore,
+}
+
+/// What is answered about snapshots.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SnapshotReply {
+    /// The snapshot.
+    Snapshot(Box<Snapshot>),
+    /// The restore.
+    Restore(Box<Restore>),
+}

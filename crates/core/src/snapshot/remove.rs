@@ -1,0 +1,50 @@
+//! Forgetting a snapshot, or giving up taking it.
+
+use tidelog_log::{Error, Result};
+
+use super::job::Job;
+use super::{Snapshot, SnapshotStatus, copy, sources};
+use crate::Engine;
+use crate::sql::Sql;
+use crate::table::snapshots::{self, PartKind};
+use crate::table::{blobs, wakes};
+
+impl Engine {
+    /// Forgets a snapshot.
+    pub(super) fn delete_snapshot(&mut self, sql: &dyn Sql, id: &str) -> Result<Snapshot> {
+        let snapshot = sources::find(sql, id)?;
+        match &self.job {
+            Some(Job::Taking(taking)) if taking.id == id => {
+                self.set_job(sql, None)?;
+                wakes::clear(sql, super::SNAPSHOT)?;
+            }
+            // The restore reads it, perhaps.
+            Some(job @ Job::Restoring(_)) => return Err(job.refusal()),
+            _ => {}
+        }
+        if let Some(child) = sources::child(sql, id)? {
+            let message = format!("snapshot {child} builds on it; delete that first");
+            return Err(Error::conflict("snapshot_has_children", message).at("id"));
+        }
+        forget(sql, &snapshot)?;
+        Ok(snapshot)
+    }
+}
+
+/// Lets go of all that a snapshot holds.
+pub(super) fn forget(sql: &dyn Sql, snapshot: &Snapshot) -> Result<()> {
+    let mut at = None;
+    while let Some(part) = snapshots::next_part(sql, &snapshot.id, PartKind::Manifest, at)? {
+        for entry in copy::manifest(sql, &snapshot.id, part.collection)?.blobs {
+            blobs::release(sql, entry.id)?;
+        }
+        at = Some((part.collection, part.number));
+    }
+    snapshots::remove(sql, &snapshot.id)
+}
+
+impl Snapshot {
+    pub(super) fn is_complete(&self) -> bool {
+        self.status == SnapshotStatus::Complete
+    }
+}

@@ -1,0 +1,400 @@
+//! A restore, step by step: what is wanted, how it differs, an undo snapshot, the change.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tidelog_log::{Error, Offset, Result, Sequence};
+
+use super::job::Job;
+use super::sources::Sources;
+use super::stage::Staging;
+use super::take::Taking;
+use super::{
+    Budget, Restore, RestoreStatus, RestoreTarget, SNAPSHOT, SnapshotCommand, SnapshotKind,
+    SnapshotReply,
+};
+use crate::document::Prepared;
+use crate::engine::Reply;
+use crate::mutate::IdMaker;
+use crate::sql::Sql;
+use crate::table::blobs::BlobId;
+use crate::table::{meta, restore, wakes};
+use crate::write::check_caller;
+use crate::{Caller, Engine, TypeSchema, View};
+
+/// The fact of `_meta` that says what the last restore did.
+const LAST: &str = "restore";
+
+/// A restore under way, and how far.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Restoring {
+    /// What is said of it.
+    pub(super) restore: Restore,
+    /// What makes the state that is wanted.
+    pub(super) sources: Sources,
+    /// Where it is.
+    pub(super) phase: Phase,
+    /// Bytes of the documents that change, before and after.
+    pub(super) bytes: u64,
+    /// The caller's labels: source, correlation id, trace parent.
+    labels: [String; 3],
+    /// Why, as it stands in the log.
+    pub(super) cause: String,
+}
+
+/// A place in the work.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Phase {
+    /// Documents of the full snapshot that are in no blob, behind this part.
+    Large { after: Option<(u32, u64)> },
+    /// Events of a link, behind this part.
+    Links { link: usize, after: u64 },
+    /// Events of the log, after this one.
+    Log { after: Sequence },
+    /// Blobs of the full snapshot are compared with what there is.
+    Base {
+        collection: usize,
+        blob: BlobId,
+        page: usize,
+    },
+    /// The overlay is.
+    Overlay { collection: u32, key: String },
+    /// Rows of the row table that should not be are looked for.
+    Rows { collection: usize, key: String },
+    /// Rows of live blobs that should not be are.
+    Blobs {
+        collection: usize,
+        blob: BlobId,
+        page: usize,
+    },
+    /// The undo snapshot is being taken.
+    Undo(Taking),
+    /// Changes are staged beside what there is.
+    Stage(Box<Staging>),
+}
+
+impl Phase {
+    pub(super) fn first_of_comparing() -> Self {
+        Self::Base {
+            collection: 0,
+            blob: 0,
+            page: 0,
+        }
+    }
+}
+
+impl Restoring {
+    /// The collections that are brought back.
+    pub(super) fn collections(&self, view: &View) -> Vec<Arc<Prepared>> {
+        let names = &self.restore.collections;
+        let wanted = view.collections.iter();
+        wanted
+            .filter(|p| names.is_empty() || names.contains(&p.collection.name))
+            .cloned()
+            .collect()
+    }
+
+    /// True for the id of a collection that is brought back.
+    pub(super) fn wants(&self, view: &View, collection: u32) -> bool {
+        let names = &self.restore.collections;
+        let found = view
+            .collections
+            .iter()
+            .find(|p| p.collection.id == collection);
+        found.is_some_and(|p| names.is_empty() || names.contains(&p.collection.name))
+    }
+
+    pub(super) fn caller(&self) -> Caller {
+        let [source, correlation_id, trace_parent] = self.labels.clone();
+        Caller {
+            source,
+            correlation_id,
+            trace_parent,
+            idempotency_key: String::new(),
+        }
+    }
+
+    /// The log is needed from after this event on.
+    pub(crate) fn needs_log_after(&self) -> Option<Sequence> {
+        match &self.phase {
+            Phase::Log { after } => Some(*after),
+            _ => self.sources.log_after,
+        }
+    }
+
+    fn total(&self) -> u64 {
+        let each = self.restore.differences.values();
+        each.map(|difference| difference.total()).sum()
+    }
+}
+
+/// What a restore is asked.
+pub(super) struct Wanted {
+    pub(super) target: RestoreTarget,
+    pub(super) collections: Vec<String>,
+    pub(super) dry_run: bool,
+}
+
+impl Engine {
+    /// Handles what is asked about snapshots.
+    pub(crate) fn snapshot(
+        &mut self,
+        sql: &dyn Sql,
+        now: i64,
+        entropy: [u8; 16],
+        command: SnapshotCommand,
+    ) -> Result<Reply> {
+        let made = 0;
+        let mut ids = IdMaker { now, entropy, made };
+        let reply = match command {
+            SnapshotCommand::Create { kind, parent, note } => {
+                let parent = parent.as_deref();
+                let taken = self.take_snapshot(sql, &mut ids, kind, parent, &note)?;
+                SnapshotReply::Snapshot(Box::new(taken))
+            }
+            SnapshotCommand::Delete { id } => {
+                SnapshotReply::Snapshot(Box::new(self.delete_snapshot(sql, &id)?))
+            }
+            SnapshotCommand::Restore {
+                schema,
+                caller,
+                target,
+                collections,
+                dry_run,
+            } => {
+                let wanted = Wanted {
+                    target,
+                    collections,
+                    dry_run,
+                };
+                let restore = self.restore(sql, &mut ids, &schema, &caller, wanted)?;
+                SnapshotReply::Restore(Box::new(restore))
+            }
+            SnapshotCommand::CancelRestore => {
+                SnapshotReply::Restore(Box::new(self.cancel_restore(sql)?))
+            }
+        };
+        Ok(Reply::Snapshot(reply))
+    }
+
+    /// The timer: the next steps of what is under way.
+    pub(crate) fn snapshot_wake(
+        &mut self,
+        sql: &dyn Sql,
+        now: i64,
+        entropy: [u8; 16],
+    ) -> Result<()> {
+        let made = 0;
+        match &self.job {
+            None => Ok(()),
+            Some(Job::Taking(_)) => self.take_steps(sql, now).map(drop),
+            Some(Job::Restoring(_)) => {
+                let mut ids = IdMaker { now, entropy, made };
+                self.restore_steps(sql, &mut ids).map(drop)
+            }
+        }
+    }
+
+    /// Refuses to begin something while something is under way.
+    pub(super) fn check_idle(&self) -> Result<()> {
+        match &self.job {
+            Some(job) => Err(job.refusal()),
+            None if self.status == meta::Status::Deleting => Err(Error::conflict(
+                "object_deleting",
+                "the object is being deleted; try later",
+            )),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn set_job(&mut self, sql: &dyn Sql, job: Option<Job>) -> Result<()> {
+        Job::store(sql, job.as_ref())?;
+        self.job = job;
+        Ok(())
+    }
+
+    fn restore(
+        &mut self,
+        sql: &dyn Sql,
+        ids: &mut IdMaker,
+        schema: &TypeSchema,
+        caller: &Caller,
+        wanted: Wanted,
+    ) -> Result<Restore> {
+        check_caller(caller)?;
+        self.check_idle()?;
+        if !wanted.dry_run {
+            self.check_room()?;
+            self.upgrade(sql, schema)?;
+        }
+        for name in &wanted.collections {
+            self.view.prepared(name)?;
+        }
+        let sources = Sources::of(sql, &wanted.target, &self.head)?;
+        self.check_schema(sql, &sources)?;
+        self.make_snapshot_tables(sql)?;
+        restore::create(sql)?;
+        restore::clear(sql)?;
+        let reached = Offset {
+            epoch: self.epoch_of(sql, &sources)?,
+            sequence: sources.to,
+        };
+        let restore = Restore {
+            id: ids.next(),
+            status: RestoreStatus::Running,
+            target: wanted.target,
+            sequence: sources.to,
+            collections: wanted.collections,
+            dry_run: wanted.dry_run,
+            created: ids.now,
+            differences: BTreeMap::new(),
+            undo: None,
+            offset: None,
+        };
+        let restoring = Restoring {
+            restore,
+            sources,
+            phase: Phase::Large { after: None },
+            bytes: 0,
+            labels: [
+                caller.source.clone(),
+                caller.correlation_id.clone(),
+                caller.trace_parent.clone(),
+            ],
+            cause: format!("restore:{reached}"),
+        };
+        self.set_job(sql, Some(Job::Restoring(Box::new(restoring))))?;
+        self.restore_steps(sql, ids)
+    }
+
+    /// Takes steps until it is done or a turn's work is; then the timer goes on.
+    fn restore_steps(&mut self, sql: &dyn Sql, ids: &mut IdMaker) -> Result<Restore> {
+        let mut budget = Budget::of(&self.policy.snapshots);
+        loop {
+            let Some(Job::Restoring(mut restoring)) = self.job.take() else {
+                return Err(Error::internal("no restore is under way"));
+            };
+            let done = self.restore_step(sql, ids, &mut restoring, &mut budget)?;
+            let restore = restoring.restore.clone();
+            if done {
+                return self.end_restore(sql, restore, RestoreStatus::Complete);
+            }
+            self.set_job(sql, Some(Job::Restoring(restoring)))?;
+            if budget.is_spent() {
+                wakes::set(sql, SNAPSHOT, ids.now)?;
+                return Ok(restore);
+            }
+        }
+    }
+
+    /// One step; true once it is done.
+    fn restore_step(
+        &mut self,
+        sql: &dyn Sql,
+        ids: &mut IdMaker,
+        restoring: &mut Restoring,
+        budget: &mut Budget,
+    ) -> Result<bool> {
+        match &mut restoring.phase {
+            Phase::Large { .. } | Phase::Links { .. } | Phase::Log { .. } => {
+                self.overlay_step(sql, restoring, budget)?;
+                Ok(false)
+            }
+            Phase::Base { .. } | Phase::Overlay { .. } | Phase::Rows { .. } => {
+                self.compare_step(sql, restoring, budget)?;
+                Ok(false)
+            }
+            Phase::Blobs { .. } => match self.compare_step(sql, restoring, budget)? {
+                true => self.compared(sql, ids, restoring),
+                false => Ok(false),
+            },
+            Phase::Undo(taking) => {
+                let mut taking = taking.clone();
+                let done = self.take_step(sql, &mut taking, budget)?;
+                restoring.phase = Phase::Undo(taking);
+                match done {
+                    true => self.undo_is_taken(sql, ids.now, restoring),
+                    false => Ok(false),
+                }
+            }
+            Phase::Stage(_) => self.stage_step(sql, ids.now, restoring, budget),
+        }
+    }
+
+    /// The difference is known: true where nothing is to be done.
+    fn compared(
+        &mut self,
+        sql: &dyn Sql,
+        ids: &mut IdMaker,
+        restoring: &mut Restoring,
+    ) -> Result<bool> {
+        if restoring.restore.dry_run || restoring.total() == 0 {
+            if !restoring.restore.dry_run {
+                restoring.restore.offset = Some(self.offset().to_string());
+            }
+            return Ok(true);
+        }
+        let undo = self.new_snapshot(sql, ids, SnapshotKind::Full, None, "undo")?;
+        restoring.restore.undo = Some(undo.id.clone());
+        restoring.phase = Phase::Undo(undo);
+        Ok(false)
+    }
+
+    /// Applies a small difference, or begins to stage a large one.
+    fn undo_is_taken(
+        &mut self,
+        sql: &dyn Sql,
+        now: i64,
+        restoring: &mut Restoring,
+    ) -> Result<bool> {
+        let policy = self.policy.snapshots;
+        let (rows, bytes) = (policy.direct_rows as u64, policy.direct_bytes as u64);
+        if restoring.total() <= rows && restoring.bytes <= bytes {
+            self.apply(sql, now, restoring)?;
+            restoring.restore.offset = Some(self.offset().to_string());
+            return Ok(true);
+        }
+        restoring.phase = Phase::Stage(Box::new(Staging::new(&self.head, now)));
+        Ok(false)
+    }
+
+    pub(super) fn end_restore(
+        &mut self,
+        sql: &dyn Sql,
+        mut done: Restore,
+        status: RestoreStatus,
+    ) -> Result<Restore> {
+        done.status = status;
+        restore::clear(sql)?;
+        meta::set_fact(sql, LAST, Some(&done))?;
+        self.set_job(sql, None)?;
+        Ok(done)
+    }
+
+    fn cancel_restore(&mut self, sql: &dyn Sql) -> Result<Restore> {
+        let Some(Job::Restoring(restoring)) = self.job.take() else {
+            let message = "no restore of this object is under way";
+            return Err(Error::not_found("no_restore", message));
+        };
+        if let Phase::Undo(taking) = &restoring.phase {
+            let undo = super::sources::find(sql, &taking.id)?;
+            super::remove::forget(sql, &undo)?;
+        }
+        self.unstage(sql)?;
+        wakes::clear(sql, SNAPSHOT)?;
+        let mut restore = restoring.restore;
+        if matches!(restoring.phase, Phase::Undo(_)) {
+            restore.undo = None;
+        }
+        self.end_restore(sql, restore, RestoreStatus::Cancelled)
+    }
+}
+
+/// The restore that is under way, or the last one.
+pub(super) fn last(sql: &dyn Sql) -> Result<Option<Restore>> {
+    match Job::load(sql)? {
+        Some(Job::Restoring(restoring)) => Ok(Some(restoring.restore)),
+        _ => meta::fact(sql, LAST),
+    }
+}

@@ -1,0 +1,238 @@
+//! Where a state comes from: a full snapshot, and the events after it.
+
+use serde::{Deserialize, Serialize};
+use tidelog_log::{Error, Kind, Result, Sequence};
+
+use super::{RestoreTarget, Snapshot, SnapshotKind};
+use crate::sql::Sql;
+use crate::table::log::{self, Head};
+use crate::table::snapshots;
+
+/// A state: documents of a full snapshot, overlaid with events up to one of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sources {
+    /// The full snapshot; none: nothing before the log.
+    pub(super) full: Option<String>,
+    /// Snapshots whose events follow, in order; the full one is among them, for those of its taking.
+    pub(super) links: Vec<String>,
+    /// Events of the log follow, from after this one.
+    pub(super) log_after: Option<Sequence>,
+    /// The last event that counts.
+    pub(super) to: Sequence,
+}
+
+/// A snapshot by its id.
+///
+/// # Errors
+/// `unknown_snapshot`.
+pub(super) fn find(sql: &dyn Sql, id: &str) -> Result<Snapshot> {
+    let shown: String = id.chars().take(80).collect();
+    snapshots::find(sql, id)?.ok_or_else(|| {
+        let message = format!("there is no snapshot {shown:?}");
+        Error::not_found("unknown_snapshot", message).at("snapshot")
+    })
+}
+
+/// A snapshot that is whole.
+///
+/// # Errors
+/// `unknown_snapshot`, `snapshot_incomplete`.
+pub(super) fn complete(sql: &dyn Sql, id: &str) -> Result<Snapshot> {
+    let snapshot = find(sql, id)?;
+    if snapshot.is_complete() {
+        return Ok(snapshot);
+    }
+    let message = format!("snapshot {id} is not complete");
+    Err(Error::conflict("snapshot_incomplete", message).at("snapshot"))
+}
+
+/// The newest snapshot that is whole.
+pub(super) fn newest(sql: &dyn Sql) -> Result<Option<Snapshot>> {
+    let all = snapshots::list(sql, None, ALL)?;
+    Ok(all.into_iter().find(Snapshot::is_complete))
+}
+
+/// A snapshot that builds on this one.
+pub(super) fn child(sql: &dyn Sql, id: &str) -> Result<Option<String>> {
+    let all = snapshots::list(sql, None, ALL)?;
+    let child = all.into_iter().find(|s| s.parent.as_deref() == Some(id));
+    Ok(child.map(|child| child.id))
+}
+
+/// A snapshot and those it builds on, the full one first.
+///
+/// # Errors
+/// `snapshot_chain_broken` with the link that is missing.
+pub(super) fn chain(sql: &dyn Sql, snapshot: &Snapshot) -> Result<Vec<Snapshot>> {
+    let mut chain = vec![snapshot.clone()];
+    while let Some(parent) = chain.last().and_then(|last| last.parent.clone()) {
+        let broken = |what: &str| {
+            let message = format!("snapshot {} builds on {parent}, which {what}", snapshot.id);
+            Error::conflict("snapshot_chain_broken", message)
+                .at("snapshot")
+                .with("link", parent.clone())
+        };
+        let found = snapshots::find(sql, &parent)?.ok_or_else(|| broken("is missing"))?;
+        if !found.is_complete() {
+            return Err(broken("is not complete"));
+        }
+        if chain.len() as u64 > super::SNAPSHOTS_MAX {
+            return Err(broken("builds on itself"));
+        }
+        chain.push(found);
+    }
+    chain.reverse();
+    match chain.first().map(|first| first.kind) {
+        Some(SnapshotKind::Full) => Ok(chain),
+        _ => Err(Error::corrupt(
+            "a chain of snapshots begins without a full one",
+        )),
+    }
+}
+
+impl Sources {
+    /// Finds what makes the state that is wanted.
+    ///
+    /// # Errors
+    /// `unknown_snapshot`, `snapshot_incomplete`, `snapshot_chain_broken`; `restore_beyond_horizon` with
+    /// the first sequence that can be had, `restore_in_future`.
+    pub(super) fn of(sql: &dyn Sql, target: &RestoreTarget, head: &Head) -> Result<Self> {
+        match target {
+            RestoreTarget::Snapshot(id) => {
+                let snapshot = complete(sql, id)?;
+                let chain = chain(sql, &snapshot)?;
+                Ok(Self {
+                    full: chain.first().map(|full| full.id.clone()),
+                    links: chain.into_iter().map(|link| link.id).collect(),
+                    log_after: None,
+                    to: snapshot.sequence,
+                })
+            }
+            RestoreTarget::Sequence(to) if *to > head.sequence => {
+                let message = format!("the object's last event is {}", head.sequence);
+                Err(Error::invalid("restore_in_future", message)
+                    .at("sequence")
+                    .with("head", head.sequence.0))
+            }
+            RestoreTarget::Sequence(to) => Self::at(sql, *to),
+            RestoreTarget::Time(millis) => Self::at(sql, sequence_at(sql, *millis, head)?),
+        }
+    }
+
+    /// The state after an event of this object's history.
+    fn at(sql: &dyn Sql, to: Sequence) -> Result<Self> {
+        let all = snapshots::list(sql, None, ALL)?;
+        let own: Vec<Snapshot> = all
+            .into_iter()
+            .filter(|s| s.is_complete() && s.is_of_this_history())
+            .collect();
+        let earliest = log::earliest(sql)?;
+        let in_log = |after: Sequence| earliest.is_some_and(|first| first <= after.next());
+        let fulls = own.iter().filter(|s| s.kind == SnapshotKind::Full);
+        let mut before: Vec<&Snapshot> = fulls.filter(|s| s.sequence <= to).collect();
+        before.sort_by_key(|s| std::cmp::Reverse(s.sequence));
+        for full in before {
+            if let Some(sources) = Self::from_full(full, &own, to, in_log) {
+                return Ok(sources);
+            }
+        }
+        if to == Sequence(0) || in_log(Sequence(0)) {
+            return Ok(Self {
+                log_after: (to > Sequence(0)).then_some(Sequence(0)),
+                to,
+                ..Self::default()
+            });
+        }
+        Err(beyond_horizon(&own, earliest, to))
+    }
+
+    /// Reaches from a full snapshot to an event, over incrementals and the log.
+    fn from_full(
+        full: &Snapshot,
+        own: &[Snapshot],
+        to: Sequence,
+        in_log: impl Fn(Sequence) -> bool,
+    ) -> Option<Self> {
+        let mut sources = Self {
+            full: Some(full.id.clone()),
+            links: vec![full.id.clone()],
+            log_after: None,
+            to,
+        };
+        let mut at = full;
+        while at.sequence < to {
+            if in_log(at.sequence) {
+                sources.log_after = Some(at.sequence);
+                return Some(sources);
+            }
+            let children = own.iter().filter(|s| s.parent.as_ref() == Some(&at.id));
+            let further = children.filter(|s| s.sequence > at.sequence);
+            at = further.max_by_key(|s| s.sequence.min(to))?;
+            sources.links.push(at.id.clone());
+        }
+        Some(sources)
+    }
+}
+
+impl Snapshot {
+    /// False of one that was imported: its sequences are another log's.
+    fn is_of_this_history(&self) -> bool {
+        !self.imported
+    }
+}
+
+fn beyond_horizon(own: &[Snapshot], earliest: Option<Sequence>, to: Sequence) -> Error {
+    let fulls = own.iter().filter(|s| s.kind == SnapshotKind::Full);
+    let first = fulls.map(|s| s.sequence).min();
+    let of_log = earliest
+        .filter(|first| *first == Sequence(1))
+        .map(|_| Sequence(0));
+    let horizon = first.into_iter().chain(of_log).min();
+    let message = match horizon {
+        Some(first) if first <= to => format!(
+            "the events up to {to} are trimmed and in no snapshot; the first state that can be had is that at {first}"
+        ),
+        Some(first) => format!("the first state that can be had is that at {first}"),
+        None => "there is no snapshot, and the log was trimmed".to_owned(),
+    };
+    let error = Error::new(Kind::Gone, "restore_beyond_horizon", message).at("sequence");
+    horizon
+        .into_iter()
+        .fold(error, |e, first| e.with("horizon", first.0))
+}
+
+/// The last event up to a moment.
+fn sequence_at(sql: &dyn Sql, millis: i64, head: &Head) -> Result<Sequence> {
+    if millis >= head.timestamp {
+        return Ok(head.sequence);
+    }
+    let earliest = log::earliest(sql)?.unwrap_or(head.sequence.next());
+    let is_after = |at: Sequence| -> Result<bool> {
+        Ok(log::time_of(sql, at)?.is_none_or(|time| time > millis))
+    };
+    // Times never decrease: the first event after the moment, by halves.
+    let (mut low, mut high) = (earliest.0, head.sequence.0 + 1);
+    while low < high {
+        let middle = low.midpoint(high);
+        match is_after(Sequence(middle))? {
+            true => high = middle,
+            false => low = middle + 1,
+        }
+    }
+    if low > earliest.0 || earliest == Sequence(1) {
+        return Ok(Sequence(low - 1));
+    }
+    // Before the log begins, only snapshots say what time it was.
+    let all = snapshots::list(sql, None, ALL)?;
+    let before = all
+        .iter()
+        .filter(|s| s.is_complete() && s.is_of_this_history() && s.timestamp <= millis);
+    let newest = before.map(|s| s.sequence).max();
+    newest.ok_or_else(|| {
+        let message = "no snapshot is as old, and the log was trimmed";
+        Error::new(Kind::Gone, "restore_beyond_horizon", message).at("time")
+    })
+}
+
+/// All snapshots of an object.
+const ALL: usize = super::SNAPSHOTS_MAX as usize + 1;

@@ -1,0 +1,115 @@
+//! Every step of taking, deleting and restoring breaks at each of its statements in turn.
+
+use tidelog_core::{
+    Command, RestoreStatus, RestoreTarget, SnapshotCommand, SnapshotKind, SqlExt as _,
+};
+use tidelog_log::{Result, Sequence};
+
+use crate::faults::{at_once, fold, key, one_by_one, shelved, survives};
+use crate::lab::{Lab, START, delete};
+use crate::snapshots::small_steps;
+
+fn create(kind: SnapshotKind) -> impl Fn(&mut Lab) -> Result<()> {
+    move |lab| {
+        let (parent, note) = (None, String::new());
+        let command = SnapshotCommand::Create { kind, parent, note };
+        again(lab);
+        lab.snapshots(command).map(drop)
+    }
+}
+
+/// The next turn has the time and the randomness it had the first time.
+fn again(lab: &mut Lab) {
+    lab.turns = 1_000;
+    lab.now = START + 5_000;
+}
+
+/// Books in blobs, some masked, and in rows.
+fn books() -> Lab {
+    let mut lab = shelved();
+    at_once(&mut lab, 0..8);
+    one_by_one(&mut lab, 8..10);
+    lab.write(vec![delete("books", &key(1))]).unwrap();
+    lab
+}
+
+#[test]
+fn a_snapshot_is_there_whole_or_not_at_all() {
+    let steps = survives(books, create(SnapshotKind::Full));
+    assert!(steps > 10, "{steps} steps");
+    let with_parent = || {
+        let mut lab = books();
+        create(SnapshotKind::Full)(&mut lab).unwrap();
+        lab.write(vec![delete("books", &key(2))]).unwrap();
+        lab
+    };
+    let steps = survives(with_parent, create(SnapshotKind::Incremental));
+    assert!(steps > 8, "{steps} steps");
+    let remove = |lab: &mut Lab| {
+        let page = lab.engine.view().snapshots(&lab.sql, None, 1)?;
+        // Done already.
+        let Some(snapshot) = page.snapshots.into_iter().next() else {
+            return Ok(());
+        };
+        let id = snapshot.id;
+        lab.snapshots(SnapshotCommand::Delete { id }).map(drop)
+    };
+    let steps = survives(with_parent, remove);
+    assert!(steps > 4, "{steps} steps");
+}
+
+#[test]
+fn a_small_difference_is_restored_whole_or_not_at_all() {
+    let changed = || {
+        let mut lab = books();
+        lab.write(vec![delete("books", &key(3)), delete("books", &key(8))])
+            .unwrap();
+        lab
+    };
+    let restore = |lab: &mut Lab| {
+        let target = RestoreTarget::Sequence(Sequence(11));
+        again(lab);
+        lab.snapshots(lab.restoring(target, false)).map(drop)
+    };
+    let steps = survives(changed, restore);
+    assert!(steps > 30, "{steps} steps");
+}
+
+/// A restore of a large difference, so many timers in.
+fn under_way(timers: usize) -> Option<Lab> {
+    let mut lab = books();
+    // Without segments: their timer would run in the same turns, in savepoints of its own.
+    lab.policy = LogPolicy {
+        snapshots: small_steps().snapshots,
+        ..LogPolicy::default()
+    };
+    lab.reopen();
+    fold(&mut lab);
+    for n in [3, 4, 5, 6, 8] {
+        lab.write(vec![delete("books", &key(n))]).unwrap();
+    }
+    at_once(&mut lab, 20..26);
+    let target = RestoreTarget::Sequence(Sequence(11));
+    lab.snapshots(lab.restoring(target, false)).unwrap();
+    for _ in 0..timers {
+        lab.turn(Command::Wake).unwrap();
+    }
+    let restore = lab.engine.view().last_restore(&lab.sql).unwrap();
+    (restore.status == RestoreStatus::Running).then_some(lab)
+}
+
+#[test]
+fn every_step_of_a_large_restore_is_there_whole_or_not_at_all() {
+    let mut timers = 0;
+    while under_way(timers).is_some() {
+        let step = |lab: &mut Lab| {
+            again(lab);
+            let now = "UPDATE _wakes SET at = 0, attempts = 0 WHERE name = 'snapshot'";
+            lab.sql.exec(now, &[])?;
+            lab.turn(Command::Wake).map(drop)
+        };
+        survives(|| under_way(timers).unwrap(), step);
+        timers += 1;
+    }
+    assert!(timers > 5, "{timers} timers");
+}
