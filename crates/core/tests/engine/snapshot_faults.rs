@@ -1,7 +1,8 @@
 //! Every step of taking, deleting and restoring breaks at each of its statements in turn.
 
 use tidelog_core::{
-    Command, RestoreStatus, RestoreTarget, SnapshotCommand, SnapshotKind, SqlExt as _,
+    Command, LogPolicy, RestoreStatus, RestoreTarget, SnapshotCommand, SnapshotKind, SqlExt as _,
+    SqlValue,
 };
 use tidelog_log::{Result, Sequence};
 
@@ -80,7 +81,10 @@ fn under_way(timers: usize) -> Option<Lab> {
     let mut lab = books();
     // Without segments: their timer would run in the same turns, in savepoints of its own.
     lab.policy = LogPolicy {
-        snapshots: small_steps().snapshots,
+        snapshots: SnapshotPolicy {
+            step_rows: 9,
+            ..small_steps().snapshots
+        },
         ..LogPolicy::default()
     };
     lab.reopen();
@@ -104,8 +108,10 @@ fn every_step_of_a_large_restore_is_there_whole_or_not_at_all() {
     while under_way(timers).is_some() {
         let step = |lab: &mut Lab| {
             again(lab);
-            let now = "UPDATE _wakes SET at = 0, attempts = 0 WHERE name = 'snapshot'";
-            lab.sql.exec(now, &[])?;
+            // The other timers run in savepoints of their own, and later here.
+            let later = SqlValue::Integer(START + 9_000_000);
+            let alone = "UPDATE _wakes SET attempts = 0, at = iif(name = 'snapshot', 0, ?1)";
+            lab.sql.exec(alone, &[later])?;
             lab.turn(Command::Wake).map(drop)
         };
         survives(|| under_way(timers).unwrap(), step);
