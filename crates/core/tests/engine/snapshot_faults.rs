@@ -1,8 +1,8 @@
 //! Every step of taking, deleting and restoring breaks at each of its statements in turn.
 
 use tidelog_core::{
-    Command, LogPolicy, RestoreStatus, RestoreTarget, SnapshotCommand, SnapshotKind, SqlExt as _,
-    SqlValue,
+    Command, LogPolicy, RestoreStatus, RestoreTarget, SnapshotCommand, SnapshotKind,
+    SnapshotPolicy, SqlExt as _, SqlValue,
 };
 use tidelog_log::{Result, Sequence};
 
