@@ -6,8 +6,8 @@
 
 mod info;
 pub use info::{
-    Difference, Restore, RestoreStatus, RestoreTarget, Snapshot, SnapshotCommand, SnapshotKind,
-    SnapshotPage, SnapshotReply, SnapshotStatus,
+    Difference, Failure, Import, Restore, RestoreStatus, RestoreTarget, Snapshot, SnapshotCommand,
+    SnapshotKind, SnapshotPage, SnapshotReply, SnapshotStatus,
 };
 
 mod job;
@@ -22,6 +22,15 @@ mod copy;
 mod take;
 
 mod remove;
+
+mod failure;
+
+pub mod file;
+
+mod export;
+pub use export::SnapshotFile;
+
+mod import;
 
 mod view;
 pub use view::SNAPSHOTS_PAGE_MAX;

@@ -104,6 +104,7 @@ impl Engine {
             documents: Default::default(),
             bytes: 0,
             own_bytes: 0,
+            failure: None,
         };
         snapshots::put(sql, &snapshot)?;
         let incremental = kind == SnapshotKind::Incremental;
