@@ -292,7 +292,7 @@ fn take_link(sql: &dyn Sql, ids: &mut IdMaker, at: &mut Importing, body: &[u8]) 
             "the snapshots of the file do not build on each other",
         ));
     }
-    if snapshots::count(sql)? >= SNAPSHOTS_MAX {
+    if snapshots::count(sql)? >= SNAPSHOTS_MAX as u64 {
         let message = format!("an object has at most {SNAPSHOTS_MAX} snapshots; delete some");
         return Err(Error::conflict("too_many_snapshots", message));
     }

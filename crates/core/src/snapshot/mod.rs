@@ -53,7 +53,7 @@ mod switch;
 pub(crate) const SNAPSHOT: &str = "snapshot";
 
 /// Snapshots of one object at most.
-pub const SNAPSHOTS_MAX: u64 = 1_000;
+pub const SNAPSHOTS_MAX: usize = 1_000;
 /// Incrementals that may build on one full snapshot, one on the other.
 pub const CHAIN_MAX: usize = 100;
 /// Longest note, bytes.

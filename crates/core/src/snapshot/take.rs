@@ -67,7 +67,7 @@ impl Engine {
             return Err(Error::too_large("label_too_long", message).at("note"));
         }
         self.make_snapshot_tables(sql)?;
-        if snapshots::count(sql)? >= SNAPSHOTS_MAX {
+        if snapshots::count(sql)? >= SNAPSHOTS_MAX as u64 {
             let message = format!("an object has at most {SNAPSHOTS_MAX} snapshots; delete some");
             return Err(Error::conflict("too_many_snapshots", message));
         }

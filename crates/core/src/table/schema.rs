@@ -25,6 +25,14 @@ pub(crate) fn newest(sql: &dyn Sql) -> Result<Option<TypeSchema>> {
     )
 }
 
+/// True while the object has used one version only.
+pub(crate) fn is_first(sql: &dyn Sql) -> Result<bool> {
+    let found = one(sql, "SELECT count(*) FROM _schema", &[], |row| {
+        row[0].unsigned()
+    })?;
+    Ok(found.unwrap_or(0) <= 1)
+}
+
 /// A version as it is stored.
 ///
 /// # Errors

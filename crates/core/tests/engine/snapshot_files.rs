@@ -164,7 +164,7 @@ fn an_unfinished_import_holds_nothing_once_it_is_given_up() {
     let listed = other.engine.view().snapshots(&other.sql, None, 10).unwrap();
     assert_eq!(listed.snapshots.len(), 3);
     let id = listed.snapshots[0].id.clone();
-    let early = other.restore(RestoreTarget::Snapshot(id.clone()), false);
+    let early = other.restore(RestoreTarget::Snapshot(id), false);
     assert_eq!(early.unwrap_err().code(), "snapshot_incomplete");
     // The same file from its beginning takes its place.
     import(&mut other, all[..4].to_vec()).unwrap();
@@ -200,7 +200,7 @@ fn foreign_newer_and_forged_files_are_refused() {
     let error = forged(&all, |frames| text(frames, 0, "\"lab\"", "\"boat\""));
     assert_eq!(error.code(), "snapshot_of_another_type");
     let error = forged(&all, |frames| {
-        text(frames, 1, "\"version\":1", "\"version\":2")
+        text(frames, 1, "\"version\":1", "\"version\":2");
     });
     assert_eq!(error.code(), "snapshot_schema_newer");
     let error = forged(&all, |frames| text(frames, 1, "\"int\"", "\"float\""));
