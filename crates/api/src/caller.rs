@@ -25,7 +25,8 @@ pub(crate) fn caller(headers: &HeaderMap, parameters: &Parameters) -> Result<Cal
     })
 }
 
-fn label(headers: &HeaderMap, name: &str) -> Result<String> {
+/// A header's text; empty without one.
+pub(crate) fn label(headers: &HeaderMap, name: &str) -> Result<String> {
     let Some(value) = headers.get(name) else {
         return Ok(String::new());
     };

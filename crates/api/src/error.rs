@@ -16,6 +16,7 @@ pub fn status_of(error: &Error) -> StatusCode {
 
 fn status(kind: Kind, code: &str) -> StatusCode {
     match code {
+        "admin_disabled" | "admin_required" => StatusCode::FORBIDDEN,
         "method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
         "object_deleted" => StatusCode::NOT_FOUND,
         "object_full" | "storage_full" => StatusCode::INSUFFICIENT_STORAGE,

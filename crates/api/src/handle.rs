@@ -12,7 +12,7 @@ use crate::route::{self, Found};
 use crate::warm::{self, Forward, Fronted, WarmHost};
 use crate::{
     Body, BodySource, Directory, Host, ObjectHost, Operation, Request, Response, actors, auth,
-    changes, documents, error, iceberg, objects, openapi, schemas,
+    changes, documents, error, iceberg, objects, openapi, schemas, snapshots,
 };
 
 /// A request whose route is known.
@@ -103,8 +103,7 @@ pub async fn handle_directory<H: Directory + WarmHost + Forward, B: BodySource>(
 
 /// The object a request is for; `None` when it is for none.
 fn object_of<H: Host, B>(host: &H, request: &Request<B>) -> Result<Option<(Address, Operation)>> {
-    authorize(host, &request.path, &request.headers)?;
-    let Found { route, values } = route::find(&request.method, &request.path)?;
+    let Found { route, values } = allowed(host, request)?;
     let [type_name, id, ..] = values.as_slice() else {
         return Ok(None);
     };
@@ -144,13 +143,22 @@ impl Asked {
 fn authorize<H: Host>(host: &H, path: &str, headers: &HeaderMap) -> Result<()> {
     match path {
         "/healthz" => Ok(()),
-        _ => auth::check(host.settings().token.as_deref(), headers),
+        _ => auth::check(host.settings(), headers),
     }
 }
 
-pub(crate) fn routed<H: Host, B>(host: &H, request: Request<B>) -> Result<(Operation, Routed<B>)> {
+/// The route of a request whose caller may take it.
+fn allowed<H: Host, B>(host: &H, request: &Request<B>) -> Result<Found> {
     authorize(host, &request.path, &request.headers)?;
-    let Found { route, values } = route::find(&request.method, &request.path)?;
+    let found = route::find(&request.method, &request.path)?;
+    if is_admins(found.route.operation) {
+        auth::check_admin(host.settings(), &request.headers)?;
+    }
+    Ok(found)
+}
+
+pub(crate) fn routed<H: Host, B>(host: &H, request: Request<B>) -> Result<(Operation, Routed<B>)> {
+    let Found { route, values } = allowed(host, &request)?;
     // Both protocols let clients send parameters of newer versions.
     let open = route.is_iceberg() || route.path.ends_with("/changes");
     let taken = (!open).then_some(route.query);
@@ -163,27 +171,43 @@ pub(crate) fn routed<H: Host, B>(host: &H, request: Request<B>) -> Result<(Opera
     Ok((route.operation, routed))
 }
 
-/// True for the routes below one object.
-fn is_objects(operation: Operation) -> bool {
+/// True for what only an administrator may ask.
+pub(crate) fn is_admins(operation: Operation) -> bool {
     matches!(
         operation,
-        Operation::DeleteObject
-            | Operation::State
-            | Operation::Sync
-            | Operation::Batch
-            | Operation::Message
-            | Operation::Changes
-            | Operation::ChangesTail
-            | Operation::Write
-            | Operation::Query
-            | Operation::GetCacheEntry
-            | Operation::PutCacheEntry
-            | Operation::DeleteCacheEntry
-            | Operation::GetDocument
-            | Operation::PutDocument
-            | Operation::PatchDocument
-            | Operation::DeleteDocument
+        Operation::CreateSnapshot
+            | Operation::ListSnapshots
+            | Operation::Audit
+            | Operation::GetSnapshot
+            | Operation::DeleteSnapshot
+            | Operation::Restore
+            | Operation::GetRestore
+            | Operation::CancelRestore
     )
+}
+
+/// True for the routes below one object.
+fn is_objects(operation: Operation) -> bool {
+    is_admins(operation)
+        || matches!(
+            operation,
+            Operation::DeleteObject
+                | Operation::State
+                | Operation::Sync
+                | Operation::Batch
+                | Operation::Message
+                | Operation::Changes
+                | Operation::ChangesTail
+                | Operation::Write
+                | Operation::Query
+                | Operation::GetCacheEntry
+                | Operation::PutCacheEntry
+                | Operation::DeleteCacheEntry
+                | Operation::GetDocument
+                | Operation::PutDocument
+                | Operation::PatchDocument
+                | Operation::DeleteDocument
+        )
 }
 
 pub(crate) async fn of_object<H: ObjectHost, B: BodySource>(
@@ -205,6 +229,14 @@ pub(crate) async fn of_object<H: ObjectHost, B: BodySource>(
         Operation::PutDocument => documents::put(host, request).await,
         Operation::PatchDocument => documents::patch(host, request).await,
         Operation::DeleteDocument => documents::delete(host, &request).await,
+        Operation::CreateSnapshot => snapshots::create(host, request).await,
+        Operation::ListSnapshots => snapshots::list(host, &request).await,
+        Operation::Audit => snapshots::audit(host, &request).await,
+        Operation::GetSnapshot => snapshots::get(host, &request).await,
+        Operation::DeleteSnapshot => snapshots::delete(host, &request).await,
+        Operation::Restore => snapshots::restore(host, request).await,
+        Operation::GetRestore => snapshots::last_restore(host, &request).await,
+        Operation::CancelRestore => snapshots::cancel(host, &request).await,
         other => Err(Error::internal(format!("{other:?} is for no object"))),
     }
 }

@@ -1,16 +1,18 @@
 //! The ports: what a host does for the HTTP contract.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use tidelog_core::{
-    Address, Caller, ChangesPage, ChangesRequest, Found, JsonObject, MessageReply, Mutation,
-    ObjectState, Query, Sql, Stamp, Touched, TurnReply, TypeSchema, TypeSpec, View,
+    Address, AdminCommand, Caller, ChangesPage, ChangesRequest, Found, JsonObject, MessageReply,
+    Mutation, ObjectState, Query, SnapshotReply, Sql, Stamp, Touched, TurnReply, TypeSchema,
+    TypeSpec, View,
 };
 use tidelog_log::{Offset, Result, Sequence};
 
-use crate::{Costs, Push, WarmFigures};
+use crate::{Costs, Look, Push, WarmFigures};
 
 /// What every route needs of the host it runs in: a clock and settings.
 ///
@@ -87,6 +89,20 @@ pub trait ObjectHost: Host {
 
     /// Returns once everything up to the present head is in `tier`.
     async fn sync(&self, object: &Address, tier: Tier) -> Result<StateAnswer>;
+
+    /// Does what an administrator asks, and notes it in the object's audit log. `command` is given the
+    /// newest version of the type.
+    ///
+    /// # Errors
+    /// `unknown_object`, and what the object refuses.
+    async fn administer(
+        &self,
+        object: &Address,
+        command: impl FnOnce(Arc<TypeSchema>) -> AdminCommand + Send,
+    ) -> Result<SnapshotReply>;
+
+    /// Reads about snapshots, restores or administrators: [`Look::of`].
+    async fn look(&self, object: &Address, wanted: Look) -> Result<Json>;
 }
 
 /// What the routes that are no object's need: types, the list of objects, the catalog, the host.
@@ -141,6 +157,9 @@ pub trait Directory: Host {
 pub struct ApiSettings {
     /// The bearer token every route but `/healthz` asks for; `None`: open.
     pub token: Option<String>,
+    /// The bearer token of administrators, which opens every route; `None`: what only they may ask is
+    /// refused.
+    pub admin_token: Option<String>,
     /// Longest wait of a long-poll, milliseconds.
     pub long_poll_millis: u64,
     /// Life of a server-sent event stream, milliseconds.
@@ -153,6 +172,7 @@ impl Default for ApiSettings {
     fn default() -> Self {
         Self {
             token: None,
+            admin_token: None,
             long_poll_millis: 20_000,
             sse_millis: 60_000,
             keep_alive_millis: 15_000,

@@ -49,6 +49,9 @@ mod actors;
 mod documents;
 mod objects;
 
+mod snapshots;
+pub use snapshots::{Look, SnapshotFilter};
+
 mod warm;
 pub use warm::{
     Cache, CacheKey, Entry, Figures, Forward, Keep, Outcome, Push, Stays, Underway, WarmFigures,

@@ -24,6 +24,8 @@ pub const FAILED_BODY_BYTES_MAX: usize = 1_000;
 pub const OBJECTS_MAX: usize = 1_000;
 /// Objects of a page when the caller names no limit.
 pub const OBJECTS_DEFAULT: usize = 100;
+/// Snapshots, or calls of the audit log, of a page when the caller names no limit.
+pub const ADMIN_PAGE_DEFAULT: usize = 100;
 /// Most tables or namespaces one Iceberg page returns.
 pub const ICEBERG_PAGE_MAX: usize = 1_000;
 /// Most parameters of a query string.

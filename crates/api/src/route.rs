@@ -22,6 +22,14 @@ pub enum Operation {
     DeleteObject,
     State,
     Sync,
+    CreateSnapshot,
+    ListSnapshots,
+    Audit,
+    GetSnapshot,
+    DeleteSnapshot,
+    Restore,
+    GetRestore,
+    CancelRestore,
     Batch,
     Message,
     Changes,
@@ -85,6 +93,14 @@ const BOUND: &[&str] = &[
     "If-None-Match",
 ];
 const CACHED: &[&str] = &["If-None-Match"];
+const ADMIN: &[&str] = &["Tidelog-Actor", "Tidelog-Reason", "X-Source"];
+const RESTORE: &[&str] = &[
+    "Tidelog-Actor",
+    "Tidelog-Reason",
+    "X-Source",
+    "X-Correlation-Id",
+    "traceparent",
+];
 const CHANGES: &[&str] = &[
     "offset",
     "live",
@@ -203,6 +219,24 @@ pub const ROUTES: &[Route] = &[
         .answers(&[(200, JSON, "ObjectState")]),
     route("POST", "/v1/objects/{type}/{id}/sync", Operation::Sync, "Answers once everything up to the present head is in a tier, or in all of them")
         .body(&[(JSON, "Sync")]).answers(&[(200, JSON, "ObjectState")]),
+    route("POST", "/v1/objects/{type}/{id}/snapshots", Operation::CreateSnapshot, "Takes a snapshot: 201 when it is complete, 202 while it is being taken. Needs the admin token, as do the next ones")
+        .query(&["source"]).headers(ADMIN).body(&[(JSON, "NewSnapshot")])
+        .answers(&[(201, JSON, "Snapshot"), (202, JSON, "Snapshot")]),
+    route("GET", "/v1/objects/{type}/{id}/snapshots", Operation::ListSnapshots, "Lists the object's snapshots, newest first")
+        .query(&["kind", "parent", "before", "limit"]).answers(&[(200, JSON, "SnapshotPage")]),
+    route("GET", "/v1/objects/{type}/{id}/snapshots/audit", Operation::Audit, "Lists what administrators had the object do, newest first")
+        .query(&["before", "limit"]).answers(&[(200, JSON, "AuditPage")]),
+    route("GET", "/v1/objects/{type}/{id}/snapshots/{snapshot}", Operation::GetSnapshot, "Reads what is known of a snapshot")
+        .answers(&[(200, JSON, "Snapshot")]),
+    route("DELETE", "/v1/objects/{type}/{id}/snapshots/{snapshot}", Operation::DeleteSnapshot, "Forgets a snapshot, or gives up taking it")
+        .query(&["source"]).headers(ADMIN).answers(&[(200, JSON, "Snapshot")]),
+    route("POST", "/v1/objects/{type}/{id}/restore", Operation::Restore, "Brings back the state of a snapshot, a sequence or a time, as ordinary events: 200 when it is there, 202 while that is under way")
+        .query(&["source"]).headers(RESTORE).body(&[(JSON, "NewRestore")])
+        .answers(&[(200, JSON, "Restore"), (202, JSON, "Restore")]),
+    route("GET", "/v1/objects/{type}/{id}/restore", Operation::GetRestore, "Reads how far the restore under way is, or what the last one did")
+        .answers(&[(200, JSON, "Restore")]),
+    route("DELETE", "/v1/objects/{type}/{id}/restore", Operation::CancelRestore, "Gives up the restore under way; nothing was changed")
+        .query(&["source"]).headers(ADMIN).answers(&[(200, JSON, "Restore")]),
     route("GET", "/v1/objects/{type}/{id}/cache/{entry}", Operation::GetCacheEntry, "Reads an entry of the cache beside an object")
         .answers(&[(200, ANY, "Bytes")]),
     route("PUT", "/v1/objects/{type}/{id}/cache/{entry}", Operation::PutCacheEntry, "Keeps any bytes in the cache beside an object, for a time")

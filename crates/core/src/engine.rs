@@ -11,7 +11,9 @@ use crate::snapshot::{Job, SNAPSHOT, SnapshotCommand, SnapshotPolicy, SnapshotRe
 use crate::sql::{Sql, atomically};
 use crate::table::log::Head;
 use crate::table::{cursors, idempotency, log, meta, wakes};
-use crate::{Address, Caller, Mutation, ObjectState, Touched, TurnReply, TypeSchema, View};
+use crate::{
+    Address, AdminCommand, Caller, Mutation, ObjectState, Touched, TurnReply, TypeSchema, View,
+};
 
 /// How long the log keeps what every destination has committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +94,8 @@ pub enum Command {
     Actor(Box<ActorCommand>),
     /// What is asked about snapshots.
     Snapshot(Box<SnapshotCommand>),
+    /// What an administrator asks: it is noted, too.
+    Admin(Box<AdminCommand>),
 }
 
 impl Command {
@@ -128,7 +132,7 @@ pub enum Reply {
     State(Box<ObjectState>),
     /// To [`ActorCommand::Message`].
     Message(MessageReply),
-    /// To [`Command::Snapshot`].
+    /// To [`Command::Snapshot`] and [`Command::Admin`].
     Snapshot(SnapshotReply),
     /// To the others.
     Done,
@@ -330,6 +334,7 @@ impl Engine {
             }
             Command::Actor(command) => self.act(sql, now, entropy, *command),
             Command::Snapshot(command) => self.snapshot(sql, now, entropy, *command),
+            Command::Admin(admin) => self.admin(sql, now, entropy, *admin),
         }
     }
 

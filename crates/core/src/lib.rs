@@ -54,6 +54,9 @@ pub use touched::{ChangedKeys, Stamp, Touched};
 mod engine;
 pub use engine::{Command, Effect, Engine, Input, LogPolicy, Reply};
 
+mod admin;
+pub use admin::{AUDIT_ENTRIES_MAX, AdminCommand, AuditEntry, AuditPage};
+
 pub mod actor;
 pub use actor::{
     Actor, ActorCommand, ActorState, Actors, Behaviour, Context, FailedLetter, Letter,

@@ -9,13 +9,14 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tidelog_api::metrics::TableGauges;
 use tidelog_api::{
-    ApiSettings, Costs, Directory, Figures, Host, LakeStatus, LoadedTable, Meter, ObjectHost,
+    ApiSettings, Costs, Directory, Figures, Host, LakeStatus, LoadedTable, Look, Meter, ObjectHost,
     ObjectList, ObjectPage, QueryAnswer, StateAnswer, TableName, Tier, TypeSummary, WarmHost,
     WarmStatus, figures_text, found, meters_text, metrics,
 };
 use tidelog_core::{
-    ActorCommand, Address, Caller, ChangesPage, ChangesRequest, Command, Found, MessageReply,
-    Mutation, ObjectState, Query, Reply, Stamp, TurnReply, TypeSchema, TypeSpec,
+    ActorCommand, Address, AdminCommand, Caller, ChangesPage, ChangesRequest, Command, Found,
+    MessageReply, Mutation, ObjectState, Query, Reply, SnapshotReply, Stamp, TurnReply, TypeSchema,
+    TypeSpec,
 };
 use tidelog_log::{Error, Offset, Result, Sequence};
 use tokio::sync::watch;
@@ -270,6 +271,29 @@ impl ObjectHost for Embedded {
             "busy",
             "the lake does not catch up; try again later",
         ))
+    }
+
+    async fn administer(
+        &self,
+        object: &Address,
+        command: impl FnOnce(Arc<TypeSchema>) -> AdminCommand + Send,
+    ) -> Result<SnapshotReply> {
+        let command = command(self.shared.registry.newest(&object.type_name)?);
+        let command = Command::Admin(Box::new(command));
+        match self.shards.turn(object, command).await? {
+            Reply::Snapshot(reply) => Ok(reply),
+            other => Err(Error::internal(format!(
+                "an administrator was answered {other:?}"
+            ))),
+        }
+    }
+
+    async fn look(&self, object: &Address, wanted: Look) -> Result<Json> {
+        self.shared.registry.newest(&object.type_name)?;
+        let read = self
+            .readers
+            .read(object, move |view, sql| wanted.of(view, sql));
+        read.await
     }
 }
 

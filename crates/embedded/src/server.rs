@@ -236,6 +236,7 @@ fn assemble(
 ) -> Result<Arc<Embedded>> {
     let api = ApiSettings {
         token: settings.token.clone(),
+        admin_token: settings.admin_token.clone(),
         ..ApiSettings::default()
     };
     let shared = Arc::new(Shared {

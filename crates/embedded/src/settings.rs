@@ -23,6 +23,8 @@ pub struct Settings {
     pub s3_listen: SocketAddr,
     /// The bearer token that callers show; needed to listen beyond loopback.
     pub token: Option<String>,
+    /// The bearer token of administrators; none: snapshots and restores are off.
+    pub admin_token: Option<String>,
     /// Threads that run objects; each object is pinned to one.
     pub threads: usize,
     /// Turns that may wait per thread; more are answered 503.
@@ -95,6 +97,7 @@ impl Default for Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 7411)),
             s3_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             token: None,
+            admin_token: None,
             threads: std::thread::available_parallelism()
                 .map_or(2, usize::from)
                 .clamp(2, 16),
@@ -152,12 +155,7 @@ impl Settings {
             )
             .at("token"));
         }
-        if self.token.as_ref().is_some_and(|token| token.len() < 16) {
-            return Err(
-                Error::invalid("invalid_settings", "a token has at least 16 characters")
-                    .at("token"),
-            );
-        }
+        self.check_tokens()?;
         let prefix = &self.lake.prefix;
         if !prefix.is_empty() && !prefix.ends_with('/') {
             return Err(
@@ -192,6 +190,20 @@ impl Settings {
                 let message = format!("{name} is {min} to {max}");
                 return Err(Error::invalid("invalid_settings", message).at(name));
             }
+        }
+        Ok(())
+    }
+
+    fn check_tokens(&self) -> Result<()> {
+        for (name, token) in [("token", &self.token), ("admin_token", &self.admin_token)] {
+            if token.as_ref().is_some_and(|token| token.len() < 16) {
+                let message = "a token has at least 16 characters";
+                return Err(Error::invalid("invalid_settings", message).at(name));
+            }
+        }
+        if self.token.is_some() && self.token == self.admin_token {
+            let message = "the admin token differs from the ordinary one";
+            return Err(Error::invalid("invalid_settings", message).at("admin_token"));
         }
         Ok(())
     }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use serde_json::Value as Json;
 use tidelog_api::{
-    ApiSettings, Costs, Host, LakeStatus, ObjectHost, QueryAnswer, StateAnswer, Tier, found,
+    ApiSettings, Costs, Host, LakeStatus, Look, ObjectHost, QueryAnswer, StateAnswer, Tier, found,
 };
 use tidelog_core::{
-    ActorCommand, Address, Caller, ChangesPage, ChangesRequest, Command, Found, MessageReply,
-    Mutation, ObjectState, Query, Reply, Stamp, TurnReply, TypeSchema,
+    ActorCommand, Address, AdminCommand, Caller, ChangesPage, ChangesRequest, Command, Found,
+    MessageReply, Mutation, ObjectState, Query, Reply, SnapshotReply, Stamp, TurnReply, TypeSchema,
 };
 use tidelog_log::{Error, Offset, Result, Sequence};
 use worker::Delay;
@@ -184,6 +184,27 @@ impl ObjectHost for Object {
             "busy",
             "the lake does not catch up; try again later",
         ))
+    }
+
+    async fn administer(
+        &self,
+        _: &Address,
+        command: impl FnOnce(Arc<TypeSchema>) -> AdminCommand + Send,
+    ) -> Result<SnapshotReply> {
+        let command = command(self.schema().await?);
+        let reply = self.turn(Command::Admin(Box::new(command)))?;
+        self.settled().await?;
+        match reply {
+            Reply::Snapshot(reply) => Ok(reply),
+            other => Err(Error::internal(format!(
+                "an administrator was answered {other:?}"
+            ))),
+        }
+    }
+
+    async fn look(&self, _: &Address, wanted: Look) -> Result<Json> {
+        self.schema().await?;
+        self.read(|view, sql| wanted.of(view, sql))
     }
 }
 

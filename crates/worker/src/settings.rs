@@ -43,6 +43,7 @@ impl Settings {
         Ok(Self {
             api: ApiSettings {
                 token: vars.text("TIDELOG_TOKEN"),
+                admin_token: vars.text("TIDELOG_ADMIN_TOKEN"),
                 long_poll_millis: vars
                     .number("TIDELOG_LONG_POLL_MILLIS", default.long_poll_millis)?,
                 sse_millis: vars.number("TIDELOG_SSE_MILLIS", default.sse_millis)?,

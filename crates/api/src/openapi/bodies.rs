@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 use tidelog_log::limits::{CHANGES_EVENTS_DEFAULT, CHANGES_EVENTS_MAX, TURN_ROWS_MAX};
 
+use super::snapshots;
 use crate::limits::{OBJECTS_DEFAULT, OBJECTS_MAX};
 
 /// What a path parameter is.
@@ -13,6 +14,7 @@ pub(super) fn path_parameter(name: &str) -> &'static str {
         "collection" => "A collection's name",
         "message" => "The name of a message that the type's actor takes",
         "key" => "A document's key, percent-encoded; / is %2F",
+        "snapshot" => "A snapshot's id",
         "entry" => "A cache entry's key, percent-encoded; with DELETE also a prefix and *",
         "prefix" => "default",
         "namespace" => "An Iceberg namespace: a type's name",
@@ -55,6 +57,11 @@ pub(super) fn query_parameter(name: &str) -> (Json, &'static str) {
             text(),
             "How long to keep it: seconds, or text such as 5m, 2h, 7d",
         ),
+        "kind" => (
+            json!({"type": "string", "enum": ["full", "incremental"]}),
+            "Only snapshots of this kind",
+        ),
+        "before" => (text(), "Only those before this one, the `next` of a page"),
         "offset" => (text(), "-1, now, or an offset of this stream"),
         "live" => (
             json!({"type": "string", "enum": ["long-poll", "sse"]}),
@@ -75,7 +82,10 @@ pub(super) fn query_parameter(name: &str) -> (Json, &'static str) {
         ),
         "pageSize" => (whole(1), "Most entries of a page"),
         "pageToken" => (text(), "Empty for the first page, then the next-page-token"),
-        "parent" => (text(), "Namespaces within this one: there are none"),
+        "parent" => (
+            text(),
+            "Only snapshots that build on this one; of namespaces: those within, and there are none",
+        ),
         "warehouse" => (text(), "Any: one catalog is served"),
         _ => (text(), "Ignored"),
     }
@@ -93,6 +103,8 @@ pub(super) fn header(name: &str) -> &'static str {
         "X-Source" => "The calling system, kept in the log",
         "X-Correlation-Id" => "Joins this turn to others, kept in the log",
         "traceparent" => "W3C trace context, kept in the log",
+        "Tidelog-Actor" => "Who asks, for the audit log; X-Source when absent",
+        "Tidelog-Reason" => "Why, for the audit log",
         "If-Match" => "Only the version with this ETag",
         _ => "With a read: 304 when this is the ETag. With PUT: * writes only if absent",
     }
@@ -101,7 +113,13 @@ pub(super) fn header(name: &str) -> &'static str {
 /// The component schemas.
 pub(super) fn schemas(codes: Vec<&str>) -> Json {
     let mut schemas = stored();
-    for more in [metered(), written(), read(), shared(codes)] {
+    for more in [
+        metered(),
+        written(),
+        read(),
+        snapshots::schemas(),
+        shared(codes),
+    ] {
         if let (Some(all), Json::Object(more)) = (schemas.as_object_mut(), more) {
             all.extend(more);
         }
@@ -109,15 +127,15 @@ pub(super) fn schemas(codes: Vec<&str>) -> Json {
     schemas
 }
 
-fn reference(name: &str) -> Json {
+pub(super) fn reference(name: &str) -> Json {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
-fn object(required: &[&str], properties: &Json) -> Json {
+pub(super) fn object(required: &[&str], properties: &Json) -> Json {
     json!({"type": "object", "required": required, "properties": properties})
 }
 
-fn list(items: &Json) -> Json {
+pub(super) fn list(items: &Json) -> Json {
     json!({"type": "array", "items": items})
 }
 

@@ -1,9 +1,11 @@
 //! The OpenAPI 3.1 description, made from the table of routes.
 
 mod bodies;
+mod snapshots;
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::handle::is_admins;
 use crate::{CODES, ROUTES, Route};
 
 /// The description of every route.
@@ -24,7 +26,10 @@ pub fn openapi() -> Json {
         "paths": paths,
         "security": [{}, {"token": []}],
         "components": {
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "adminToken": {"type": "http", "scheme": "bearer"},
+            },
             "schemas": bodies::schemas(CODES.iter().map(|known| known.code).collect()),
         },
     })
@@ -45,6 +50,9 @@ fn operation(route: &Route) -> Json {
             .map(|(media, schema)| ((*media).to_owned(), content(schema)))
             .collect();
         operation["requestBody"] = json!({"required": true, "content": content});
+    }
+    if is_admins(route.operation) {
+        operation["security"] = json!([{"adminToken": []}]);
     }
     if route.path == "/healthz" {
         operation["security"] = json!([]);
@@ -68,6 +76,7 @@ fn tag(route: &Route) -> &'static str {
         () if path.contains("/changes") => "changes",
         () if path.contains("{collection}") || path.ends_with("/batch") => "documents",
         () if path.contains("/messages/") => "messages",
+        () if is_admins(route.operation) => "snapshots",
         () if starts("/v1/objects") => "objects",
         () => "host",
     }

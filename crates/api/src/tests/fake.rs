@@ -8,14 +8,15 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Value as Json, json};
 use tidelog_core::{
-    Address, Caller, ChangesPage, ChangesRequest, Found, MessageReply, Mutation, ObjectState,
-    Stamp, TurnReply, TypeSchema, TypeSpec, Warning, Written, WrittenOperation,
+    Address, AdminCommand, Caller, ChangesPage, ChangesRequest, Found, MessageReply, Mutation,
+    ObjectState, SnapshotReply, Stamp, TurnReply, TypeSchema, TypeSpec, Warning, Written,
+    WrittenOperation,
 };
 use tidelog_log::{Epoch, Error, Hash, Kind, Offset, Result, Sequence, StartAt};
 
 use crate::{
     ApiSettings, Body, BodySource, Cache, CacheKey, Costs, Directory, Entry, Figures, Host, Keep,
-    LakeStatus, LoadedTable, Meter, ObjectHost, ObjectList, ObjectPage, QueryAnswer, Request,
+    LakeStatus, LoadedTable, Look, Meter, ObjectHost, ObjectList, ObjectPage, QueryAnswer, Request,
     Response, StateAnswer, Stays, TableName, Tier, TypeSummary, WarmHost, handle,
 };
 
@@ -30,6 +31,10 @@ pub(super) struct Fake {
     pub(super) closed: bool,
     pub(super) figures: Figures,
     pub(super) turns: Mutex<Vec<(Caller, Vec<Mutation>)>>,
+    /// What administrators asked, and what is answered next.
+    pub(super) asked: Mutex<Vec<AdminCommand>>,
+    pub(super) answer: Mutex<Option<SnapshotReply>>,
+    pub(super) looks: Mutex<Vec<Look>>,
 }
 
 pub(super) fn offset(sequence: u64) -> Offset {
@@ -223,6 +228,23 @@ impl ObjectHost for Fake {
 
     async fn sync(&self, object: &Address, _: Tier) -> Result<StateAnswer> {
         self.state(object).await
+    }
+
+    async fn administer(
+        &self,
+        _: &Address,
+        command: impl FnOnce(Arc<TypeSchema>) -> AdminCommand + Send,
+    ) -> Result<SnapshotReply> {
+        let spec = TypeSpec::from_json(br#"{"type": "airport", "collections": {"flights": {}}}"#)?;
+        let schema = Arc::new(TypeSchema::register(None, &spec)?);
+        self.asked.lock().unwrap().push(command(schema));
+        let answer = self.answer.lock().unwrap().clone();
+        answer.ok_or_else(|| Error::not_found("unknown_snapshot", "none").at("snapshot"))
+    }
+
+    async fn look(&self, _: &Address, wanted: Look) -> Result<Json> {
+        self.looks.lock().unwrap().push(wanted);
+        Ok(json!({}))
     }
 }
 

@@ -7,3 +7,4 @@ mod documents;
 mod fake;
 mod iceberg;
 mod routes;
+mod snapshots;

@@ -1,7 +1,7 @@
 //! The state that is wanted, where it is not as in the full snapshot: documents that are in no blob,
 //! and what events have changed since.
 
-use tidelog_log::{Error, Record, Result, Sequence};
+use tidelog_log::{Error, Kind, Record, Result, Sequence};
 
 use super::restore::{Phase, Restoring};
 use super::{Budget, copy, records, stream};
@@ -111,7 +111,7 @@ impl Engine {
         if records[0].header.first_sequence > after.next() {
             // Trimmed meanwhile: nothing holds the log for a dry run.
             let message = "events that the restore needs were trimmed; ask again";
-            return Err(Error::conflict("restore_beyond_horizon", message));
+            return Err(Error::new(Kind::Gone, "restore_beyond_horizon", message));
         }
         budget.spend(0, bytes_max);
         overlay(sql, &self.view, restoring, records)?;

@@ -3,6 +3,7 @@
 //! Names that start with `_` are the engine's; a collection's table has the collection's name.
 
 pub(crate) mod actor;
+pub(crate) mod audit;
 pub(crate) mod blobs;
 pub(crate) mod cursors;
 pub(crate) mod failed_letters;

@@ -1,0 +1,62 @@
+//! Schemas of snapshots, restores and the audit log.
+
+use serde_json::{Value as Json, json};
+
+use super::bodies::{list, object, reference};
+
+/// What their routes take and answer.
+pub(super) fn schemas() -> Json {
+    let (text, whole, flag) = (
+        json!({"type": "string"}),
+        json!({"type": "integer"}),
+        json!({"type": "boolean"}),
+    );
+    let time = json!({"type": "string", "format": "date-time"});
+    let kind = json!({"type": "string", "enum": ["full", "incremental"], "default": "full"});
+    json!({
+        "NewSnapshot": object(&[], &json!({
+            "kind": kind, "parent": text, "note": {"type": "string", "maxLength": 256},
+        })),
+        "Snapshot": object(
+            &["id", "kind", "status", "epoch", "sequence", "from", "hash", "timestamp",
+              "schemaVersion", "created", "documents", "bytes", "ownBytes"],
+            &json!({
+                "id": text, "kind": kind, "parent": text, "note": text, "imported": flag,
+                "status": {"type": "string", "enum": ["running", "importing", "complete"]},
+                "epoch": whole, "sequence": whole, "from": whole, "hash": text, "timestamp": time,
+                "schemaVersion": whole, "created": time, "bytes": whole, "ownBytes": whole,
+                "documents": {"type": "object", "additionalProperties": whole},
+            }),
+        ),
+        "SnapshotPage": object(&["snapshots"], &json!({
+            "snapshots": list(&reference("Snapshot")), "next": text,
+        })),
+        "NewRestore": object(&[], &json!({
+            "snapshot": text, "sequence": whole, "dryRun": flag,
+            "time": {"description": "RFC 3339, or milliseconds since 1970",
+                     "type": ["string", "integer"]},
+            "collections": {"type": "array", "items": text, "minItems": 1},
+        })),
+        "RestoreTarget": object(&[], &json!({
+            "snapshot": text, "sequence": whole, "time": time,
+        })),
+        "Restore": object(
+            &["id", "status", "target", "sequence", "dryRun", "created", "differences"],
+            &json!({
+                "id": text, "target": reference("RestoreTarget"), "sequence": whole,
+                "status": {"type": "string", "enum": ["running", "complete", "cancelled"]},
+                "collections": list(&text), "dryRun": flag, "created": time,
+                "differences": {"type": "object", "additionalProperties": object(
+                    &["added", "changed", "removed"],
+                    &json!({"added": whole, "changed": whole, "removed": whole}),
+                )},
+                "undo": text, "offset": text,
+            }),
+        ),
+        "AuditPage": object(&["entries"], &json!({"next": whole, "entries": list(&object(
+            &["number", "time", "action", "id", "details"],
+            &json!({"number": whole, "time": time, "actor": text, "reason": text, "action": text,
+                    "id": text, "details": {"type": "object"}}),
+        ))})),
+    })
+}

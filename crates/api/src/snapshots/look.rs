@@ -1,0 +1,101 @@
+//! Reads about snapshots, over what a connection sees.
+
+use serde_json::{Value as Json, json};
+use tidelog_core::{SNAPSHOTS_PAGE_MAX, Snapshot, SnapshotKind, Sql, View};
+use tidelog_log::Result;
+
+use super::show;
+
+/// Something to be read about snapshots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// One page of snapshots, newest first.
+    Snapshots {
+        /// Which of them.
+        filter: SnapshotFilter,
+        /// Those before this id.
+        before: Option<String>,
+        /// So many at most.
+        limit: usize,
+    },
+    /// The snapshot with this id.
+    Snapshot(String),
+    /// The restore under way, or the last one.
+    Restore,
+    /// One page of the audit log, newest first.
+    Audit {
+        /// Those before this number.
+        before: Option<u64>,
+        /// So many at most.
+        limit: usize,
+    },
+}
+
+/// Which snapshots are listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SnapshotFilter {
+    /// Only of this kind.
+    pub kind: Option<SnapshotKind>,
+    /// Only those that build on this one.
+    pub parent: Option<String>,
+}
+
+impl SnapshotFilter {
+    fn takes(&self, snapshot: &Snapshot) -> bool {
+        let parent = self.parent.as_ref();
+        self.kind.is_none_or(|kind| kind == snapshot.kind)
+            && parent.is_none_or(|parent| snapshot.parent.as_ref() == Some(parent))
+    }
+}
+
+impl Look {
+    /// Reads it, as it is answered.
+    ///
+    /// # Errors
+    /// `unknown_snapshot`, `no_restore`, `limit_out_of_range`.
+    pub fn of(&self, view: &View, sql: &dyn Sql) -> Result<Json> {
+        match self {
+            Self::Snapshots {
+                filter,
+                before,
+                limit,
+            } => snapshots(view, sql, filter, (before.as_deref(), *limit)),
+            Self::Snapshot(id) => Ok(show::snapshot(&view.snapshot(sql, id)?)),
+            Self::Restore => Ok(show::restore(&view.last_restore(sql)?)),
+            Self::Audit { before, limit } => {
+                let page = view.audit(sql, *before, *limit)?;
+                let entries: Vec<Json> = page.entries.iter().map(show::audit_entry).collect();
+                Ok(with_next(json!({ "entries": entries }), json!(page.next)))
+            }
+        }
+    }
+}
+
+/// A page of those that the filter takes: an object has so few that all of them are looked at.
+fn snapshots(
+    view: &View,
+    sql: &dyn Sql,
+    filter: &SnapshotFilter,
+    (before, limit): (Option<&str>, usize),
+) -> Result<Json> {
+    let mut page = view.snapshots(sql, before, SNAPSHOTS_PAGE_MAX)?;
+    page.snapshots.retain(|snapshot| filter.takes(snapshot));
+    let next = match page.snapshots.len() > limit {
+        true => page.snapshots.get(limit - 1).map(|last| last.id.clone()),
+        false => page.next,
+    };
+    let shown: Vec<Json> = page
+        .snapshots
+        .iter()
+        .take(limit)
+        .map(show::snapshot)
+        .collect();
+    Ok(with_next(json!({ "snapshots": shown }), json!(next)))
+}
+
+fn with_next(mut page: Json, next: Json) -> Json {
+    if !next.is_null() {
+        page["next"] = next;
+    }
+    page
+}

@@ -1,0 +1,136 @@
+//! What only an administrator may ask, and the log of who asked for what, and why.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+use tidelog_log::limits::LABEL_BYTES_MAX;
+use tidelog_log::{Error, Result};
+
+use crate::engine::Reply;
+use crate::sql::Sql;
+use crate::table::audit;
+use crate::{Engine, SnapshotCommand, SnapshotReply, View};
+
+/// Calls that an object's audit log keeps, and that one page of it has at most.
+pub const AUDIT_ENTRIES_MAX: usize = 1_000;
+
+/// A call of an administrator.
+#[derive(Clone, Debug)]
+pub struct AdminCommand {
+    /// Who asks; empty: not said.
+    pub actor: String,
+    /// Why; empty: not said.
+    pub reason: String,
+    /// What is asked.
+    pub command: SnapshotCommand,
+}
+
+/// One call, as the audit log has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// When, milliseconds since 1970.
+    pub time: i64,
+    /// Who; empty: not said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub actor: String,
+    /// Why; empty: not said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// What was done: `snapshot.create`, `snapshot.delete`, `restore`, `restore.cancel`.
+    pub action: String,
+    /// The snapshot's or the restore's id.
+    pub id: String,
+    /// What was asked for in particular.
+    pub details: Json,
+}
+
+/// One page of an audit log, newest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuditPage {
+    /// The calls, each with its number.
+    pub entries: Vec<(u64, AuditEntry)>,
+    /// Ask for those before this number to read on.
+    pub next: Option<u64>,
+}
+
+impl Engine {
+    /// Does what an administrator asks, and notes it in the same turn. A call that is refused has done
+    /// nothing, and is not noted.
+    pub(crate) fn admin(
+        &mut self,
+        sql: &dyn Sql,
+        now: i64,
+        entropy: [u8; 16],
+        admin: AdminCommand,
+    ) -> Result<Reply> {
+        let AdminCommand {
+            actor,
+            reason,
+            command,
+        } = admin;
+        check(&actor, "actor")?;
+        check(&reason, "reason")?;
+        let (action, details) = said(&command);
+        let reply = self.snapshot(sql, now, entropy, command)?;
+        let id = match &reply {
+            Reply::Snapshot(SnapshotReply::Snapshot(snapshot)) => snapshot.id.clone(),
+            Reply::Snapshot(SnapshotReply::Restore(restore)) => restore.id.clone(),
+            _ => String::new(),
+        };
+        let entry = AuditEntry {
+            time: now,
+            actor,
+            reason,
+            action: action.to_owned(),
+            id,
+            details,
+        };
+        audit::add(sql, &entry, AUDIT_ENTRIES_MAX as u64)?;
+        Ok(reply)
+    }
+}
+
+fn check(text: &str, name: &str) -> Result<()> {
+    if text.len() <= LABEL_BYTES_MAX {
+        return Ok(());
+    }
+    let message = format!("{name} is at most {LABEL_BYTES_MAX} bytes");
+    Err(Error::too_large("label_too_long", message).at(name))
+}
+
+/// What is asked, for the log.
+fn said(command: &SnapshotCommand) -> (&'static str, Json) {
+    match command {
+        SnapshotCommand::Create { kind, parent, .. } => {
+            ("snapshot.create", json!({"kind": kind, "parent": parent}))
+        }
+        SnapshotCommand::Delete { .. } => ("snapshot.delete", json!({})),
+        SnapshotCommand::Restore {
+            target,
+            collections,
+            dry_run,
+            ..
+        } => {
+            let details = json!({"target": target, "collections": collections, "dryRun": dry_run});
+            ("restore", details)
+        }
+        SnapshotCommand::CancelRestore => ("restore.cancel", json!({})),
+    }
+}
+
+impl View {
+    /// One page of the audit log, newest first, before a number where one is given.
+    ///
+    /// # Errors
+    /// `limit_out_of_range`.
+    pub fn audit(&self, sql: &dyn Sql, before: Option<u64>, limit: usize) -> Result<AuditPage> {
+        if !(1..=AUDIT_ENTRIES_MAX).contains(&limit) {
+            let message = format!("limit is 1 to {AUDIT_ENTRIES_MAX}");
+            return Err(Error::invalid("limit_out_of_range", message).at("limit"));
+        }
+        let mut entries = audit::list(sql, before, limit + 1)?;
+        let more = entries.len() > limit;
+        entries.truncate(limit);
+        let next = entries.last().filter(|_| more).map(|(number, _)| *number);
+        Ok(AuditPage { entries, next })
+    }
+}
