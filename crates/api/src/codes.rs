@@ -27,6 +27,8 @@ use Kind::{Conflict, Fenced, Gone, Invalid, NotFound, TooLarge, Unavailable, Uns
 #[rustfmt::skip] // a table: one line each
 pub const CODES: &[Code] = &[
     // Invalid: never retry as it is.
+    code(Invalid, "invalid_range", "The header Range is not one range of bytes of the file."),
+    code(Invalid, "snapshot_truncated", "The file ends before its last frame; `offset` says where to go on."),
     code(Invalid, "ambiguous_time_field", "A time range names no field and the collection has several time fields."),
     code(Invalid, "blob_key", "The name of a stored blob is none that every store can hold."),
     code(Invalid, "blob_range", "A byte range of a stored blob is not inside it."),
@@ -81,6 +83,7 @@ pub const CODES: &[Code] = &[
     code(Invalid, "warm_disabled", "The type keeps no cache entries: its `[warm]` is not enabled."),
     code(Invalid, "wrong_type", "A value is of another type than its field."),
     // Too large: the message names the limit.
+    code(TooLarge, "snapshot_too_large", "The file of a snapshot is over a limit that the message names."),
     code(TooLarge, "blob_too_large", "Stored columns are over a limit of the blob format."),
     code(TooLarge, "batch_too_large", "A batch between actors is over its limit."),
     code(TooLarge, "body_too_large", "The body is over 16 MB (2 MB for a schema or a query, 1 MB for a cache entry); send NDJSON or several turns."),
@@ -112,6 +115,7 @@ pub const CODES: &[Code] = &[
     code(Kind::Unauthorized, "unauthorized", "The bearer token is missing or wrong."),
     // Not found.
     code(NotFound, "blob_not_found", "A stored blob is not there."),
+    code(NotFound, "no_import", "No file is being imported into the object."),
     code(NotFound, "no_restore", "The object was never restored, or no restore is under way."),
     code(NotFound, "object_deleted", "The object was deleted; its `/changes` can still be read to the end."),
     code(NotFound, "unknown_cache_entry", "The cache holds no such entry, or has forgotten it."),
@@ -134,6 +138,10 @@ pub const CODES: &[Code] = &[
     code(Conflict, "not_a_turn_boundary", "A range between actors does not end with a turn."),
     code(Conflict, "object_deleting", "The object is being deleted and takes no writes."),
     code(Conflict, "partition_change_unsupported", "The partitions of a registered collection cannot change."),
+    code(Conflict, "import_out_of_order", "The bytes do not follow on those of the file that were taken; `offset` says where to go on."),
+    code(Conflict, "restore_breaks_index", "The state breaks a unique index that came later than it."),
+    code(Conflict, "snapshot_of_another_type", "The file is of an object of another type."),
+    code(Conflict, "snapshot_schema_differs", "The file's schema has collections, fields or unique indexes unlike the registered one's."),
     code(Conflict, "restore_running", "A restore of the object is under way; wait for it, or cancel it."),
     code(Conflict, "schema_behind", "An actor has an older schema version than a message needs."),
     code(Conflict, "schema_missing", "An actor has no schema yet."),

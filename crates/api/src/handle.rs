@@ -183,6 +183,9 @@ pub(crate) fn is_admins(operation: Operation) -> bool {
             | Operation::Restore
             | Operation::GetRestore
             | Operation::CancelRestore
+            | Operation::SnapshotFile
+            | Operation::ImportSnapshot
+            | Operation::GetImport
     )
 }
 
@@ -237,6 +240,9 @@ pub(crate) async fn of_object<H: ObjectHost, B: BodySource>(
         Operation::Restore => snapshots::restore(host, request).await,
         Operation::GetRestore => snapshots::last_restore(host, &request).await,
         Operation::CancelRestore => snapshots::cancel(host, &request).await,
+        Operation::SnapshotFile => snapshots::download(host, &request).await,
+        Operation::ImportSnapshot => snapshots::upload(host, request).await,
+        Operation::GetImport => snapshots::import_under_way(host, &request).await,
         other => Err(Error::internal(format!("{other:?} is for no object"))),
     }
 }

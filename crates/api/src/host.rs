@@ -12,7 +12,7 @@ use tidelog_core::{
 };
 use tidelog_log::{Offset, Result, Sequence};
 
-use crate::{Costs, Look, Push, WarmFigures};
+use crate::{Costs, FileBytes, FilePart, Look, Push, WarmFigures};
 
 /// What every route needs of the host it runs in: a clock and settings.
 ///
@@ -103,6 +103,9 @@ pub trait ObjectHost: Host {
 
     /// Reads about snapshots, restores or administrators: [`Look::of`].
     async fn look(&self, object: &Address, wanted: Look) -> Result<Json>;
+
+    /// Reads a part of a snapshot's file: [`FilePart::of`].
+    async fn snapshot_file(&self, object: &Address, wanted: FilePart) -> Result<FileBytes>;
 }
 
 /// What the routes that are no object's need: types, the list of objects, the catalog, the host.

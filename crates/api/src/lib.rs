@@ -50,7 +50,7 @@ mod documents;
 mod objects;
 
 mod snapshots;
-pub use snapshots::{Look, SnapshotFilter};
+pub use snapshots::{FileBytes, FilePart, FileStream, Look, SnapshotFilter};
 
 mod warm;
 pub use warm::{

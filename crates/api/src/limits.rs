@@ -24,6 +24,10 @@ pub const FAILED_BODY_BYTES_MAX: usize = 1_000;
 pub const OBJECTS_MAX: usize = 1_000;
 /// Objects of a page when the caller names no limit.
 pub const OBJECTS_DEFAULT: usize = 100;
+/// Bytes of a snapshot's file that are read or taken at once, about: an isolate has 128 MB in all.
+pub const FILE_PART_BYTES: usize = 4_000_000;
+/// Longest file of a snapshot that is taken.
+pub const FILE_BYTES_MAX: u64 = 100_000_000_000;
 /// Snapshots, or calls of the audit log, of a page when the caller names no limit.
 pub const ADMIN_PAGE_DEFAULT: usize = 100;
 /// Most tables or namespaces one Iceberg page returns.

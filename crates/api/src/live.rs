@@ -1,8 +1,8 @@
-//! Answers that go on: server-sent events and the reply to an NDJSON body.
+//! Answers that go on: server-sent events, the reply to an NDJSON body, the file of a snapshot.
 
 use bytes::Bytes;
 
-use crate::{BodySource, EventStream, Ingest, ObjectHost};
+use crate::{BodySource, EventStream, FileStream, Ingest, ObjectHost};
 
 /// An answer that is made while the client reads it. It owns all it needs but the host.
 #[derive(Debug)]
@@ -11,6 +11,8 @@ pub enum Live<B> {
     Events(Box<EventStream>),
     /// The reply to an NDJSON body, one line per turn.
     Ingest(Box<Ingest<B>>),
+    /// The file of a snapshot.
+    File(Box<FileStream>),
 }
 
 impl<B: BodySource> Live<B> {
@@ -19,6 +21,7 @@ impl<B: BodySource> Live<B> {
         match self {
             Self::Events(events) => events.next(host).await,
             Self::Ingest(ingest) => ingest.next(host).await,
+            Self::File(file) => file.next(host).await,
         }
     }
 }

@@ -30,6 +30,9 @@ pub enum Operation {
     Restore,
     GetRestore,
     CancelRestore,
+    SnapshotFile,
+    ImportSnapshot,
+    GetImport,
     Batch,
     Message,
     Changes,
@@ -76,6 +79,7 @@ pub struct Route {
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 const ANY: &str = "*/*";
+const FILE: &str = "application/vnd.tidelog.snapshot";
 const NDJSON: &str = "application/x-ndjson";
 
 const CALLER: &[&str] = &[
@@ -226,6 +230,12 @@ pub const ROUTES: &[Route] = &[
         .query(&["kind", "parent", "before", "limit"]).answers(&[(200, JSON, "SnapshotPage")]),
     route("GET", "/v1/objects/{type}/{id}/snapshots/audit", Operation::Audit, "Lists what administrators had the object do, newest first")
         .query(&["before", "limit"]).answers(&[(200, JSON, "AuditPage")]),
+    route("GET", "/v1/objects/{type}/{id}/snapshots/import", Operation::GetImport, "Reads how far the import of a file is")
+        .answers(&[(200, JSON, "Import")]),
+    route("POST", "/v1/objects/{type}/{id}/snapshots/import", Operation::ImportSnapshot, "Takes the file of a snapshot, of an object of the same type; with offset it goes on where it broke off")
+        .query(&["offset", "source"]).headers(ADMIN).body(&[(FILE, "Bytes")]).answers(&[(201, JSON, "Import")]),
+    route("GET", "/v1/objects/{type}/{id}/snapshots/{snapshot}/file", Operation::SnapshotFile, "Downloads a snapshot, with those it builds on, as one file; a Range goes on where it broke off")
+        .headers(&["Range"]).answers(&[(200, FILE, "Bytes"), (206, FILE, "Bytes")]),
     route("GET", "/v1/objects/{type}/{id}/snapshots/{snapshot}", Operation::GetSnapshot, "Reads what is known of a snapshot")
         .answers(&[(200, JSON, "Snapshot")]),
     route("DELETE", "/v1/objects/{type}/{id}/snapshots/{snapshot}", Operation::DeleteSnapshot, "Forgets a snapshot, or gives up taking it")

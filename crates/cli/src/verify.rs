@@ -1,12 +1,17 @@
 //! `tidelog verify`: an object's rows, its log and its lake tables say the same.
 
 mod compare;
+mod file;
 mod gather;
 mod image;
 mod lake;
 
+use std::path::PathBuf;
+use std::str::FromStr;
+
 use clap::Args;
 use serde_json::{Value as Json, json};
+use tidelog_log::Error;
 
 use crate::client::Client;
 use crate::configuration::Configuration;
@@ -26,18 +31,22 @@ Examples:
   tidelog verify airport/JFK
   tidelog verify airport/JFK flights --json
   tidelog verify --all --data data
+  tidelog verify backup.tls
 
 Compares, event by event: the log with itself (each `before` is the document as it stood), the rows
 with the log replayed, and the lake's changes table with the log up to the committed mark. The
-first divergence of each is printed with its sequence, key, field and both values; exit 1.";
+first divergence of each is printed with its sequence, key, field and both values; exit 1.
+
+Of a snapshot's file every checksum is checked and the state is brought back in a scratch database,
+without a server.";
 
 /// Flags of `verify`.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct VerifyArgs {
-    /// The object
-    #[arg(value_name = "TYPE/ID", required_unless_present = "all")]
-    object: Option<ObjectName>,
+    /// The object, or a snapshot's file
+    #[arg(value_name = "TYPE/ID|FILE", required_unless_present = "all")]
+    object: Option<Subject>,
     /// Only this collection
     collection: Option<String>,
     /// Every object of the server
@@ -48,6 +57,25 @@ pub(crate) struct VerifyArgs {
     json: bool,
     #[command(flatten)]
     target: TargetArgs,
+}
+
+/// What is verified.
+#[derive(Clone, Debug)]
+enum Subject {
+    Object(ObjectName),
+    File(PathBuf),
+}
+
+impl FromStr for Subject {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let path = PathBuf::from(text);
+        match path.is_file() {
+            true => Ok(Self::File(path)),
+            false => text.parse().map(Self::Object),
+        }
+    }
 }
 
 /// What verifying one collection of one object found.
@@ -67,6 +95,9 @@ pub(crate) struct Verified {
 }
 
 pub(crate) fn run(args: &VerifyArgs, configuration: &Configuration) -> Result<()> {
+    if let Some(Subject::File(path)) = &args.object {
+        return file::verify(path, args.json);
+    }
     let diverged = args.target.with(configuration, |target| {
         let verifier = Verifier::new(&target.client, configuration)?;
         let mut diverged = false;
@@ -78,8 +109,8 @@ pub(crate) fn run(args: &VerifyArgs, configuration: &Configuration) -> Result<()
             Ok(())
         };
         match &args.object {
-            Some(object) => one(object)?,
-            None => each_object(&target.client, |object, _| one(object))?,
+            Some(Subject::Object(object)) => one(object)?,
+            _ => each_object(&target.client, |object, _| one(object))?,
         }
         Ok(diverged)
     })?;

@@ -35,7 +35,7 @@ pub struct AuditEntry {
     /// Why; empty: not said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// What was done: `snapshot.create`, `snapshot.delete`, `restore`, `restore.cancel`.
+    /// What was done: `snapshot.create`, `snapshot.delete`, `snapshot.import`, `restore`, `restore.cancel`.
     pub action: String,
     /// The snapshot's or the restore's id.
     pub id: String,
@@ -70,10 +70,22 @@ impl Engine {
         check(&actor, "actor")?;
         check(&reason, "reason")?;
         let (action, details) = said(&command);
+        let begins = matches!(&command, SnapshotCommand::Import { frames, .. }
+            if frames.first().is_some_and(|frame| frame.index == 0));
         let reply = self.snapshot(sql, now, entropy, command)?;
+        if let Reply::Snapshot(SnapshotReply::Import(import)) = &reply
+            && import.snapshot.is_none()
+            && !begins
+        {
+            // One line when a file begins, one when it is whole: not one for each piece.
+            return Ok(reply);
+        }
         let id = match &reply {
             Reply::Snapshot(SnapshotReply::Snapshot(snapshot)) => snapshot.id.clone(),
             Reply::Snapshot(SnapshotReply::Restore(restore)) => restore.id.clone(),
+            Reply::Snapshot(SnapshotReply::Import(import)) => {
+                import.snapshot.clone().unwrap_or_default()
+            }
             _ => String::new(),
         };
         let entry = AuditEntry {
@@ -114,6 +126,7 @@ fn said(command: &SnapshotCommand) -> (&'static str, Json) {
             ("restore", details)
         }
         SnapshotCommand::CancelRestore => ("restore.cancel", json!({})),
+        SnapshotCommand::Import { .. } => ("snapshot.import", json!({})),
     }
 }
 

@@ -104,7 +104,8 @@ impl Command {
         match self {
             Self::Write { .. } => true,
             Self::Actor(command) => command.makes_object(),
-            Self::Snapshot(command) => matches!(**command, SnapshotCommand::Import { .. }),
+            Self::Snapshot(command) => command.makes_object(),
+            Self::Admin(admin) => admin.command.makes_object(),
             _ => false,
         }
     }

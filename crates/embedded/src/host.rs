@@ -9,9 +9,9 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tidelog_api::metrics::TableGauges;
 use tidelog_api::{
-    ApiSettings, Costs, Directory, Figures, Host, LakeStatus, LoadedTable, Look, Meter, ObjectHost,
-    ObjectList, ObjectPage, QueryAnswer, StateAnswer, TableName, Tier, TypeSummary, WarmHost,
-    WarmStatus, figures_text, found, meters_text, metrics,
+    ApiSettings, Costs, Directory, Figures, FileBytes, FilePart, Host, LakeStatus, LoadedTable,
+    Look, Meter, ObjectHost, ObjectList, ObjectPage, QueryAnswer, StateAnswer, TableName, Tier,
+    TypeSummary, WarmHost, WarmStatus, figures_text, found, meters_text, metrics,
 };
 use tidelog_core::{
     ActorCommand, Address, AdminCommand, Caller, ChangesPage, ChangesRequest, Command, Found,
@@ -289,6 +289,14 @@ impl ObjectHost for Embedded {
     }
 
     async fn look(&self, object: &Address, wanted: Look) -> Result<Json> {
+        self.shared.registry.newest(&object.type_name)?;
+        let read = self
+            .readers
+            .read(object, move |view, sql| wanted.of(view, sql));
+        read.await
+    }
+
+    async fn snapshot_file(&self, object: &Address, wanted: FilePart) -> Result<FileBytes> {
         self.shared.registry.newest(&object.type_name)?;
         let read = self
             .readers

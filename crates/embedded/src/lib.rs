@@ -55,3 +55,6 @@ mod http;
 
 mod server;
 pub use server::Server;
+
+mod snapshot_file;
+pub use snapshot_file::{FileReport, verify_snapshot_file};

@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use serde_json::Value as Json;
 use tidelog_api::{
-    ApiSettings, Costs, Host, LakeStatus, Look, ObjectHost, QueryAnswer, StateAnswer, Tier, found,
+    ApiSettings, Costs, FileBytes, FilePart, Host, LakeStatus, Look, ObjectHost, QueryAnswer,
+    StateAnswer, Tier, found,
 };
 use tidelog_core::{
     ActorCommand, Address, AdminCommand, Caller, ChangesPage, ChangesRequest, Command, Found,
@@ -203,6 +204,11 @@ impl ObjectHost for Object {
     }
 
     async fn look(&self, _: &Address, wanted: Look) -> Result<Json> {
+        self.schema().await?;
+        self.read(|view, sql| wanted.of(view, sql))
+    }
+
+    async fn snapshot_file(&self, _: &Address, wanted: FilePart) -> Result<FileBytes> {
         self.schema().await?;
         self.read(|view, sql| wanted.of(view, sql))
     }

@@ -11,6 +11,10 @@ pub(super) fn schemas() -> Json {
         json!({"type": "integer"}),
         json!({"type": "boolean"}),
     );
+    let failure = object(
+        &["code", "message"],
+        &json!({"code": text, "message": text}),
+    );
     let time = json!({"type": "string", "format": "date-time"});
     let kind = json!({"type": "string", "enum": ["full", "incremental"], "default": "full"});
     json!({
@@ -22,10 +26,10 @@ pub(super) fn schemas() -> Json {
               "schemaVersion", "created", "documents", "bytes", "ownBytes"],
             &json!({
                 "id": text, "kind": kind, "parent": text, "note": text, "imported": flag,
-                "status": {"type": "string", "enum": ["running", "importing", "complete"]},
+                "status": {"type": "string", "enum": ["running", "importing", "complete", "failed"]},
                 "epoch": whole, "sequence": whole, "from": whole, "hash": text, "timestamp": time,
                 "schemaVersion": whole, "created": time, "bytes": whole, "ownBytes": whole,
-                "documents": {"type": "object", "additionalProperties": whole},
+                "documents": {"type": "object", "additionalProperties": whole}, "failure": failure,
             }),
         ),
         "SnapshotPage": object(&["snapshots"], &json!({
@@ -44,15 +48,18 @@ pub(super) fn schemas() -> Json {
             &["id", "status", "target", "sequence", "dryRun", "created", "differences"],
             &json!({
                 "id": text, "target": reference("RestoreTarget"), "sequence": whole,
-                "status": {"type": "string", "enum": ["running", "complete", "cancelled"]},
+                "status": {"type": "string", "enum": ["running", "complete", "cancelled", "failed"]},
                 "collections": list(&text), "dryRun": flag, "created": time,
                 "differences": {"type": "object", "additionalProperties": object(
                     &["added", "changed", "removed"],
                     &json!({"added": whole, "changed": whole, "removed": whole}),
                 )},
-                "undo": text, "offset": text,
+                "undo": text, "offset": text, "failure": failure,
             }),
         ),
+        "Import": object(&["source", "frames", "offset"], &json!({
+            "source": text, "frames": whole, "offset": whole, "snapshot": text,
+        })),
         "AuditPage": object(&["entries"], &json!({"next": whole, "entries": list(&object(
             &["number", "time", "action", "id", "details"],
             &json!({"number": whole, "time": time, "actor": text, "reason": text, "action": text,

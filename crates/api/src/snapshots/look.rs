@@ -22,6 +22,8 @@ pub enum Look {
     Snapshot(String),
     /// The restore under way, or the last one.
     Restore,
+    /// The import of a file that is under way.
+    Import,
     /// One page of the audit log, newest first.
     Audit {
         /// Those before this number.
@@ -52,7 +54,7 @@ impl Look {
     /// Reads it, as it is answered.
     ///
     /// # Errors
-    /// `unknown_snapshot`, `no_restore`, `limit_out_of_range`.
+    /// `unknown_snapshot`, `no_restore`, `no_import`, `limit_out_of_range`.
     pub fn of(&self, view: &View, sql: &dyn Sql) -> Result<Json> {
         match self {
             Self::Snapshots {
@@ -62,6 +64,7 @@ impl Look {
             } => snapshots(view, sql, filter, (before.as_deref(), *limit)),
             Self::Snapshot(id) => Ok(show::snapshot(&view.snapshot(sql, id)?)),
             Self::Restore => Ok(show::restore(&view.last_restore(sql)?)),
+            Self::Import => Ok(json!(view.import_under_way(sql)?)),
             Self::Audit { before, limit } => {
                 let page = view.audit(sql, *before, *limit)?;
                 let entries: Vec<Json> = page.entries.iter().map(show::audit_entry).collect();

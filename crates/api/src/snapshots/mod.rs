@@ -3,6 +3,13 @@
 mod look;
 pub use look::{Look, SnapshotFilter};
 
+mod download;
+pub(crate) use download::download;
+pub use download::{FileBytes, FilePart, FileStream};
+
+mod upload;
+pub(crate) use upload::upload;
+
 mod show;
 
 use http::{HeaderMap, StatusCode};
@@ -121,6 +128,14 @@ pub(crate) async fn cancel<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> R
     Ok(answered(&answer, StatusCode::OK))
 }
 
+/// How far the import of a file is.
+pub(crate) async fn import_under_way<H: ObjectHost, B>(
+    host: &H,
+    request: &Routed<B>,
+) -> Result<Response<B>> {
+    look(host, request, Look::Import).await
+}
+
 /// One page of the audit log, newest first.
 pub(crate) async fn audit<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
     let parameters = &request.parameters;
@@ -151,12 +166,14 @@ fn answered<B>(answer: &SnapshotReply, done: StatusCode) -> Response<B> {
             restore.status != RestoreStatus::Running,
             show::restore(restore),
         ),
+        SnapshotReply::Import(import) => (import.snapshot.is_some(), serde_json::json!(import)),
     };
     let status = if is_done { done } else { StatusCode::ACCEPTED };
     reply::json(status, &shown)
 }
 
 /// Who asks, and why.
+#[derive(Clone)]
 struct Who {
     actor: String,
     reason: String,

@@ -50,6 +50,7 @@ fn snapshot(status: SnapshotStatus) -> SnapshotReply {
         documents: BTreeMap::from([("flights".to_owned(), 5)]),
         bytes: 10,
         own_bytes: 4,
+        failure: None,
     }))
 }
 
@@ -65,6 +66,7 @@ fn restore(status: RestoreStatus, target: RestoreTarget) -> SnapshotReply {
         differences: BTreeMap::new(),
         undo: None,
         offset: None,
+        failure: None,
     }))
 }
 
@@ -360,4 +362,52 @@ fn every_admin_route_is_off_without_an_admin_token() {
     assert_eq!(refused.problem().1, "admin_required");
     assert_eq!(both.send("GET /v1/types", &[ADMIN], []).status, 200);
     assert_eq!(both.send("GET /v1/types", &ordinary, []).status, 200);
+}
+
+#[test]
+fn a_file_is_answered_whole_or_from_a_byte_on() {
+    let fake = answering(snapshot(SnapshotStatus::Complete));
+    let line = "GET OBJECT/snapshots/s1/file";
+    let mut whole = ask(&fake, line, &[], "");
+    assert_eq!(whole.status, 200);
+    assert_eq!(whole.header("tidelog-file-bytes"), "10");
+    assert_eq!(whole.stream(&fake), "0123456789");
+    let cases = [
+        ("bytes=3-", "3456789", "bytes 3-9/10"),
+        ("bytes=2-6", "23456", "bytes 2-6/10"),
+        ("bytes=9-99", "9", "bytes 9-9/10"),
+    ];
+    for (range, text, said) in cases {
+        let mut part = ask(&fake, line, &[("range", range)], "");
+        assert_eq!((part.status, part.header("content-range")), (206, said));
+        assert_eq!(part.stream(&fake), text, "{range}");
+    }
+    let odd = [
+        "bytes=10-",
+        "bytes=5-2",
+        "bytes=-3",
+        "bytes=0-1,3-4",
+        "rows=1-2",
+    ];
+    for range in odd {
+        let refused = ask(&fake, line, &[("range", range)], "").problem();
+        let wanted = (400, "invalid_range".to_owned(), "Range".to_owned());
+        assert_eq!(refused, wanted, "{range}");
+    }
+}
+
+#[test]
+fn what_is_no_file_is_refused_before_the_object_hears_of_it() {
+    let fake = answering(snapshot(SnapshotStatus::Complete));
+    let cases = [
+        ("", "snapshot_truncated"),
+        ("PK\u{3}\u{4}", "corrupt"),
+        ("TLS\u{9}", "unsupported_format"),
+        ("TLS\u{1}", "snapshot_truncated"),
+    ];
+    for (body, code) in cases {
+        let refused = ask(&fake, "POST OBJECT/snapshots/import", &[], body);
+        assert_eq!(refused.problem().1, code, "{body:?}");
+    }
+    assert!(fake.asked.lock().unwrap().is_empty());
 }

@@ -5,7 +5,7 @@ use tidelog_log::{Result, Sequence};
 use super::FailedLetter;
 use crate::View;
 use crate::sql::{Sql, one};
-use crate::table::{actor, failed_letters, log, outbox, senders, wakes};
+use crate::table::{actor, failed_letters, log, outbox, senders, snapshots, wakes};
 
 /// What `state` shows of an object with an actor.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,8 +33,8 @@ impl View {
         }))
     }
 
-    /// True when the object holds nothing: no event, no timer, no message, no remembered answer. A
-    /// turn that leaves an object so has not made it.
+    /// True when the object holds nothing: no event, no timer, no message, no remembered answer,
+    /// no snapshot. A turn that leaves an object so has not made it.
     ///
     /// # Errors
     /// What the database says.
@@ -44,6 +44,7 @@ impl View {
         }
         let remembered = one(sql, "SELECT 1 FROM _idempotency LIMIT 1", &[], |_| Ok(()))?;
         let knows_senders = actor::exists(sql)? && !senders::is_empty(sql)?;
-        Ok(remembered.is_none() && !knows_senders)
+        let has_snapshots = !snapshots::list(sql, None, 1)?.is_empty();
+        Ok(remembered.is_none() && !knows_senders && !has_snapshots)
     }
 }

@@ -214,6 +214,13 @@ pub enum SnapshotCommand {
     },
 }
 
+impl SnapshotCommand {
+    /// True when an object is made for it that does not exist.
+    pub fn makes_object(&self) -> bool {
+        matches!(self, Self::Import { .. })
+    }
+}
+
 /// How far the import of a file is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -13,6 +13,7 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) text: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -126,11 +127,12 @@ impl Shop {
         };
         let response = response.unwrap();
         let (parts, mut body) = response.into_parts();
-        let text = body.with_config().limit(1 << 30).read_to_string().unwrap();
+        let bytes = body.with_config().limit(1 << 30).read_to_vec().unwrap();
         Answer {
             status: parts.status.as_u16(),
             headers: parts.headers,
-            text,
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes,
         }
     }
 
