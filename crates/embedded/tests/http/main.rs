@@ -7,4 +7,5 @@ mod lake;
 mod life;
 mod live;
 mod settings;
+mod snapshots;
 mod support;
