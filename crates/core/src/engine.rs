@@ -104,6 +104,7 @@ impl Command {
         match self {
             Self::Write { .. } => true,
             Self::Actor(command) => command.makes_object(),
+            Self::Snapshot(command) => matches!(**command, SnapshotCommand::Import { .. }),
             _ => false,
         }
     }
@@ -409,6 +410,9 @@ impl Engine {
         });
         if let Err(error) = done {
             self.put_back(before);
+            if name == SNAPSHOT && Self::is_lost(&error) {
+                return self.give_up(sql, &error);
+            }
             wakes::back_off(sql, name, now)?;
             actor::note_failure(sql, name, &error)?;
         }

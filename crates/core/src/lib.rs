@@ -27,10 +27,11 @@ pub use folded::{BlobCache, CacheKey, Cached, OpenedBlob, RecentBlobs};
 mod segment;
 
 mod snapshot;
+pub use snapshot::file as snapshot_file;
 pub use snapshot::{
-    CHAIN_MAX, Difference, NOTE_BYTES_MAX, Restore, RestoreStatus, RestoreTarget, SNAPSHOTS_MAX,
-    SNAPSHOTS_PAGE_MAX, Snapshot, SnapshotCommand, SnapshotKind, SnapshotPage, SnapshotPolicy,
-    SnapshotReply, SnapshotStatus,
+    CHAIN_MAX, Difference, Failure, Import, NOTE_BYTES_MAX, Restore, RestoreStatus, RestoreTarget,
+    SNAPSHOTS_MAX, SNAPSHOTS_PAGE_MAX, Snapshot, SnapshotCommand, SnapshotFile, SnapshotKind,
+    SnapshotPage, SnapshotPolicy, SnapshotReply, SnapshotStatus,
 };
 
 mod input;

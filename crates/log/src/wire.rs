@@ -41,6 +41,11 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
+    /// Reads all that is left.
+    pub fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.rest)
+    }
+
     /// Reads exactly `count` bytes.
     #[inline]
     pub fn take(&mut self, count: usize) -> Result<&'a [u8]> {

@@ -8,7 +8,9 @@ mod cache;
 pub use cache::{BlobCache, CacheKey, Cached, RecentBlobs};
 
 mod columns;
-pub(crate) use columns::{Column, bytes_at, type_byte, type_of_byte, value_at, wrong_column};
+pub(crate) use columns::{
+    Column, Origin, bytes_at, type_byte, type_of_byte, value_at, wrong_column,
+};
 
 mod manifest;
 pub(crate) use manifest::{BLOBS_MAX, Entry, Manifest};

@@ -1,14 +1,17 @@
 //! A small difference, applied in one turn.
 
+use std::collections::BTreeSet;
+
 use tidelog_log::{ChangeRef, Error, Reader, Result, Row};
 
 use super::restore::Restoring;
 use crate::Engine;
 use crate::document::Prepared;
-use crate::folded::Stored;
+use crate::folded::{Stored, no_duplicates};
 use crate::mutate::OpenTurn;
 use crate::sql::Sql;
 use crate::table::restore::{self, Staged};
+use crate::table::schema;
 
 /// One document, as it is and as it is to be.
 pub(super) struct Change<'v> {
@@ -49,7 +52,48 @@ impl Engine {
             turn.put_back(sql, change)?;
         }
         self.finish(sql, turn)?;
+        self.check_unique_values(sql, changes.iter().map(|c| c.prepared.collection.id))?;
         self.arm_expire(sql, now)
+    }
+
+    /// Refuses a state that breaks a unique index which came later than it. Without an upgrade there is
+    /// none: the state was checked as it was written.
+    pub(super) fn check_unique_values(
+        &self,
+        sql: &dyn Sql,
+        changed: impl Iterator<Item = u32>,
+    ) -> Result<()> {
+        if schema::is_first(sql)? {
+            return Ok(());
+        }
+        let changed: BTreeSet<u32> = changed.collect();
+        let all = self.view.collections.iter().map(|p| &p.collection);
+        for collection in all.filter(|c| changed.contains(&c.id)) {
+            if collection.indexes.iter().any(|index| index.unique) {
+                no_duplicates(sql, collection).map_err(|error| match error.code() {
+                    "schema_upgrade_failed" => Error::conflict(
+                        "restore_breaks_index",
+                        format!("two documents of {} would have the same values of a unique index that came later", collection.name),
+                    ),
+                    _ => error,
+                })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A violated index as what it means here.
+pub(super) fn breaks_index(error: Error) -> Error {
+    match error.code() {
+        "unique_violation" | "constraint" => {
+            let message = format!(
+                "the state breaks a unique index that came later: {}",
+                error.message()
+            );
+            Error::conflict("restore_breaks_index", message)
+        }
+        _ => error,
     }
 }
 
@@ -85,7 +129,8 @@ impl OpenTurn {
     fn put_back(&mut self, sql: &dyn Sql, change: &Change<'_>) -> Result<()> {
         let version = self.next_version();
         if let Some(after) = &change.after {
-            self.insert_row(sql, change.prepared, &change.key, version, after)?;
+            let done = self.insert_row(sql, change.prepared, &change.key, version, after);
+            done.map_err(breaks_index)?;
         }
         change.log(&mut self.writer)
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tidelog_log::{Epoch, Sequence};
 
+use super::file::Frame;
 use crate::{Caller, TypeSchema};
 
 /// How a snapshot holds its state.
@@ -29,6 +30,17 @@ pub enum SnapshotStatus {
     Importing,
     /// It is there.
     Complete,
+    /// It could not be taken: delete it.
+    Failed,
+}
+
+/// Why something was given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The error's code.
+    pub code: String,
+    /// Its message.
+    pub message: String,
 }
 
 /// One snapshot of an object.
@@ -70,6 +82,9 @@ pub struct Snapshot {
     pub bytes: u64,
     /// Of those, the ones that nobody else held when it was taken.
     pub own_bytes: u64,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
 }
 
 /// One page of snapshots, newest first.
@@ -120,8 +135,10 @@ pub enum RestoreStatus {
     Running,
     /// The object is as it was wanted; of a dry run: the counts are there.
     Complete,
-    /// It was given up, and nothing was changed.
+    /// It was given up on request, and nothing was changed.
     Cancelled,
+    /// It could not be done, and nothing was changed.
+    Failed,
 }
 
 /// A restore.
@@ -151,6 +168,9 @@ pub struct Restore {
     /// Where a reader stands who has seen what it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<String>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
 }
 
 /// What is asked about snapshots.
@@ -185,6 +205,28 @@ pub enum SnapshotCommand {
     },
     /// Give the restore up that is under way.
     CancelRestore,
+    /// Take these frames of a snapshot's file, which follow on those that were taken before.
+    Import {
+        /// The registry's newest version of the type.
+        schema: Arc<TypeSchema>,
+        /// The frames.
+        frames: Vec<Frame>,
+    },
+}
+
+/// How far the import of a file is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Import {
+    /// The snapshot of the file, as the file calls it.
+    pub source: String,
+    /// Frames taken.
+    pub frames: u64,
+    /// The bytes they are: where to go on in the file.
+    pub offset: u64,
+    /// The snapshot as it is called here, once the file was taken whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
 }
 
 /// What is answered about snapshots.
@@ -194,4 +236,6 @@ pub enum SnapshotReply {
     Snapshot(Box<Snapshot>),
     /// The restore.
     Restore(Box<Restore>),
+    /// The import.
+    Import(Box<Import>),
 }

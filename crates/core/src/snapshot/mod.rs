@@ -6,8 +6,8 @@
 
 mod info;
 pub use info::{
-    Difference, Restore, RestoreStatus, RestoreTarget, Snapshot, SnapshotCommand, SnapshotKind,
-    SnapshotPage, SnapshotReply, SnapshotStatus,
+    Difference, Failure, Import, Restore, RestoreStatus, RestoreTarget, Snapshot, SnapshotCommand,
+    SnapshotKind, SnapshotPage, SnapshotReply, SnapshotStatus,
 };
 
 mod job;
@@ -22,6 +22,15 @@ mod copy;
 mod take;
 
 mod remove;
+
+mod failure;
+
+pub mod file;
+
+mod export;
+pub use export::SnapshotFile;
+
+mod import;
 
 mod view;
 pub use view::SNAPSHOTS_PAGE_MAX;
@@ -44,7 +53,7 @@ mod switch;
 pub(crate) const SNAPSHOT: &str = "snapshot";
 
 /// Snapshots of one object at most.
-pub const SNAPSHOTS_MAX: u64 = 1_000;
+pub const SNAPSHOTS_MAX: usize = 1_000;
 /// Incrementals that may build on one full snapshot, one on the other.
 pub const CHAIN_MAX: usize = 100;
 /// Longest note, bytes.

@@ -3,7 +3,7 @@
 use tidelog_log::{Error, Result};
 
 use super::job::Job;
-use super::{Snapshot, SnapshotStatus, copy, sources};
+use super::{Snapshot, SnapshotStatus, copy, import, sources};
 use crate::Engine;
 use crate::sql::Sql;
 use crate::table::snapshots::{self, PartKind};
@@ -13,6 +13,10 @@ impl Engine {
     /// Forgets a snapshot.
     pub(super) fn delete_snapshot(&mut self, sql: &dyn Sql, id: &str) -> Result<Snapshot> {
         let snapshot = sources::find(sql, id)?;
+        if snapshot.status == SnapshotStatus::Importing {
+            import::abandon(sql)?;
+            return Ok(snapshot);
+        }
         match &self.job {
             Some(Job::Taking(taking)) if taking.id == id => {
                 self.set_job(sql, None)?;

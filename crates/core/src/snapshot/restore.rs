@@ -171,6 +171,10 @@ impl Engine {
                 let restore = self.restore(sql, &mut ids, &schema, &caller, wanted)?;
                 SnapshotReply::Restore(Box::new(restore))
             }
+            SnapshotCommand::Import { schema, frames } => {
+                let import = self.import(sql, &mut ids, &schema, frames)?;
+                SnapshotReply::Import(Box::new(import))
+            }
             SnapshotCommand::CancelRestore => {
                 SnapshotReply::Restore(Box::new(self.cancel_restore(sql)?))
             }
@@ -251,6 +255,7 @@ impl Engine {
             differences: BTreeMap::new(),
             undo: None,
             offset: None,
+            failure: None,
         };
         let restoring = Restoring {
             restore,

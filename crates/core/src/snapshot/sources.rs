@@ -76,7 +76,7 @@ pub(super) fn chain(sql: &dyn Sql, snapshot: &Snapshot) -> Result<Vec<Snapshot>>
         if !found.is_complete() {
             return Err(broken("is not complete"));
         }
-        if chain.len() as u64 > super::SNAPSHOTS_MAX {
+        if chain.len() > super::SNAPSHOTS_MAX {
             return Err(broken("builds on itself"));
         }
         chain.push(found);
@@ -235,4 +235,4 @@ fn sequence_at(sql: &dyn Sql, millis: i64, head: &Head) -> Result<Sequence> {
 }
 
 /// All snapshots of an object.
-const ALL: usize = super::SNAPSHOTS_MAX as usize + 1;
+const ALL: usize = super::SNAPSHOTS_MAX + 1;

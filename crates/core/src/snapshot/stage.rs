@@ -1,5 +1,6 @@
 //! A large difference, staged beside what there is: records, blobs and masks that nobody sees yet.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -119,10 +120,11 @@ impl Engine {
                     restore::put(sql, Staged::Drop, collection, &change.key, None)?;
                 }
                 Some(Place::Blob(blob, row)) => {
-                    if !staged.contains_key(&blob) {
-                        staged.insert(blob, staged_mask(sql, blob)?);
-                    }
-                    staged.entry(blob).or_default().set(row);
+                    let mask = match staged.entry(blob) {
+                        Entry::Occupied(mask) => mask.into_mut(),
+                        Entry::Vacant(place) => place.insert(staged_mask(sql, blob)?),
+                    };
+                    mask.set(row);
                 }
             }
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use tidelog_log::{Epoch, Error, Result};
 
+use super::apply::breaks_index;
 use super::copy;
 use super::stage::Staging;
 use crate::Engine;
@@ -30,6 +31,7 @@ impl Engine {
         }
         // What is remembered of manifests, masks and rows is of before.
         self.main = Default::default();
+        self.check_unique_values(sql, staging.touched.iter().copied())?;
         move_records(sql)?;
         let parent = self.head.epoch;
         let first = self.head.sequence.next();
@@ -75,9 +77,10 @@ fn switch_collection(sql: &dyn Sql, prepared: &Prepared) -> Result<()> {
     each(sql, Staged::Large, id, &mut |body| {
         let document = copy::decode(body)?;
         let table = &prepared.table;
-        table.bind(&document.key, document.version, &document.row, |args| {
+        let done = table.bind(&document.key, document.version, &document.row, |args| {
             sql.run(&table.insert, args, &mut |_| Ok(()))
-        })
+        });
+        done.map_err(breaks_index)
     })
 }
 

@@ -67,7 +67,7 @@ impl Engine {
             return Err(Error::too_large("label_too_long", message).at("note"));
         }
         self.make_snapshot_tables(sql)?;
-        if snapshots::count(sql)? >= SNAPSHOTS_MAX {
+        if snapshots::count(sql)? >= SNAPSHOTS_MAX as u64 {
             let message = format!("an object has at most {SNAPSHOTS_MAX} snapshots; delete some");
             return Err(Error::conflict("too_many_snapshots", message));
         }
@@ -104,6 +104,7 @@ impl Engine {
             documents: Default::default(),
             bytes: 0,
             own_bytes: 0,
+            failure: None,
         };
         snapshots::put(sql, &snapshot)?;
         let incremental = kind == SnapshotKind::Incremental;

@@ -3,7 +3,7 @@
 use tidelog_log::{Epoch, Error, Result};
 
 use super::sources::Sources;
-use super::{Restore, RestoreTarget, Snapshot, SnapshotPage, restore, sources};
+use super::{Import, Restore, RestoreTarget, Snapshot, SnapshotPage, import, restore, sources};
 use crate::sql::Sql;
 use crate::table::{lineage, snapshots};
 use crate::{Engine, View};
@@ -42,6 +42,17 @@ impl View {
     /// `unknown_snapshot`.
     pub fn snapshot(&self, sql: &dyn Sql, id: &str) -> Result<Snapshot> {
         sources::find(sql, id)
+    }
+
+    /// The import of a file that is under way.
+    ///
+    /// # Errors
+    /// `no_import`.
+    pub fn import_under_way(&self, sql: &dyn Sql) -> Result<Import> {
+        import::under_way(sql)?.ok_or_else(|| {
+            let message = "no file is being imported into this object";
+            Error::not_found("no_import", message)
+        })
     }
 
     /// The restore under way, or the last one.

@@ -1,6 +1,6 @@
 //! `_schema`: every schema version this object has used; the newest is in force.
 
-use tidelog_log::Result;
+use tidelog_log::{Error, Result};
 
 use crate::TypeSchema;
 use crate::sql::{Sql, SqlValue, int, one};
@@ -23,6 +23,26 @@ pub(crate) fn newest(sql: &dyn Sql) -> Result<Option<TypeSchema>> {
         &[],
         |row| TypeSchema::from_json(row[0].text()?.as_bytes()),
     )
+}
+
+/// True while the object has used one version only.
+pub(crate) fn is_first(sql: &dyn Sql) -> Result<bool> {
+    let found = one(sql, "SELECT count(*) FROM _schema", &[], |row| {
+        row[0].unsigned()
+    })?;
+    Ok(found.unwrap_or(0) <= 1)
+}
+
+/// A version as it is stored.
+///
+/// # Errors
+/// `corrupt` when the object never used it.
+pub(crate) fn of_version(sql: &dyn Sql, version: u32) -> Result<String> {
+    let text = "SELECT body FROM _schema WHERE version = ?1";
+    let found = one(sql, text, &[int(u64::from(version))], |row| {
+        Ok(row[0].text()?.to_owned())
+    })?;
+    found.ok_or_else(|| Error::corrupt(format!("schema version {version} is missing")))
 }
 
 pub(crate) fn put(sql: &dyn Sql, schema: &TypeSchema) -> Result<()> {

@@ -177,6 +177,18 @@ pub(crate) fn next_part(
     })
 }
 
+/// The parts of a kind: collection, number, and how long the body is.
+pub(crate) fn lengths(sql: &dyn Sql, id: &str, kind: PartKind) -> Result<Vec<(u32, u64, usize)>> {
+    let text = "SELECT collection, number, length(body) FROM _snapshot_parts \
+                WHERE snapshot = ?1 AND kind = ?2 ORDER BY collection, number";
+    let args = [SqlValue::Text(id), int(kind as u64)];
+    all(sql, text, &args, |row| {
+        let collection = u32::try_from(row[0].unsigned()?).unwrap_or(u32::MAX);
+        let length = usize::try_from(row[2].unsigned()?).unwrap_or(usize::MAX);
+        Ok((collection, row[1].unsigned()?, length))
+    })
+}
+
 /// The number of a collection's last part of a kind.
 pub(crate) fn last_number(
     sql: &dyn Sql,

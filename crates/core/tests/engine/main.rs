@@ -26,6 +26,7 @@ mod refusals;
 mod segments;
 mod size;
 mod snapshot_faults;
+mod snapshot_files;
 mod snapshots;
 mod snapshots_random;
 mod stamps;

@@ -228,6 +228,6 @@ fn a_file_of_another_object_or_a_later_format_is_not_opened() {
     assert_eq!(open("two").unwrap_err().code(), "corrupt");
     assert!(open("one").is_ok());
     lab.sql
-        .batch("UPDATE _meta SET value = '3' WHERE name = 'format'");
+        .batch("UPDATE _meta SET value = '4' WHERE name = 'format'");
     assert_eq!(open("one").unwrap_err().code(), "unsupported_format");
 }

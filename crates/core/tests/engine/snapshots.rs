@@ -414,3 +414,36 @@ fn deleting_snapshots_lets_go_of_all_they_hold() {
         (Kind::NotFound, "unknown_snapshot")
     );
 }
+
+#[test]
+fn a_state_that_breaks_a_later_unique_index_does_not_come_back() {
+    for policy in [LogPolicy::default(), small_steps()] {
+        let mut lab = five(policy);
+        lab.write((10..20).map(|n| note(&format!("k{n}"), 7)).collect())
+            .unwrap();
+        let taken = lab.take(SnapshotKind::Full).unwrap();
+        lab.write(
+            (10..20)
+                .map(|n| delete("notes", &format!("k{n}")))
+                .collect(),
+        )
+        .unwrap();
+        let mut unique = crate::lab::folding(notes(), 2);
+        unique["notes"]["indexes"] = json!([{"fields": ["n"], "unique": true}]);
+        lab.register(unique);
+        lab.write(vec![note("k30", 30)]).unwrap();
+        let before = stored(&lab, "notes");
+        let refused = lab.restore(RestoreTarget::Snapshot(taken.id), false);
+        let code = match refused {
+            Err(error) => error.code().to_owned(),
+            Ok(done) => {
+                assert_eq!(done.status, RestoreStatus::Failed);
+                done.failure.unwrap().code
+            }
+        };
+        assert_eq!(code, "restore_breaks_index");
+        assert_eq!(stored(&lab, "notes"), before);
+        lab.write(vec![note("k31", 31)]).unwrap();
+        check_whole(&lab);
+    }
+}

@@ -120,7 +120,6 @@ fn step(chance: &mut Chance, lab: &mut Lab, seen: &mut Seen, taken: &mut Vec<Sna
             let (parent, note) = (None, String::new());
             match lab.snapshots(SnapshotCommand::Create { kind, parent, note }) {
                 Err(error) => assert_eq!(error.code(), "snapshot_parent_missing"),
-                Ok(tidelog_core::SnapshotReply::Restore(_)) => panic!("a snapshot"),
                 Ok(tidelog_core::SnapshotReply::Snapshot(running)) => {
                     // Writes between its steps.
                     for _ in 0..chance.below(4) {
@@ -130,6 +129,7 @@ fn step(chance: &mut Chance, lab: &mut Lab, seen: &mut Seen, taken: &mut Vec<Sna
                     lab.finish_job();
                     taken.push(lab.engine.view().snapshot(&lab.sql, &running.id).unwrap());
                 }
+                Ok(other) => panic!("{other:?}"),
             }
         }
         4 if !taken.is_empty() => {

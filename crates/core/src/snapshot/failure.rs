@@ -1,0 +1,55 @@
+//! What cannot go on is given up: the old state stays, and the reason is kept.
+
+use tidelog_log::{Error, Kind, Result};
+
+use super::SnapshotStatus;
+use super::info::Failure;
+use super::job::Job;
+use super::restore::Phase;
+use super::{RestoreStatus, sources};
+use crate::Engine;
+use crate::sql::Sql;
+use crate::table::{snapshots, wakes};
+
+impl Engine {
+    /// True for an error that another attempt would meet again.
+    pub(crate) fn is_lost(error: &Error) -> bool {
+        !matches!(error.kind(), Kind::Unavailable | Kind::Internal)
+    }
+
+    /// Gives up what is under way, for this reason.
+    pub(crate) fn give_up(&mut self, sql: &dyn Sql, error: &Error) -> Result<()> {
+        let failure = Failure::of(error);
+        wakes::clear(sql, super::SNAPSHOT)?;
+        match self.job.take() {
+            None => Ok(()),
+            Some(Job::Taking(taking)) => {
+                let mut snapshot = sources::find(sql, &taking.id)?;
+                snapshot.status = SnapshotStatus::Failed;
+                snapshot.failure = Some(failure);
+                snapshots::put(sql, &snapshot)?;
+                self.set_job(sql, None)
+            }
+            Some(Job::Restoring(restoring)) => {
+                if let Phase::Undo(taking) = &restoring.phase {
+                    let undo = sources::find(sql, &taking.id)?;
+                    super::remove::forget(sql, &undo)?;
+                }
+                self.unstage(sql)?;
+                let mut restore = restoring.restore;
+                restore.failure = Some(failure);
+                self.end_restore(sql, restore, RestoreStatus::Failed)
+                    .map(drop)
+            }
+        }
+    }
+}
+
+impl Failure {
+    fn of(error: &Error) -> Self {
+        Self {
+            code: error.code().to_owned(),
+            message: error.message().to_owned(),
+        }
+    }
+}
