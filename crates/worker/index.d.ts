@@ -285,7 +285,7 @@ export interface SnapshotOptions extends AdminOptions {
 export interface Snapshot {
   id: string;
   kind: "full" | "incremental";
-  status: "running" | "importing" | "complete";
+  status: "running" | "importing" | "complete" | "failed";
   parent?: string;
   note?: string;
   imported?: boolean;
@@ -299,6 +299,8 @@ export interface Snapshot {
   documents: { [collection: string]: number };
   bytes: number;
   ownBytes: number;
+  /** Why it failed. */
+  failure?: { code: string; message: string };
 }
 
 export interface SnapshotPage {
@@ -326,7 +328,7 @@ export type RestoreOptions = RestoreTarget &
 
 export interface Restore {
   id: string;
-  status: "running" | "complete" | "cancelled";
+  status: "running" | "complete" | "cancelled" | "failed";
   target: { snapshot?: string; sequence?: number; time?: string };
   sequence: number;
   collections?: string[];
@@ -337,6 +339,8 @@ export interface Restore {
   undo?: string;
   /** Where a reader stands who has seen what it did. */
   offset?: string;
+  /** Why it failed; nothing was changed. */
+  failure?: { code: string; message: string };
 }
 
 /** A call of an administrator. */

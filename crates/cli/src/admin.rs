@@ -59,6 +59,11 @@ pub(crate) fn settled(target: &Target, wanted: bool, path: &str, first: Json) ->
     bar.finish_and_clear();
     match now["status"].as_str() {
         Some("cancelled") => Err(Failure::failed("it was cancelled meanwhile")),
+        Some("failed") => {
+            let text = |name: &str| now["failure"][name].as_str().unwrap_or_default().to_owned();
+            let message = format!("{}: {}", text("code"), text("message"));
+            Err(Failure::failed(message))
+        }
         _ => Ok(now),
     }
 }

@@ -35,7 +35,8 @@ pub struct AuditEntry {
     /// Why; empty: not said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// What was done: `snapshot.create`, `snapshot.delete`, `restore`, `restore.cancel`.
+    /// What was done: `snapshot.create`, `snapshot.delete`, `snapshot.import`, `restore`,
+    /// `restore.cancel`.
     pub action: String,
     /// The snapshot's or the restore's id.
     pub id: String,
@@ -72,9 +73,14 @@ impl Engine {
         let (action, details) = said(&command);
         let reply = self.snapshot(sql, now, entropy, command)?;
         let id = match &reply {
-            Reply::Snapshot(SnapshotReply::Snapshot(snapshot)) => snapshot.id.clone(),
-            Reply::Snapshot(SnapshotReply::Restore(restore)) => restore.id.clone(),
-            _ => String::new(),
+            Reply::Snapshot(SnapshotReply::Snapshot(snapshot)) => Some(snapshot.id.clone()),
+            Reply::Snapshot(SnapshotReply::Restore(restore)) => Some(restore.id.clone()),
+            // A file comes in many turns; the last one says what became of it.
+            Reply::Snapshot(SnapshotReply::Import(import)) => import.snapshot.clone(),
+            _ => None,
+        };
+        let Some(id) = id else {
+            return Ok(reply);
         };
         let entry = AuditEntry {
             time: now,
@@ -114,6 +120,7 @@ fn said(command: &SnapshotCommand) -> (&'static str, Json) {
             ("restore", details)
         }
         SnapshotCommand::CancelRestore => ("restore.cancel", json!({})),
+        SnapshotCommand::Import { .. } => ("snapshot.import", json!({})),
     }
 }
 

@@ -22,12 +22,14 @@ pub(super) fn schemas() -> Json {
               "schemaVersion", "created", "documents", "bytes", "ownBytes"],
             &json!({
                 "id": text, "kind": kind, "parent": text, "note": text, "imported": flag,
-                "status": {"type": "string", "enum": ["running", "importing", "complete"]},
+                "status": {"type": "string", "enum": ["running", "importing", "complete", "failed"]},
                 "epoch": whole, "sequence": whole, "from": whole, "hash": text, "timestamp": time,
                 "schemaVersion": whole, "created": time, "bytes": whole, "ownBytes": whole,
+                "failure": reference("Failure"),
                 "documents": {"type": "object", "additionalProperties": whole},
             }),
         ),
+        "Failure": object(&["code", "message"], &json!({"code": text, "message": text})),
         "SnapshotPage": object(&["snapshots"], &json!({
             "snapshots": list(&reference("Snapshot")), "next": text,
         })),
@@ -44,13 +46,13 @@ pub(super) fn schemas() -> Json {
             &["id", "status", "target", "sequence", "dryRun", "created", "differences"],
             &json!({
                 "id": text, "target": reference("RestoreTarget"), "sequence": whole,
-                "status": {"type": "string", "enum": ["running", "complete", "cancelled"]},
+                "status": {"type": "string", "enum": ["running", "complete", "cancelled", "failed"]},
                 "collections": list(&text), "dryRun": flag, "created": time,
                 "differences": {"type": "object", "additionalProperties": object(
                     &["added", "changed", "removed"],
                     &json!({"added": whole, "changed": whole, "removed": whole}),
                 )},
-                "undo": text, "offset": text,
+                "undo": text, "offset": text, "failure": reference("Failure"),
             }),
         ),
         "AuditPage": object(&["entries"], &json!({"next": whole, "entries": list(&object(

@@ -151,6 +151,7 @@ fn answered<B>(answer: &SnapshotReply, done: StatusCode) -> Response<B> {
             restore.status != RestoreStatus::Running,
             show::restore(restore),
         ),
+        SnapshotReply::Import(import) => (import.snapshot.is_some(), serde_json::json!(import)),
     };
     let status = if is_done { done } else { StatusCode::ACCEPTED };
     reply::json(status, &shown)

@@ -50,6 +50,7 @@ fn snapshot(status: SnapshotStatus) -> SnapshotReply {
         documents: BTreeMap::from([("flights".to_owned(), 5)]),
         bytes: 10,
         own_bytes: 4,
+        failure: None,
     }))
 }
 
@@ -65,6 +66,7 @@ fn restore(status: RestoreStatus, target: RestoreTarget) -> SnapshotReply {
         differences: BTreeMap::new(),
         undo: None,
         offset: None,
+        failure: None,
     }))
 }
 
