@@ -34,6 +34,8 @@ const HEADERS = {
   source: "X-Source",
   correlationId: "X-Correlation-Id",
   traceparent: "traceparent",
+  actor: "Tidelog-Actor",
+  reason: "Tidelog-Reason",
 };
 
 function headersFrom(options) {
@@ -109,7 +111,32 @@ const requests = {
   state: () => ({ method: "GET", path: "state", reads: true }),
   sync: (tier) => ({ method: "POST", path: "sync", body: tier === undefined ? {} : { tier }, reads: true }),
   deleteObject: (options) => ({ method: "DELETE", path: "", options }),
+  "snapshots.create": ({ kind, parent, note, ...options } = {}) => ({
+    ...administers("POST", "snapshots", options),
+    body: { kind, parent, note },
+  }),
+  "snapshots.list": ({ kind, parent, before, limit } = {}) => ({
+    ...administers("GET", "snapshots"),
+    query: { kind, parent, before, limit },
+  }),
+  "snapshots.get": (id) => administers("GET", `snapshots/${segment(id)}`),
+  "snapshots.delete": (id, options) => administers("DELETE", `snapshots/${segment(id)}`, options),
+  "snapshots.audit": ({ before, limit } = {}) => ({
+    ...administers("GET", "snapshots/audit"),
+    query: { before, limit },
+  }),
+  restore: ({ snapshot, sequence, time, collections, dryRun, ...options } = {}) => ({
+    ...administers("POST", "restore", options),
+    body: { snapshot, sequence, time, collections, dryRun },
+  }),
+  restoreState: () => administers("GET", "restore"),
+  cancelRestore: (options) => administers("DELETE", "restore", options),
 };
+
+/// What only an administrator may ask: it shows the admin token.
+function administers(method, path, options) {
+  return { method, path, options, admin: true, reads: method === "GET" };
+}
 
 function write(collection, documents, options, mode) {
   return { method: "POST", path: segment(collection), query: { mode }, options, body: documents };
@@ -130,9 +157,9 @@ export class Calls {
     return value;
   }
 
-  #exchange({ method, path, query = {}, options, body, bytes = body === undefined ? undefined : bytesFrom(body), more = [], reads = false }) {
+  #exchange({ method, path, query = {}, options, body, bytes = body === undefined ? undefined : bytesFrom(body), more = [], reads = false, admin = false }) {
     const headers = [...headersFrom(options), ...more];
-    return this.#send({ method, path, query: queryFrom(query), headers, body: bytes, reads });
+    return this.#send({ method, path, query: queryFrom(query), headers, body: bytes, reads, admin });
   }
 
   async get(collection, key, { consistency, atLeast } = {}) {
@@ -263,12 +290,36 @@ export async function rows(query, collection, wanted = {}) {
   return lines(rowsFrom(query, collection, wanted, await query(collection, wanted)));
 }
 
-const READS = new Set(["get", "query", "changes", "state"]);
+const READS = new Set([
+  "get", "query", "changes", "state", "snapshots.list", "snapshots.get", "snapshots.audit", "restoreState",
+]);
 const ATTEMPTS_MORE = 4;
 
 /// A failed call's error with a code: the object's own, or what became of the object.
 function codedError(error) {
   return new TidelogError(errorOf(error) ?? JSON.parse(lostDocument(error)));
+}
+
+/// An object's snapshots, over `call(name, args)`.
+export class Snapshots extends RpcTarget {
+  #call;
+
+  constructor(call) {
+    super();
+    this.#call = call;
+  }
+
+  create(...args) { return this.#call("snapshots.create", args); }
+  list(...args) { return this.#call("snapshots.list", args); }
+  get(...args) { return this.#call("snapshots.get", args); }
+  delete(...args) { return this.#call("snapshots.delete", args); }
+  audit(...args) { return this.#call("snapshots.audit", args); }
+}
+
+/// Calls a stub's method, or that of a member: `member.method`.
+function invoked(stub, name, args) {
+  const [first, method] = name.split(".");
+  return method === undefined ? stub[first](...args) : stub[first][method](...args);
 }
 
 /// An object as other Workers hold it. Reads are asked again when the object was reset (evicted,
@@ -287,7 +338,7 @@ export class ObjectClient extends RpcTarget {
   async #call(name, args) {
     for (let attempt = 0; ; attempt += 1) {
       try {
-        return await this.#stub()[name](...args);
+        return await invoked(this.#stub(), name, args);
       } catch (error) {
         const coded = codedError(error);
         if (!READS.has(name) || coded.code !== "actor_reset" || attempt >= ATTEMPTS_MORE) throw coded;
@@ -320,6 +371,13 @@ export class ObjectClient extends RpcTarget {
   state() { return this.#call("state", []); }
   sync(...args) { return this.#call("sync", args); }
   deleteObject(...args) { return this.#call("deleteObject", args); }
+  restore(...args) { return this.#call("restore", args); }
+  restoreState() { return this.#call("restoreState", []); }
+  cancelRestore(...args) { return this.#call("cancelRestore", args); }
+
+  get snapshots() {
+    return new Snapshots((name, args) => this.#call(name, args));
+  }
 
   rows(collection, query) {
     return rows((...args) => this.query(...args), collection, query);

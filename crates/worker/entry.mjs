@@ -1,7 +1,7 @@
 // The Worker: the classes that Cloudflare runs, around the Rust actors.
 
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
-import { Calls, ObjectClient, TidelogError, follow, rows, segment, subscribe } from "./calls.mjs";
+import { Calls, ObjectClient, Snapshots, TidelogError, follow, rows, segment, subscribe } from "./calls.mjs";
 import { answered, forward, isCacheEntry, lookedAt, sender, stubOf } from "./front.mjs";
 import { bodyOf, drain, failureResponse, headersOf, responseOf } from "./http.mjs";
 import { accept, advance } from "./sockets.mjs";
@@ -91,8 +91,8 @@ export class TidelogObject extends Actor {
     this.ctx.waitUntil(Promise.all(sockets.map((socket) => advance(this.held, socket))));
   }
 
-  async #send({ method, path, query, headers, body, reads }) {
-    const token = this.env.TIDELOG_TOKEN;
+  async #send({ method, path, query, headers, body, reads, admin }) {
+    const token = (admin && this.env.TIDELOG_ADMIN_TOKEN) || this.env.TIDELOG_TOKEN;
     // Who holds a binding was let in by the operator: the token is for HTTP.
     const all = token ? [...headers, "authorization", `Bearer ${token}`] : headers;
     try {
@@ -123,6 +123,10 @@ export class TidelogObject extends Actor {
   state() { return this.#calls.call("state", []); }
   sync(...args) { return this.#calls.call("sync", args); }
   deleteObject(...args) { return this.#calls.call("deleteObject", args); }
+  get snapshots() { return new Snapshots((name, args) => this.#calls.call(name, args)); }
+  restore(...args) { return this.#calls.call("restore", args); }
+  restoreState() { return this.#calls.call("restoreState", []); }
+  cancelRestore(...args) { return this.#calls.call("cancelRestore", args); }
   get(collection, key, options) { return this.#calls.get(collection, key, options); }
   cacheGet(...args) { return this.#cached().cacheGet(...args); }
   cachePut(...args) { return this.#cached().cachePut(...args); }

@@ -265,6 +265,106 @@ export interface ObjectState {
   memory?: { wasmBytes: number };
 }
 
+/** Who asks and why, for the audit log; who stands for `source`, where that is not said. */
+export interface AdminOptions {
+  actor?: string;
+  reason?: string;
+  source?: string;
+}
+
+export interface SnapshotOptions extends AdminOptions {
+  /** `full` unless said. */
+  kind?: "full" | "incremental";
+  /** What an incremental builds on; the newest unless said. */
+  parent?: string;
+  /** Kept with the snapshot, at most 256 bytes. */
+  note?: string;
+}
+
+/** `docs/snapshots.md` says what each member means. */
+export interface Snapshot {
+  id: string;
+  kind: "full" | "incremental";
+  status: "running" | "importing" | "complete" | "failed";
+  parent?: string;
+  note?: string;
+  imported?: boolean;
+  epoch: number;
+  sequence: number;
+  from: number;
+  hash: string;
+  timestamp: string;
+  schemaVersion: number;
+  created: string;
+  documents: { [collection: string]: number };
+  bytes: number;
+  ownBytes: number;
+  /** Why it failed. */
+  failure?: { code: string; message: string };
+}
+
+export interface SnapshotPage {
+  snapshots: Snapshot[];
+  /** Ask for those `before` it to read on. */
+  next?: string;
+}
+
+/** A state to be brought back: exactly one of `snapshot`, `sequence` and `time` is named. */
+export type RestoreTarget =
+  | { snapshot: string; sequence?: undefined; time?: undefined }
+  | { sequence: number; snapshot?: undefined; time?: undefined }
+  /** RFC 3339, or milliseconds since 1970. */
+  | { time: string | number | Date; snapshot?: undefined; sequence?: undefined };
+
+export type RestoreOptions = RestoreTarget &
+  AdminOptions & {
+    /** Only these; all of them unless said. */
+    collections?: string[];
+    /** Only count what would change. */
+    dryRun?: boolean;
+    correlationId?: string;
+    traceparent?: string;
+  };
+
+export interface Restore {
+  id: string;
+  status: "running" | "complete" | "cancelled" | "failed";
+  target: { snapshot?: string; sequence?: number; time?: string };
+  sequence: number;
+  collections?: string[];
+  dryRun: boolean;
+  created: string;
+  differences: { [collection: string]: { added: number; changed: number; removed: number } };
+  /** The snapshot of the state before. */
+  undo?: string;
+  /** Where a reader stands who has seen what it did. */
+  offset?: string;
+  /** Why it failed; nothing was changed. */
+  failure?: { code: string; message: string };
+}
+
+/** A call of an administrator. */
+export interface AuditEntry {
+  number: number;
+  time: string;
+  actor?: string;
+  reason?: string;
+  action: string;
+  /** The snapshot's or the restore's. */
+  id: string;
+  details: { [member: string]: Json };
+}
+
+/** Needs the Worker's secret `TIDELOG_ADMIN_TOKEN` to be set; who holds a binding does not show it. */
+export interface SnapshotCalls {
+  create(options?: SnapshotOptions): Promise<Snapshot>;
+  list(options?: { kind?: "full" | "incremental"; parent?: string; before?: string; limit?: number }): Promise<SnapshotPage>;
+  get(id: string): Promise<Snapshot>;
+  delete(id: string, options?: AdminOptions): Promise<Snapshot>;
+  /** What administrators had the object do, newest first. */
+  audit(options?: { before?: number; limit?: number }): Promise<{ entries: AuditEntry[]; next?: number }>;
+}
+
 /** The calls of one object, on its Durable Object stub and on {@link ObjectClient}. */
 export interface ObjectCalls {
   /** Adds a document, or an array of them as one turn; their keys must be free. */
@@ -313,6 +413,12 @@ export interface ObjectCalls {
   /** Answers once everything up to the present head is in a tier; without one, in all of them. */
   sync(tier?: "warm" | "cold"): Promise<ObjectState>;
   deleteObject(options?: CallOptions): Promise<ObjectState>;
+  readonly snapshots: SnapshotCalls;
+  /** Brings a state back as ordinary events; see `status` of the answer. */
+  restore(options: RestoreOptions): Promise<Restore>;
+  /** The restore under way, or the last one. */
+  restoreState(): Promise<Restore>;
+  cancelRestore(options?: AdminOptions): Promise<Restore>;
 }
 
 /**

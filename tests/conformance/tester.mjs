@@ -167,7 +167,7 @@ export class Tester {
   /** Types besides the case's own whose objects are evicted with its objects. */
   types = [];
 
-  /** Starts the host again with a bearer token, or without one. */
+  /** Starts the host again with a bearer token, or without one; with that of administrators unless `admin` is false. */
   restart(settings) {
     return this.#host.restart(settings);
   }

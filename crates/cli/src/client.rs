@@ -50,6 +50,15 @@ impl Ask {
         }
     }
 
+    /// A request without a body.
+    pub(crate) fn bare(method: Method, path: impl Into<String>) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn new(
         method: Method,
         path: impl Into<String>,

@@ -44,6 +44,7 @@ const KEYS: &[(&str, Form)] = &[
     ("listen", Form::Text),
     ("s3_listen", Form::Text),
     ("token", Form::Text),
+    ("admin_token", Form::Text),
     ("threads", Form::Number),
     ("queue", Form::Number),
     ("idle_seconds", Form::Number),

@@ -94,10 +94,24 @@ fn show(json: bool, target: &Target, object: &ObjectName) -> Result<()> {
         let address = Address::object(&object.type_name, &object.id)?;
         state["file"] = file(&actor_file(data, &address));
     }
+    if target.has_admin {
+        state["snapshots"] = snapshots(&target.admin, object)?;
+    }
     if json {
         return print::line(state);
     }
     lines(object, &state).into_iter().try_for_each(print::line)
+}
+
+/// How many snapshots an object has, what they alone hold, and the newest.
+fn snapshots(admin: &Client, object: &ObjectName) -> Result<Json> {
+    let page: Json = admin.get(object.path(&["snapshots"]) + "?limit=1000")?;
+    let snapshots = page["snapshots"].as_array().cloned().unwrap_or_default();
+    let own = snapshots.iter().filter_map(|one| one["ownBytes"].as_u64());
+    let newest = snapshots.first().map(|newest| {
+        json!({"id": newest["id"], "sequence": newest["sequence"], "created": newest["created"]})
+    });
+    Ok(json!({"count": snapshots.len(), "ownBytes": own.sum::<u64>(), "newest": newest}))
 }
 
 fn file(path: &Path) -> Json {
@@ -163,11 +177,28 @@ pub(crate) fn lines(object: &ObjectName, state: &Json) -> Vec<String> {
             number(&meter["events"])
         ));
     }
+    lines.extend(snapshot_line(&state["snapshots"]));
     if let Some(path) = state["file"]["path"].as_str() {
         let bytes = state["file"]["bytes"].as_u64().unwrap_or(0);
         lines.push(format!("  file      {path}, {}", print::bytes(bytes)));
     }
     lines
+}
+
+/// Of an object that has snapshots.
+fn snapshot_line(snapshots: &Json) -> Option<String> {
+    let newest = snapshots["newest"].as_object()?;
+    let (count, own) = (
+        snapshots["count"].as_u64()?,
+        snapshots["ownBytes"].as_u64()?,
+    );
+    Some(format!(
+        "  snapshots {}, {} of their own; the newest at {}, {}",
+        print::count(count),
+        print::bytes(own),
+        print::count(newest["sequence"].as_u64()?),
+        newest["created"].as_str()?
+    ))
 }
 
 /// What of a collection is in blobs.
@@ -206,6 +237,8 @@ mod tests {
             "wakes": [{"name": "trim", "next": "n", "attempts": 0}, {"name": "prune", "next": "n", "attempts": 2}],
             "costs": {"meter": {"rowsWritten": 1_300, "events": 1_234},
                       "dollarsPerMillionEvents": 1.105},
+            "snapshots": {"count": 3, "ownBytes": 2_000,
+                          "newest": {"id": "s", "sequence": 1_200, "created": "2026-01-02T00:00:00Z"}},
             "file": {"path": "data/x.db", "bytes": 4_096},
         });
         let object = ObjectName::new("airport", "JFK").unwrap();
@@ -219,6 +252,7 @@ mod tests {
             "committed 1,000, accepted 1,234, behind by 234 events and 12 ms",
             "failing timer prune: 2 attempts, next n",
             "1,300 rows written for 1,234 events, on Cloudflare $1.10 per million",
+            "snapshots 3, 2.0 kB of their own; the newest at 1,200, 2026-01-02T00:00:00Z",
             "data/x.db, 4.0 kB",
         ] {
             assert!(text.contains(part), "{part} in\n{text}");

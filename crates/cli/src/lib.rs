@@ -3,6 +3,7 @@
 //! Every command that touches objects speaks the HTTP contract (`docs/http.md`), to a server that
 //! runs or to one of its own over a data folder. `docs/cli.md` has the exit codes and settings.
 
+mod admin;
 mod client;
 mod configuration;
 mod events;
@@ -18,8 +19,10 @@ mod demo;
 mod import;
 mod inspect;
 mod query;
+mod restore;
 mod schema;
 mod serve;
+mod snapshot;
 mod tail;
 mod verify;
 mod vortex;
@@ -76,6 +79,11 @@ enum Command {
     Tail(tail::TailArgs),
     /// Show where an object and its tables stand
     Inspect(inspect::InspectArgs),
+    /// Take, list, show and delete snapshots of an object
+    #[command(subcommand)]
+    Snapshot(snapshot::SnapshotCommand),
+    /// Bring a state of an object back: of a snapshot, a sequence or a time
+    Restore(restore::RestoreArgs),
     /// Look into Vortex blobs: a file, or those of an object
     #[command(subcommand)]
     Vortex(vortex::VortexCommand),
@@ -114,6 +122,8 @@ fn run(cli: Cli) -> Result<()> {
         Command::Query(args) => query::run(&args, configuration),
         Command::Tail(args) => tail::run(&args, configuration),
         Command::Inspect(args) => inspect::run(&args, configuration),
+        Command::Snapshot(command) => snapshot::run(&command, configuration),
+        Command::Restore(args) => restore::run(&args, configuration),
         Command::Vortex(command) => vortex::run(&command),
         Command::Verify(args) => verify::run(&args, configuration),
         Command::Demo(args) => demo::run(args, configuration),

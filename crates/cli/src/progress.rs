@@ -2,6 +2,16 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+/// A line that says what is being waited for, with the time it takes.
+pub(crate) fn waiting(what: &str) -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed:>4}") {
+        bar.set_style(style);
+    }
+    bar.set_message(what.to_owned());
+    bar
+}
+
 /// A bar over `total` bytes on standard error; hidden when that is no terminal.
 pub(crate) fn bytes(total: Option<u64>, what: &str) -> ProgressBar {
     let bar = match total {

@@ -24,6 +24,10 @@ pub(crate) struct TargetArgs {
 /// A server to talk to; one of its own lives for one call of `Target::with`.
 pub(crate) struct Target {
     pub(crate) client: Client,
+    /// The same server, asked as an administrator where there is an admin token.
+    pub(crate) admin: Client,
+    /// There is one.
+    pub(crate) has_admin: bool,
     server: Option<Server>,
     data: Option<PathBuf>,
 }
@@ -52,8 +56,12 @@ impl TargetArgs {
                 let message = format!("{url}: a server's URL starts with http://");
                 return Err(Failure::usage(message));
             }
+            let has_admin = settings.admin_token.is_some();
+            let admin = settings.admin_token.or_else(|| settings.token.clone());
             return Ok(Target {
                 client: Client::new(url, settings.token),
+                admin: Client::new(url, admin),
+                has_admin,
                 server: None,
                 data: None,
             });
@@ -63,7 +71,11 @@ impl TargetArgs {
             return Err(Failure::usage(message));
         }
         let settings = configuration.settings(&[("data", Some(data.display().to_string()))])?;
-        let server = configuration.start(private(settings)).map_err(|e| {
+        let mut settings = private(settings);
+        // Who may open the folder is its administrator.
+        let admin = settings.admin_token.get_or_insert_with(random_token);
+        let admin = admin.clone();
+        let server = configuration.start(settings).map_err(|e| {
             let held = e.code() == "data_folder_in_use";
             let failure = Failure::from(e);
             let hint = "a server has the folder, use --url";
@@ -71,6 +83,8 @@ impl TargetArgs {
         })?;
         Ok(Target {
             client: Client::new(&server.url(), None),
+            admin: Client::new(&server.url(), Some(admin)),
+            has_admin: true,
             server: Some(server),
             data: Some(data.clone()),
         })
@@ -93,6 +107,12 @@ pub(crate) fn private(settings: Settings) -> Settings {
         token: None,
         ..settings
     }
+}
+
+/// A token that nobody is told.
+fn random_token() -> String {
+    let bytes = tidelog_embedded::entropy();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The address to call a listener at: one that listens everywhere is called on loopback.

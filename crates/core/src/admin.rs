@@ -35,7 +35,8 @@ pub struct AuditEntry {
     /// Why; empty: not said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// What was done: `snapshot.create`, `snapshot.delete`, `snapshot.import`, `restore`, `restore.cancel`.
+    /// What was done: `snapshot.create`, `snapshot.delete`, `snapshot.import`, `restore`,
+    /// `restore.cancel`.
     pub action: String,
     /// The snapshot's or the restore's id.
     pub id: String,
@@ -70,23 +71,16 @@ impl Engine {
         check(&actor, "actor")?;
         check(&reason, "reason")?;
         let (action, details) = said(&command);
-        let begins = matches!(&command, SnapshotCommand::Import { frames, .. }
-            if frames.first().is_some_and(|frame| frame.index == 0));
         let reply = self.snapshot(sql, now, entropy, command)?;
-        if let Reply::Snapshot(SnapshotReply::Import(import)) = &reply
-            && import.snapshot.is_none()
-            && !begins
-        {
-            // One line when a file begins, one when it is whole: not one for each piece.
-            return Ok(reply);
-        }
         let id = match &reply {
-            Reply::Snapshot(SnapshotReply::Snapshot(snapshot)) => snapshot.id.clone(),
-            Reply::Snapshot(SnapshotReply::Restore(restore)) => restore.id.clone(),
-            Reply::Snapshot(SnapshotReply::Import(import)) => {
-                import.snapshot.clone().unwrap_or_default()
-            }
-            _ => String::new(),
+            Reply::Snapshot(SnapshotReply::Snapshot(snapshot)) => Some(snapshot.id.clone()),
+            Reply::Snapshot(SnapshotReply::Restore(restore)) => Some(restore.id.clone()),
+            // A file comes in many turns; the last one says what became of it.
+            Reply::Snapshot(SnapshotReply::Import(import)) => import.snapshot.clone(),
+            _ => None,
+        };
+        let Some(id) = id else {
+            return Ok(reply);
         };
         let entry = AuditEntry {
             time: now,

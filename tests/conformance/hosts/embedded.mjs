@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 
-import { FLUSH_MILLIS, PUSH_MILLIS } from "./pace.mjs";
+import { ADMIN_TOKEN, FLUSH_MILLIS, PUSH_MILLIS } from "./pace.mjs";
 
 const START_MILLIS = 60_000;
 
@@ -20,6 +20,7 @@ export class EmbeddedHost {
   #port;
   #process;
   #token;
+  #admin = true;
 
   static async start() {
     const host = new EmbeddedHost();
@@ -39,6 +40,7 @@ export class EmbeddedHost {
     const args = ["serve", "--data", join(this.#folder, "data"), "--listen", `127.0.0.1:${this.#port}`];
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("TIDELOG_")));
     if (this.#token) env.TIDELOG_TOKEN = this.#token;
+    if (this.#admin) env.TIDELOG_ADMIN_TOKEN = ADMIN_TOKEN;
     this.#process = spawn(binary, [...args, ...settings.flatMap((one) => ["--set", one])], {
       cwd: this.#folder, env, stdio: ["ignore", "pipe", "pipe"],
     });
@@ -71,9 +73,10 @@ export class EmbeddedHost {
     await this.#spawn();
   }
 
-  /** Starts again with a bearer token, or without one. */
-  async restart({ token } = {}) {
+  /** Starts again with a bearer token, or without one; with that of administrators unless `admin` is false. */
+  async restart({ token, admin = true } = {}) {
     this.#token = token;
+    this.#admin = admin;
     await this.evict([]);
   }
 

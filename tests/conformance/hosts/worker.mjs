@@ -9,7 +9,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { send } from "../http.mjs";
-import { FLUSH_MILLIS, PUSH_MILLIS } from "./pace.mjs";
+import { ADMIN_TOKEN, FLUSH_MILLIS, PUSH_MILLIS } from "./pace.mjs";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const ENTRY = join(ROOT, "tests/worker/entry.mjs");
@@ -74,10 +74,12 @@ export class WorkerHost {
     return namespace.get(namespace.idFromName(actor));
   }
 
-  /** Starts again with a bearer token, or without one. */
-  async restart({ token } = {}) {
-    const { TIDELOG_TOKEN: _, ...bindings } = this.#options.bindings;
-    this.#options = { ...this.#options, bindings: token ? { ...bindings, TIDELOG_TOKEN: token } : bindings };
+  /** Starts again with a bearer token, or without one; with that of administrators unless `admin` is false. */
+  async restart({ token, admin = true } = {}) {
+    const { TIDELOG_TOKEN: _, TIDELOG_ADMIN_TOKEN: __, ...bindings } = this.#options.bindings;
+    if (token) bindings.TIDELOG_TOKEN = token;
+    if (admin) bindings.TIDELOG_ADMIN_TOKEN = ADMIN_TOKEN;
+    this.#options = { ...this.#options, bindings };
     await this.#miniflare.setOptions(this.#options);
     this.#url = (await this.#miniflare.ready).origin;
   }
@@ -132,6 +134,7 @@ async function options({ entry, folder, module }, log) {
       TIDELOG_FLUSH_MILLIS: String(FLUSH_MILLIS),
       TIDELOG_LONG_POLL_MILLIS: String(LONG_POLL_MILLIS),
       TIDELOG_WAREHOUSE: "tidelog",
+      TIDELOG_ADMIN_TOKEN: ADMIN_TOKEN,
     },
   };
 }

@@ -140,6 +140,29 @@ async function removed(workers, checks, through) {
   checks.equal(`${id}: what is gone`, seen.write?.code, "object_deleted");
 }
 
+/** Both bindings are an administrator's. */
+async function snapshots(workers, checks, through) {
+  const id = `snapshots ${through}`;
+  const seen = await workers.ask("snapshots", { through, type: SHELF.type, id });
+  checks.equal(`${id}: a full one`, [seen.full?.kind, seen.full?.status, seen.full?.sequence, seen.full?.note], ["full", "complete", 2, "two"]);
+  checks.equal(`${id}: it is read back`, seen.read, seen.full);
+  checks.equal(`${id}: an incremental one`, [seen.next?.kind, seen.next?.parent, seen.next?.from], ["incremental", seen.full?.id, 2]);
+  checks.equal(`${id}: the list`, seen.listed?.snapshots.map((one) => one.id), [seen.next?.id, seen.full?.id]);
+  const notes = { added: 1, changed: 1, removed: 1 };
+  checks.equal(`${id}: a dry run`, [seen.dry?.differences, seen.dry?.undo], [{ notes }, undefined]);
+  checks.equal(`${id}: a restore`, [seen.restored?.status, seen.restored?.differences, seen.state], ["complete", { notes }, seen.restored]);
+  checks.equal(`${id}: what is there again`, seen.back, [["a", "1"], ["b", "1"]]);
+  checks.equal(`${id}: and undone`, seen.undone, [["a", "2"], ["c", "2"]]);
+  const none = { notes: { added: 0, changed: 0, removed: 2 } };
+  checks.equal(`${id}: a time before the first event`, [seen.early?.sequence, seen.early?.differences], [0, none]);
+  checks.equal(`${id}: nothing to cancel`, seen.idle?.code, "no_restore");
+  checks.equal(`${id}: a parent is held`, seen.held?.code, "snapshot_has_children");
+  checks.equal(`${id}: deleted`, [seen.deleted?.id, seen.gone?.code], [seen.next?.id, "unknown_snapshot"]);
+  const actions = ["snapshot.delete", "restore", "restore", "restore", "restore", "snapshot.create", "snapshot.create"];
+  checks.equal(`${id}: the audit log`, seen.audit?.entries.map((entry) => entry.action), actions);
+  checks.equal(`${id}: who and why`, [seen.audit?.entries[0].actor, seen.audit?.entries[0].reason], ["ada", "tidy"]);
+}
+
 async function token(workers, checks) {
   const seen = await workers.ask("http", { through: "service", type: SHELF.type, id: "rows" });
   checks.equal("HTTP through the binding asks for the token", [seen.open, seen.state, seen.body?.id], [401, 200, "rows"]);
@@ -152,6 +175,7 @@ export async function calls(workers, checks) {
     await errors(workers, checks, through, "consumer", true);
     await errors(workers, checks, through, "older", false);
     await rows(workers, checks, through);
+    await snapshots(workers, checks, through);
     await trapped(workers, checks, through);
     await removed(workers, checks, through);
   }

@@ -311,6 +311,37 @@ const evicted: Scenario = async ({ env, type, id }) => {
   return { read, repeated, broken, settled, after };
 };
 
+/** Snapshots and restores, there and back. */
+const snapshots: Scenario = async ({ object }) => {
+  const texts = async (): Promise<Json[][]> => {
+    const { rows } = await object.query("notes", { orderBy: ["id"] });
+    return rows.map((row) => [row.id, row.text]);
+  };
+  await object.insert("notes", [note("a", "1"), note("b", "1")]);
+  const full = await object.snapshots.create({ note: "two", actor: "ada" });
+  const read = await object.snapshots.get(full.id);
+  await object.batch([
+    { op: "update", collection: "notes", key: "a", patch: { text: "2" } },
+    { op: "delete", collection: "notes", key: "b" },
+    { op: "insert", collection: "notes", document: note("c", "2") },
+  ]);
+  const next = await object.snapshots.create({ kind: "incremental", parent: full.id });
+  const listed = await object.snapshots.list({ limit: 10 });
+  const dry = await object.restore({ snapshot: full.id, dryRun: true });
+  const restored = await object.restore({ sequence: 2, collections: ["notes"], reason: "a test" });
+  const state = await object.restoreState();
+  const back = await texts();
+  await object.restore({ snapshot: restored.undo ?? "" });
+  const undone = await texts();
+  const early = await object.restore({ time: new Date(0), dryRun: true });
+  const idle = await refused(() => object.cancelRestore());
+  const held = await refused(() => object.snapshots.delete(full.id));
+  const deleted = await object.snapshots.delete(next.id, { actor: "ada", reason: "tidy" });
+  const gone = await refused(() => object.snapshots.get(next.id));
+  const audit = await object.snapshots.audit();
+  return { full, read, next, listed, dry, restored, state, back, undone, early, idle, held, deleted, gone, audit };
+};
+
 const remove: Scenario = async ({ object }) => {
   const log = new Log();
   const stream = await object.subscribe({ offset: "-1" });
@@ -330,7 +361,7 @@ const http: Scenario = async ({ env, type, id }) => {
 };
 
 const scenarios: { [name: string]: Scenario } = {
-  calls, warm, errors, rows, subscribe, resume, follow, fromNow, slow, ids, trap, evicted, remove, http,
+  calls, warm, errors, rows, snapshots, subscribe, resume, follow, fromNow, slow, ids, trap, evicted, remove, http,
 };
 
 export default {

@@ -23,6 +23,7 @@ async function within(promise, what) {
 }
 
 export const TOKEN = "a-token-of-the-tests";
+const ADMIN_TOKEN = "a-token-of-administrators";
 
 /** One script, and the wasm modules it imports beside it, as wrangler deploys them. */
 async function bundled(entry, folder) {
@@ -75,7 +76,9 @@ export class Workers {
       durableObjects: Object.fromEntries(Object.entries(CLASSES).map(([name, className]) => [name, { className, useSQLite: true }])),
       r2Buckets: ["LAKE"],
       // No alarm rings meanwhile: it would run into a trap or a teardown that is set for a call.
-      bindings: { TIDELOG_TOKEN: TOKEN, TIDELOG_PUSH_MILLIS: "600000", TIDELOG_LONG_POLL_MILLIS: "3000" },
+      bindings: {
+        TIDELOG_TOKEN: TOKEN, TIDELOG_ADMIN_TOKEN: ADMIN_TOKEN, TIDELOG_PUSH_MILLIS: "600000", TIDELOG_LONG_POLL_MILLIS: "3000",
+      },
     };
     const consumer = {
       ...common,

@@ -41,6 +41,12 @@ export async function wrong(env: { TIDELOG: Tidelog; OBJECT: ObjectNamespace }):
   (await object.state()).rows;
   // @ts-expect-error there is one tier
   await object.sync("hot");
+  // @ts-expect-error a restore names one state
+  await object.restore({ snapshot: "s", sequence: 1 });
+  // @ts-expect-error a restore names a state
+  await object.restore({ dryRun: true });
+  // @ts-expect-error there are two kinds
+  await object.snapshots.create({ kind: "half" });
   // @ts-expect-error the callback takes a page
   await object.follow({}, (page: string) => page === "");
   // @ts-expect-error there is no such call

@@ -11,10 +11,6 @@ pub(super) fn schemas() -> Json {
         json!({"type": "integer"}),
         json!({"type": "boolean"}),
     );
-    let failure = object(
-        &["code", "message"],
-        &json!({"code": text, "message": text}),
-    );
     let time = json!({"type": "string", "format": "date-time"});
     let kind = json!({"type": "string", "enum": ["full", "incremental"], "default": "full"});
     json!({
@@ -29,9 +25,11 @@ pub(super) fn schemas() -> Json {
                 "status": {"type": "string", "enum": ["running", "importing", "complete", "failed"]},
                 "epoch": whole, "sequence": whole, "from": whole, "hash": text, "timestamp": time,
                 "schemaVersion": whole, "created": time, "bytes": whole, "ownBytes": whole,
-                "documents": {"type": "object", "additionalProperties": whole}, "failure": failure,
+                "failure": reference("Failure"),
+                "documents": {"type": "object", "additionalProperties": whole},
             }),
         ),
+        "Failure": object(&["code", "message"], &json!({"code": text, "message": text})),
         "SnapshotPage": object(&["snapshots"], &json!({
             "snapshots": list(&reference("Snapshot")), "next": text,
         })),
@@ -54,7 +52,7 @@ pub(super) fn schemas() -> Json {
                     &["added", "changed", "removed"],
                     &json!({"added": whole, "changed": whole, "removed": whole}),
                 )},
-                "undo": text, "offset": text, "failure": failure,
+                "undo": text, "offset": text, "failure": reference("Failure"),
             }),
         ),
         "Import": object(&["source", "frames", "offset"], &json!({

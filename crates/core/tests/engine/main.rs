@@ -10,6 +10,7 @@ mod lab;
 mod sqlite;
 
 mod actors;
+mod admin;
 mod batches;
 mod deletion;
 mod documents;

@@ -6,7 +6,7 @@ use tidelog_lake::{ChangeRow, ChangesScan};
 
 use crate::support::{Shop, events};
 
-fn rows(shop: &Shop) -> Vec<ChangeRow> {
+pub(crate) fn rows(shop: &Shop) -> Vec<ChangeRow> {
     let table = shop.get("/iceberg/v1/default/namespaces/shop/tables/items_changes");
     assert_eq!(table.status, 200, "{}", table.text);
     let metadata = table.json()["metadata"].to_string();

@@ -8,4 +8,5 @@ mod life;
 mod live;
 mod settings;
 mod snapshot_files;
+mod snapshots;
 mod support;

@@ -51,10 +51,14 @@ partition_by = [{ field = "at", transform = "month" }]
 text = { type = "string" }
 "#;
 
+/// What administrators of every shop show.
+pub(crate) const ADMIN_TOKEN: &str = "a-token-of-administrators";
+
 pub(crate) fn settings(folder: &Path) -> Settings {
     Settings {
         data: folder.join("data"),
         listen: ([127, 0, 0, 1], 0).into(),
+        admin_token: Some(ADMIN_TOKEN.to_owned()),
         lake: LakeSettings {
             push_millis: 20,
             ..LakeSettings::default()
@@ -147,6 +151,16 @@ impl Shop {
             "application/json",
             body.to_string().as_bytes(),
         )
+    }
+
+    /// What an administrator asks.
+    pub(crate) fn admin(&self, method: &str, path: &str, body: &Json) -> Answer {
+        let bearer = format!("Bearer {ADMIN_TOKEN}");
+        let headers = [
+            ("content-type", "application/json"),
+            ("authorization", &bearer),
+        ];
+        self.send_with(method, path, &headers, body.to_string().as_bytes())
     }
 
     pub(crate) fn insert(&self, object: &str, sku: &str) -> Answer {
