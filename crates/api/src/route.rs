@@ -233,7 +233,8 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/objects/{type}/{id}/snapshots/import", Operation::GetImport, "Reads how far the import of a file is")
         .answers(&[(200, JSON, "Import")]),
     route("POST", "/v1/objects/{type}/{id}/snapshots/import", Operation::ImportSnapshot, "Takes the file of a snapshot, of an object of the same type; with offset it goes on where it broke off")
-        .query(&["offset", "source"]).headers(ADMIN).body(&[(FILE, "Bytes")]).answers(&[(201, JSON, "Import")]),
+        .query(&["offset", "partial", "source"]).headers(ADMIN).body(&[(FILE, "Bytes")])
+        .answers(&[(201, JSON, "Import"), (202, JSON, "Import")]),
     route("GET", "/v1/objects/{type}/{id}/snapshots/{snapshot}/file", Operation::SnapshotFile, "Downloads a snapshot, with those it builds on, as one file; a Range goes on where it broke off")
         .headers(&["Range"]).answers(&[(200, FILE, "Bytes"), (206, FILE, "Bytes")]),
     route("GET", "/v1/objects/{type}/{id}/snapshots/{snapshot}", Operation::GetSnapshot, "Reads what is known of a snapshot")

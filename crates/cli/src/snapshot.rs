@@ -1,4 +1,7 @@
-//! `tidelog snapshot`: takes, lists, shows and deletes snapshots of an object.
+//! `tidelog snapshot`: takes, lists, shows and deletes snapshots of an object, and moves them as files.
+
+mod export;
+mod import;
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value as Json, json};
@@ -43,6 +46,12 @@ pub(crate) enum SnapshotCommand {
     /// Forget a snapshot, or give up taking it
     #[command(after_help = DELETE)]
     Delete(OneArgs),
+    /// Download a snapshot as a file, or go on with a download that broke off
+    #[command(after_help = export::EXAMPLES)]
+    Export(export::ExportArgs),
+    /// Upload a snapshot's file into an object, or go on with an upload that broke off
+    #[command(after_help = import::EXAMPLES)]
+    Import(import::ImportArgs),
 }
 
 /// Flags of `snapshot create`.
@@ -108,6 +117,8 @@ pub(crate) fn run(command: &SnapshotCommand, configuration: &Configuration) -> R
         SnapshotCommand::List(args) => list(args, configuration),
         SnapshotCommand::Show(args) => one(args, configuration, Method::GET),
         SnapshotCommand::Delete(args) => one(args, configuration, Method::DELETE),
+        SnapshotCommand::Export(args) => export::run(args, configuration),
+        SnapshotCommand::Import(args) => import::run(args, configuration),
     }
 }
 

@@ -8,9 +8,10 @@ use tidelog_log::{Error, Result};
 use super::{Look, Who, answered};
 use crate::handle::Routed;
 use crate::limits::{FILE_BYTES_MAX, FILE_PART_BYTES};
-use crate::{BodySource, ObjectHost, Response};
+use crate::{BodySource, ObjectHost, Response, reply};
 
-/// Takes a file: 201 with the snapshot's id once it was taken whole.
+/// Takes a file: 201 with the snapshot's id once it was taken whole; of a part of one 202, with where to
+/// go on.
 pub(crate) async fn upload<H: ObjectHost, B: BodySource>(
     host: &H,
     mut request: Routed<B>,
@@ -53,7 +54,12 @@ pub(crate) async fn upload<H: ObjectHost, B: BodySource>(
             break;
         }
     }
-    reader.finish()?;
+    if request.parameters.get("partial") != Some("true") {
+        reader.finish()?;
+    } else if done.is_none() {
+        let at = host.look(&object, Look::Import).await?;
+        return Ok(reply::json(StatusCode::ACCEPTED, &at));
+    }
     let done = done.ok_or_else(|| Error::invalid("invalid_body", "the body is empty"))?;
     match &done {
         SnapshotReply::Import(_) => Ok(answered(&done, StatusCode::CREATED)),
