@@ -66,7 +66,11 @@ impl Texts {
     }
 
     /// Appends all of others.
-    pub(crate) fn append(&mut self, others: &Self) -> Result<()> {
+    pub(crate) fn append(&mut self, others: Self) -> Result<()> {
+        if self.count() == 0 && self.data.is_empty() {
+            *self = others;
+            return Ok(());
+        }
         let from = self.data.len();
         self.end_of(others.data.len())?;
         self.data.extend_from_slice(&others.data);

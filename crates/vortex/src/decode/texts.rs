@@ -2,7 +2,7 @@
 
 use super::byte_strings::put_ends;
 use super::{PageDecoder, misplaced};
-use crate::compress::Frames;
+use crate::compress::decompress_into;
 use crate::node::Node;
 use crate::shapes::{Parts, assemble};
 use crate::text_node::{Head, ShapesHead, TextNode};
@@ -71,7 +71,7 @@ impl PageDecoder<'_> {
                 let around = self.around;
                 let texts = around.partner(*column)?;
                 self.budget.pay(texts.data.len(), 1)?;
-                out.append(&texts)
+                out.append(texts)
             }
             _ => Err(misplaced()),
         }
@@ -139,7 +139,6 @@ impl PageDecoder<'_> {
         put_ends(&sizes, *raw_bytes, from, &mut out.offsets)?;
         out.data.resize(end, 0);
         let (mut rest, mut frames_left) = (&mut out.data[from..], &node.data[..]);
-        let mut zstd = Frames::new()?;
         for (sizes, frame) in sizes.chunks(*block_rows).zip(frames) {
             // Their sum was checked.
             let raw = sizes.iter().map(|size| *size as usize).sum();
@@ -147,7 +146,7 @@ impl PageDecoder<'_> {
             let (frame, left) = frames_left
                 .split_at_checked(frame as usize)
                 .ok_or_else(odd)?;
-            zstd.decompress(frame, block)?;
+            decompress_into(frame, block)?;
             (rest, frames_left) = (after, left);
         }
         match frames_left.is_empty() {
