@@ -167,16 +167,22 @@ impl<'a> Out<'a> {
         Ok(())
     }
 
-    /// Writes again what stands from `from` to `to`.
+    /// What is written, and room for `bytes` more, or as many as are left, and [`SHORT`] behind them.
     #[inline]
-    pub(crate) fn repeat(&mut self, from: usize, to: usize) -> Result<()> {
-        let length = to - from;
-        if self.texts.data.len() < self.at + length + SHORT {
-            self.grow(length)?;
+    pub(crate) fn room(&mut self, bytes: usize) -> (&[u8], &mut [u8]) {
+        let wanted = self.at.saturating_add(bytes).min(self.end) + SHORT;
+        if self.texts.data.len() < wanted {
+            let ahead = (self.at + STEP).min(self.end + SHORT);
+            self.texts.data.resize(ahead.max(wanted), 0);
         }
-        self.texts.data.copy_within(from..to, self.at);
-        self.at += length;
-        Ok(())
+        let (written, room) = self.texts.data.split_at_mut(self.at);
+        (written, room)
+    }
+
+    /// So many bytes of the room are written.
+    #[inline]
+    pub(crate) fn wrote(&mut self, bytes: usize) {
+        self.at += bytes;
     }
 
     /// What is written.
