@@ -167,6 +167,23 @@ impl<'a> Out<'a> {
         Ok(())
     }
 
+    /// Writes the first `length` of `N` bytes, of which there are at most [`SHORT`].
+    #[inline(always)]
+    pub(crate) fn put_start<const N: usize>(
+        &mut self,
+        bytes: [u8; N],
+        length: usize,
+    ) -> Result<()> {
+        if self.texts.data.len() < self.at + SHORT {
+            self.grow(length)?;
+        }
+        if let Some(place) = self.texts.data[self.at..].first_chunk_mut::<N>() {
+            *place = bytes;
+        }
+        self.at += length;
+        Ok(())
+    }
+
     /// What is written, and room for `bytes` more, or as many as are left, and [`SHORT`] behind them.
     #[inline]
     pub(crate) fn room(&mut self, bytes: usize) -> (&[u8], &mut [u8]) {
