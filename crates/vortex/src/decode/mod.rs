@@ -30,6 +30,9 @@ pub(crate) trait Surroundings {
     /// The texts of this page that stand between those of the same page of an earlier column.
     fn partner(&self, column_index: usize) -> Result<Texts>;
 
+    /// A few of them; nothing where making all is quicker.
+    fn pick_partner(&self, column_index: usize, places: &[usize]) -> Result<Option<Texts>>;
+
     /// Takes what a page decoded of another column, which may be read next.
     fn keep(&self, _others: Texts) {}
 }
@@ -45,6 +48,10 @@ impl Surroundings for Alone {
 
     fn partner(&self, _column_index: usize) -> Result<Texts> {
         Err(Error::corrupt("another column that is not there"))
+    }
+
+    fn pick_partner(&self, column_index: usize, _places: &[usize]) -> Result<Option<Texts>> {
+        self.partner(column_index).map(Some)
     }
 }
 

@@ -18,7 +18,12 @@ impl PageDecoder<'_> {
     ) -> Result<Texts> {
         let mut out = Texts::new();
         if let Head::Shapes(head) = &node.head
-            && let Some(texts) = self.pick_shaped(head, &node.children, count, places)?
+            && let Some(texts) = self.pick_shaped(head, &node.children, count, places, false)?
+        {
+            return Ok(texts);
+        }
+        if let Head::Partner(column) = &node.head
+            && let Some(texts) = self.around.pick_partner(*column, places)?
         {
             return Ok(texts);
         }

@@ -5,6 +5,7 @@
 
 mod assemble;
 mod forms;
+mod history;
 mod pen;
 mod scan;
 mod survey;
@@ -12,6 +13,7 @@ mod table;
 
 pub(crate) use assemble::{Parts, assemble};
 pub(crate) use forms::{PIECE_BYTES, Supply};
+pub(crate) use history::{History, Traced};
 pub(crate) use scan::Scanner;
 pub(crate) use survey::Survey;
 pub(crate) use table::ShapeTable;
