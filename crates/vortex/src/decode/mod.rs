@@ -112,7 +112,7 @@ impl<'a> PageDecoder<'a> {
         out.resize(start + count, W::default());
         let out = &mut out[start..];
         if let Some(values) = values {
-            self.words(values, bytes, &mut out[..there])?;
+            self.words(values, bytes, there, &mut out[..there])?;
         }
         if let Some(valid) = &valid {
             spread(out, there, valid);
