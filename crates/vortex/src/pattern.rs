@@ -93,7 +93,7 @@ pub(crate) fn put_texts(
 ) -> Result<()> {
     let steps = steps_of(pattern);
     let mut out = Out::new(out, pattern.len() * count)?;
-    let short = || Error::corrupt("a pattern of more bytes than are there");
+    let short = || Error::corrupt("a pattern of more texts than are there");
     for row in 0..count {
         let (_, room) = out.room(pattern.len());
         let mut digits = 0;
@@ -103,8 +103,8 @@ pub(crate) fn put_texts(
                 What::Same(text) => *place.first_chunk_mut().ok_or_else(short)? = text,
                 What::Digits(some) => {
                     if some.is_new {
-                        digits =
-                            sixteen_digits(columns[some.column][row] << some.raised, some.letters);
+                        let number = columns[some.column].get(row).ok_or_else(short)?;
+                        digits = sixteen_digits(number << some.raised, some.letters);
                     }
                     let text = (digits >> some.skipped).to_le_bytes();
                     *place.first_chunk_mut().ok_or_else(short)? = text;

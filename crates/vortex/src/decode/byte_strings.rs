@@ -34,7 +34,8 @@ impl PageDecoder<'_> {
                 self.budget.pay(count, value.len() + 4)?;
                 let step = u32::try_from(value.len()).map_err(|_| Error::too_large("a text"))?;
                 put_ends(&vec![step; count], value.len() * count, data.len(), offsets)?;
-                data.extend(value.iter().cycle().take(value.len() * count));
+                data.reserve(value.len() * count);
+                (0..count).for_each(|_| data.extend_from_slice(value));
                 Ok(())
             }
             Node::Dictionary {

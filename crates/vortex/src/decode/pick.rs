@@ -194,6 +194,7 @@ impl PageDecoder<'_> {
                 let codes = self.pick_codes(codes, offsets.len() - 1, count, places)?;
                 self.chosen(offsets, data, &codes)
             }
+            Node::ConstantBytes(_) => self.new_strings(node, places.len()),
             Node::Zstd { node, .. } => self.pick_strings(node, count, places),
             Node::Text(node) => {
                 let texts = self.pick_text(node, count, places)?;

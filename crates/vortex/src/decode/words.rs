@@ -96,17 +96,7 @@ impl PageDecoder<'_> {
                 self.decimals(*exponent, numbers, bytes, count, out)?;
             }
             Node::Zstd { node, .. } => self.words(node, bytes, count, out)?,
-            Node::Patched {
-                count: exceptions,
-                places,
-                patches,
-                values,
-            } => {
-                self.words(values, bytes, count, out)?;
-                let places: Vec<u32> = self.new_words(places, 4, *exceptions)?;
-                let patches: Vec<W> = self.new_words(patches, bytes, *exceptions)?;
-                patch(&places, &patches, count, out)?;
-            }
+            Node::Patched { .. } => self.patched(node, bytes, count, out)?,
             Node::Pco { is_float, data } => self.pcodec(*is_float, data, count, out)?,
             Node::Shared { codes } => {
                 let around = self.around;
@@ -141,6 +131,28 @@ impl PageDecoder<'_> {
             *word = W::from_low(bits_of(float_of(number, power), true));
         }
         Ok(())
+    }
+
+    fn patched<W: Word>(
+        &mut self,
+        node: &Node,
+        bytes: usize,
+        count: usize,
+        out: &mut [W],
+    ) -> Result<()> {
+        let Node::Patched {
+            count: exceptions,
+            places,
+            patches,
+            values,
+        } = node
+        else {
+            return Err(misplaced());
+        };
+        self.words(values, bytes, count, out)?;
+        let places: Vec<u32> = self.new_words(places, 4, *exceptions)?;
+        let patches: Vec<W> = self.new_words(patches, bytes, *exceptions)?;
+        patch(&places, &patches, count, out)
     }
 
     fn pcodec<W: Word>(
