@@ -202,13 +202,20 @@ impl PageDecoder<'_> {
     }
 }
 
+/// Words of a run that is written whole, whatever its length.
+const SHORT_RUN: usize = 8;
+
 /// Fills the first of the words that runs are.
 fn put_runs<W: Word>(values: &[W], lengths: &[u32], out: &mut [W]) {
     let mut rest = out;
     for (value, length) in values.iter().zip(lengths) {
-        let (run, others) = rest.split_at_mut((*length as usize).min(rest.len()));
-        run.fill(*value);
-        rest = others;
+        let length = (*length as usize).min(rest.len());
+        // Most runs are short: what is written behind them the next ones write over.
+        match rest.first_chunk_mut::<SHORT_RUN>() {
+            Some(start) if length <= SHORT_RUN => *start = [*value; SHORT_RUN],
+            _ => rest[..length].fill(*value),
+        }
+        rest = &mut rest[length..];
     }
 }
 
