@@ -12,6 +12,7 @@ pub(crate) use columns::{Column, bytes_at, type_byte, type_of_byte, value_at, wr
 
 mod manifest;
 pub(crate) use manifest::Entry;
+pub use manifest::KnownManifest;
 
 mod bounds;
 pub(crate) use bounds::{Wanted, compare};
