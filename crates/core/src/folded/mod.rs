@@ -14,6 +14,7 @@ pub(crate) use columns::{
 
 mod manifest;
 pub(crate) use manifest::{BLOBS_MAX, Entry, Manifest};
+pub use manifest::KnownManifest;
 
 mod bounds;
 pub(crate) use bounds::{Wanted, compare};
