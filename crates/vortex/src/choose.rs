@@ -4,9 +4,12 @@
 mod alternatives;
 mod blocks;
 mod bytes;
+mod estimate;
+mod factor;
 mod pcodec;
 mod plan;
 mod share;
+mod sketch;
 mod survey;
 mod texts;
 mod words;

@@ -4,24 +4,23 @@ use std::borrow::Cow;
 
 use crate::bitpack::{pack, packed_bytes};
 use crate::choose::Chooser;
+use crate::choose::estimate::{Estimate, Estimator, PATCH_BYTES, PCO_COUNT_MIN, Sample};
+use crate::choose::factor::common_factor;
 use crate::choose::plan::{Place, Way};
-use crate::choose::survey::{Survey, narrowing, seems_repetitive};
+use crate::choose::survey::{Survey, narrowing};
 use crate::decimal::decimals;
 use crate::distinct::{Distinct, hash_of};
 use crate::node::Node;
-use crate::{Profile, limits};
-
-/// Bytes that a node takes besides its payload, about.
-const NODE_BYTES: usize = 4;
-
-/// Bytes that a number takes which is an exception, about: its place and itself.
-const PATCH_BYTES: usize = 6;
+use crate::{Profile, cost, limits};
 
 /// Nodes below each other that encode numbers.
 const DEPTH_MAX: usize = limits::TREE_DEPTH_MAX / 3;
 
 /// Numbers of a sample.
-const SAMPLE: usize = 2_048;
+const SAMPLE: usize = 1_024;
+
+/// Encodings below each other that a search looks at.
+const LEVELS: usize = 2;
 
 /// Fewer numbers than this are not worth a slower encoding.
 const SLOW_COUNT_MIN: usize = 128;
@@ -43,7 +42,9 @@ impl Chooser {
         let kept = self.plan.way(place).and_then(|way| {
             let node = self.number_way(way, words, bytes, is_float)?;
             let cost = node.cost(words.len(), self.profile);
-            self.plan.keeps(place, cost, words.len()).then_some(node)
+            // Of whole numbers the way below is chosen anew where it has to be.
+            let is_kept = self.plan.keeps(place, cost, words.len());
+            (is_kept || (way == Way::Bits && !is_float)).then_some(node)
         });
         if let Some(node) = kept {
             return node;
@@ -95,20 +96,42 @@ impl Chooser {
     }
 
     /// The way of floats that is best on a sample.
-    fn search_floats(&mut self, words: &[u64], bytes: usize) -> Way {
-        let sample = sample_of(words);
-        let plan = std::mem::take(&mut self.plan);
-        let mut found = (usize::MAX, Way::Bits);
-        for way in [Way::Bits, Way::Decimal, Way::FloatPco] {
-            if let Some(node) = self.number_way(way, &sample, bytes, true) {
-                let cost = node.cost(sample.len(), self.profile);
-                if cost < found.0 {
-                    found = (cost, way);
-                }
+    fn search_floats(&self, words: &[u64], bytes: usize) -> Way {
+        let (taken, breaks) = sample_of(words);
+        let count = words.len();
+        let estimator = self.estimator();
+        let sample = |words: Vec<u64>, is_whole| Sample {
+            words,
+            breaks,
+            count,
+            bytes,
+            is_whole,
+            width: None,
+            runs: None,
+        };
+        let mut found = estimator.best(&sample(taken.to_vec(), false), LEVELS).cost;
+        let mut way = Way::Bits;
+        if let Some(decimals) = decimals(&taken, bytes == 4) {
+            let patches = decimals.exceptions.len() * words.len() / taken.len();
+            let time = words.len() * cost::DECIMAL + patches * cost::PATCH;
+            let own = patches * (bytes + 2) + cost::bytes_of(time, self.profile);
+            let numbers = Sample {
+                bytes: 8,
+                ..sample(decimals.numbers, true)
+            };
+            let cost = own + estimator.best(&numbers, LEVELS).cost;
+            if cost < found {
+                (found, way) = (cost, Way::Decimal);
             }
         }
-        self.plan = plan;
-        found.1
+        if bytes == 8 && words.len() >= PCO_COUNT_MIN {
+            let ordered = taken.iter().map(|word| ordered(*word)).collect();
+            let cost = estimator.coded(&sample(ordered, true));
+            if cost.is_some_and(|cost| cost < found) {
+                way = Way::FloatPco;
+            }
+        }
+        way
     }
 
     /// Decimals, but for those that are none: these are exceptions.
@@ -187,17 +210,41 @@ impl Chooser {
         if place.depth >= DEPTH_MAX {
             return self.flat(&numbers);
         }
+        let count = words.len();
         let kept = self.plan.way(place).and_then(|way| {
             let node = self.way(way, &numbers, place)?;
-            let cost = node.cost(words.len(), self.profile);
-            self.plan.keeps(place, cost, words.len()).then_some(node)
+            let cost = node.cost(count, self.profile);
+            Some((way, node, cost))
         });
-        if let Some(node) = kept {
-            return node;
+        if let Some((way, node, cost)) = kept {
+            if self.plan.keeps(place, cost, count) {
+                return node;
+            }
+            let found = self.search(&numbers);
+            if found.way == way || found.cost >= cost {
+                self.plan.note(place, way, cost, count);
+                return node;
+            }
+            let (other, better) = self.found(found, &numbers, place);
+            let least = better.cost(count, self.profile);
+            return if least < cost {
+                self.plan.note(place, other, least, count);
+                better
+            } else {
+                self.plan.note(place, way, cost, count);
+                node
+            };
         }
-        let (way, node) = self.search(&numbers, place);
-        let cost = node.cost(words.len(), self.profile);
-        self.plan.note(place, way, cost, words.len());
+        let multiple = is_whole.then(|| self.multiple(&numbers, place)).flatten();
+        let (way, node) = match multiple {
+            Some(node) => (Way::Multiple, node),
+            None => {
+                let found = self.search(&numbers);
+                self.found(found, &numbers, place)
+            }
+        };
+        let cost = node.cost(count, self.profile);
+        self.plan.note(place, way, cost, count);
         node
     }
 
@@ -236,66 +283,57 @@ impl Chooser {
         }
     }
 
-    fn search(&mut self, numbers: &Numbers<'_>, place: Place) -> (Way, Node) {
-        let count = numbers.words.len();
-        if numbers.is_whole
-            && let Some(node) = self.multiple(numbers, place)
-        {
-            return (Way::Multiple, node);
-        }
-        let sampled = sample_of(numbers.words);
-        let sample = Numbers {
-            words: &sampled,
-            survey: Survey::of(&sampled),
-            ..*numbers
+    /// Chooses ways on a sample.
+    fn search(&self, numbers: &Numbers<'_>) -> Estimate {
+        let (words, breaks) = sample_of(numbers.words);
+        let sample = Sample {
+            words: words.into_owned(),
+            breaks,
+            count: numbers.words.len(),
+            bytes: numbers.bytes,
+            is_whole: numbers.is_whole,
+            width: Some(numbers.survey.width()),
+            runs: Some(numbers.survey.runs),
         };
-        // Of so many numbers a reader would pay this for those of the sample.
-        let whole = |cost: usize| cost * count / sampled.len();
-        let (mut way, mut cost) = (Way::Flat, self.flat(numbers).cost(count, self.profile));
-        for (other, cost_least) in self.ways(numbers) {
-            if cost_least >= cost {
-                continue;
-            }
-            // How often values come again shows in all of them only.
-            let found = match other {
-                Way::Dictionary => self
-                    .way(other, numbers, Place::anywhere(place.depth))
-                    .map(|node| node.cost(count, self.profile)),
-                _ => self
-                    .way(other, &sample, Place::anywhere(place.depth))
-                    .map(|node| whole(node.cost(sampled.len(), self.profile))),
-            };
-            if let Some(found) = found
-                && found < cost
-            {
-                (way, cost) = (other, found);
-            }
-        }
-        match self.way(way, numbers, place) {
-            Some(node) => (way, node),
-            None => (Way::Flat, self.flat(numbers)),
+        self.estimator().unfactored(&sample, LEVELS)
+    }
+
+    fn estimator(&self) -> Estimator {
+        Estimator {
+            profile: self.profile,
+            pco_bins: self.pco_bins(),
         }
     }
 
-    /// The ways worth trying besides the flat one, fastest to decode first, each with the least that it may cost.
-    fn ways(&self, numbers: &Numbers<'_>) -> Vec<(Way, usize)> {
-        let (count, survey) = (numbers.words.len(), &numbers.survey);
-        let width = survey.width();
-        let mut ways = vec![(Way::Narrowed, NODE_BYTES)];
-        if survey.runs * 2 < count {
-            let least = packed_bytes(survey.runs, width.min(8));
-            ways.push((Way::Runs, NODE_BYTES + least));
+    /// The numbers in the way that a search found, or in the next best one where that proves to be cheaper.
+    fn found(&mut self, found: Estimate, numbers: &Numbers<'_>, place: Place) -> (Way, Node) {
+        let count = numbers.words.len();
+        let mut best = (Way::Flat, None);
+        let mut least = usize::MAX;
+        for (way, expected) in std::iter::once((found.way, found.cost)).chain(found.second) {
+            // The sample may have hidden what is rare.
+            if expected + expected / 8 >= least {
+                break;
+            }
+            if let Some(node) = self.way(way, numbers, place) {
+                let cost = node.cost(count, self.profile);
+                if cost < least {
+                    (best, least) = ((way, Some(node)), cost);
+                }
+            }
         }
-        if width > 3 && seems_repetitive(numbers.words) {
-            ways.push((Way::Dictionary, 2 * NODE_BYTES + count / 8));
+        match best {
+            (way, Some(node)) if way == Way::Flat || node.size() < self.flat_bytes(numbers) => {
+                (way, node)
+            }
+            _ => (Way::Flat, self.flat(numbers)),
         }
-        if numbers.is_whole && count > 1 {
-            ways.push((Way::Delta, 2 * NODE_BYTES));
-        }
-        if numbers.is_whole && self.may_use_pco(count) {
-            ways.push((Way::Pco, self.pco_cost_least(count)));
-        }
-        ways
+    }
+
+    /// Bytes of the numbers packed or plain, but for what says so.
+    fn flat_bytes(&self, numbers: &Numbers<'_>) -> usize {
+        let count = numbers.words.len();
+        packed_bytes(count, numbers.survey.width()).min(count * numbers.bytes)
     }
 
     /// Packed where that is shorter, else plain.
@@ -398,14 +436,15 @@ impl Chooser {
 }
 
 /// Stretches of numbers that stand for all: as they are where there are few.
-fn sample_of(words: &[u64]) -> Cow<'_, [u64]> {
+pub(super) fn sample_of(words: &[u64]) -> (Cow<'_, [u64]>, usize) {
     const STRETCHES: usize = 4;
-    if words.len() < 2 * SAMPLE {
-        return words.into();
+    if words.len() <= SAMPLE {
+        return (words.into(), 0);
     }
     let (each, step) = (SAMPLE / STRETCHES, words.len() / STRETCHES);
-    let stretch = |n: usize| &words[n * step + step / 3..][..each];
-    (0..STRETCHES).flat_map(stretch).copied().collect()
+    let stretch = |n: usize| &words[n * step + (step - each) / 3..][..each];
+    let words = (0..STRETCHES).flat_map(stretch).copied().collect();
+    (words, STRETCHES - 1)
 }
 
 /// Sorts the entries, which then pack better, and gives the codes of the sorted ones.
@@ -443,25 +482,8 @@ pub(super) fn plain(words: &[u64], bytes: usize) -> Node {
     Node::Plain(data.into())
 }
 
-/// The largest number above 1 that divides all words less the reference.
-fn common_factor(words: &[u64], reference: u64) -> Option<u64> {
-    let mut factor = 0;
-    for word in words {
-        let above = word.wrapping_sub(reference);
-        // Most are multiples of what was found: one division each.
-        if factor == 0 || above % factor != 0 {
-            factor = common_divisor(above, factor);
-            if factor == 1 {
-                return None;
-            }
-        }
-    }
-    (factor > 1).then_some(factor)
-}
-
-fn common_divisor(mut one: u64, mut other: u64) -> u64 {
-    while one != 0 {
-        (one, other) = (other % one, one);
-    }
-    other
+/// The bits of a float as a number with the same order.
+fn ordered(bits: u64) -> u64 {
+    let number = bits.cast_signed();
+    (number ^ ((number >> 63).cast_unsigned() >> 1).cast_signed()).cast_unsigned()
 }
