@@ -8,6 +8,7 @@ mod estimate;
 mod factor;
 mod pcodec;
 mod plan;
+mod search;
 mod share;
 mod sketch;
 mod survey;

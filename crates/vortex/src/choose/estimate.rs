@@ -58,7 +58,7 @@ pub(super) struct Estimate {
 }
 
 impl Estimate {
-    fn improve(&mut self, way: Way, cost: usize) {
+    pub(super) fn improve(&mut self, way: Way, cost: usize) {
         if cost < self.cost {
             self.second = Some((self.way, self.cost));
             (self.way, self.cost) = (way, cost);
@@ -210,7 +210,7 @@ impl Estimator {
         }
         let mut parts = sketch.coded(bins);
         let deltas = deltas(&sample.words);
-        if mean_bits(&deltas) < parts + PARTS {
+        if mean_bits(&deltas) + PARTS / 2 < parts {
             parts = parts.min(Sketch::of(&deltas, sample.breaks).coded(bins));
         }
         best.improve(Way::Pco, own + count * parts / (8 * PARTS));

@@ -3,7 +3,7 @@
 use crate::Profile;
 use crate::choose::Chooser;
 use crate::choose::estimate::{PCO_COUNT_MIN, are_deltas_shorter};
-use crate::choose::words::sample_of;
+use crate::choose::search::sample_of;
 use crate::node::Node;
 use crate::pco::{self, Deltas};
 

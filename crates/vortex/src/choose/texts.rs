@@ -96,13 +96,15 @@ impl Chooser {
         let mut children: Vec<Node> = others.into_iter().collect();
         children.push(self.part_words(32, &table.slots, 4));
         children.push(self.part_words(33, &table.columns, 4));
+        let outer_part = self.part;
+        self.part = outer_part.wrapping_mul(31) ^ PIECES;
         children.push(self.texts(&table.pieces));
+        self.part = outer_part;
         children.push(self.part_words(34, &survey.codes, 4));
         children.push(self.part_words(35, &survey.kinds, 4));
         children.push(self.part_words(36, &survey.distances, 4));
         children.push(self.part_words(37, &survey.masks, 8));
         let outer = std::mem::replace(&mut self.shapes_depth, depth);
-        let outer_part = self.part;
         for (values, path) in survey.values.iter().zip(survey.paths()) {
             self.part = outer_part.wrapping_mul(31) ^ path;
             let values = self.texts(values);
@@ -123,6 +125,9 @@ impl Chooser {
         self.strings(&texts.offsets, &texts.data)
     }
 }
+
+/// Stands for the pieces of shapes among the values of their columns.
+const PIECES: u64 = 1 << 32;
 
 /// Below this many bytes a table of symbols does not pay.
 const CODED_BYTES_MIN: usize = 2_048;

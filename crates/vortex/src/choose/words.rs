@@ -1,29 +1,21 @@
 //! Encodings of numbers. They are computed in 64 bits, whatever their type's width: the low bits are the value.
 
-use std::borrow::Cow;
-
 use crate::bitpack::{pack, packed_bytes};
 use crate::choose::Chooser;
-use crate::choose::estimate::{Estimate, Estimator, PATCH_BYTES, PCO_COUNT_MIN, Sample};
+use crate::choose::estimate::{Estimate, PATCH_BYTES};
 use crate::choose::factor::common_factor;
-use crate::choose::plan::{Place, Way};
+use crate::choose::plan::{NUMBERS, Place, Way};
 use crate::choose::survey::{Survey, narrowing};
 use crate::decimal::decimals;
-use crate::distinct::{Distinct, hash_of};
+use crate::distinct::distinct_words;
 use crate::node::Node;
-use crate::{Profile, cost, limits};
+use crate::{Profile, limits};
 
 /// Nodes below each other that encode numbers.
 const DEPTH_MAX: usize = limits::TREE_DEPTH_MAX / 3;
 
-/// Numbers of a sample.
-const SAMPLE: usize = 1_024;
-
-/// Encodings below each other that a search looks at.
-const LEVELS: usize = 2;
-
 /// Fewer numbers than this are not worth a slower encoding.
-const SLOW_COUNT_MIN: usize = 128;
+pub(super) const SLOW_COUNT_MIN: usize = 128;
 
 /// Numbers to encode, and what is known of them.
 struct Numbers<'a> {
@@ -43,7 +35,7 @@ impl Chooser {
             let node = self.number_way(way, words, bytes, is_float)?;
             let cost = node.cost(words.len(), self.profile);
             // Of whole numbers the way below is chosen anew where it has to be.
-            let is_kept = self.plan.keeps(place, cost, words.len());
+            let is_kept = self.plan.keeps(place, cost, words.len(), NUMBERS);
             (is_kept || (way == Way::Bits && !is_float)).then_some(node)
         });
         if let Some(node) = kept {
@@ -74,7 +66,7 @@ impl Chooser {
     fn search_numbers(&mut self, words: &[u64], bytes: usize, is_float: bool) -> (Way, Node) {
         let count = words.len();
         let way = match is_float && count >= SLOW_COUNT_MIN {
-            true => self.search_floats(words, bytes),
+            true => self.search_floats(words, bytes).way,
             false => Way::Bits,
         };
         let found = self.number_way(way, words, bytes, is_float);
@@ -93,45 +85,6 @@ impl Chooser {
         let best = self.compressed(best, || plain(words, bytes));
         let is_compressed = best.size() < size;
         (if is_compressed { Way::Compressed } else { way }, best)
-    }
-
-    /// The way of floats that is best on a sample.
-    fn search_floats(&self, words: &[u64], bytes: usize) -> Way {
-        let (taken, breaks) = sample_of(words);
-        let count = words.len();
-        let estimator = self.estimator();
-        let sample = |words: Vec<u64>, is_whole| Sample {
-            words,
-            breaks,
-            count,
-            bytes,
-            is_whole,
-            width: None,
-            runs: None,
-        };
-        let mut found = estimator.best(&sample(taken.to_vec(), false), LEVELS).cost;
-        let mut way = Way::Bits;
-        if let Some(decimals) = decimals(&taken, bytes == 4) {
-            let patches = decimals.exceptions.len() * words.len() / taken.len();
-            let time = words.len() * cost::DECIMAL + patches * cost::PATCH;
-            let own = patches * (bytes + 2) + cost::bytes_of(time, self.profile);
-            let numbers = Sample {
-                bytes: 8,
-                ..sample(decimals.numbers, true)
-            };
-            let cost = own + estimator.best(&numbers, LEVELS).cost;
-            if cost < found {
-                (found, way) = (cost, Way::Decimal);
-            }
-        }
-        if bytes == 8 && words.len() >= PCO_COUNT_MIN {
-            let ordered = taken.iter().map(|word| ordered(*word)).collect();
-            let cost = estimator.coded(&sample(ordered, true));
-            if cost.is_some_and(|cost| cost < found) {
-                way = Way::FloatPco;
-            }
-        }
-        way
     }
 
     /// Decimals, but for those that are none: these are exceptions.
@@ -217,10 +170,10 @@ impl Chooser {
             Some((way, node, cost))
         });
         if let Some((way, node, cost)) = kept {
-            if self.plan.keeps(place, cost, count) {
+            if self.plan.keeps(place, cost, count, NUMBERS) {
                 return node;
             }
-            let found = self.search(&numbers);
+            let found = self.search(words, bytes, is_whole, &numbers.survey);
             if found.way == way || found.cost >= cost {
                 self.plan.note(place, way, cost, count);
                 return node;
@@ -239,7 +192,7 @@ impl Chooser {
         let (way, node) = match multiple {
             Some(node) => (Way::Multiple, node),
             None => {
-                let found = self.search(&numbers);
+                let found = self.search(words, bytes, is_whole, &numbers.survey);
                 self.found(found, &numbers, place)
             }
         };
@@ -280,28 +233,6 @@ impl Chooser {
         match is_of_whole && !is_whole {
             true => None,
             false => self.way(way, &numbers, Place::anywhere(0)),
-        }
-    }
-
-    /// Chooses ways on a sample.
-    fn search(&self, numbers: &Numbers<'_>) -> Estimate {
-        let (words, breaks) = sample_of(numbers.words);
-        let sample = Sample {
-            words: words.into_owned(),
-            breaks,
-            count: numbers.words.len(),
-            bytes: numbers.bytes,
-            is_whole: numbers.is_whole,
-            width: Some(numbers.survey.width()),
-            runs: Some(numbers.survey.runs),
-        };
-        self.estimator().unfactored(&sample, LEVELS)
-    }
-
-    fn estimator(&self) -> Estimator {
-        Estimator {
-            profile: self.profile,
-            pco_bins: self.pco_bins(),
         }
     }
 
@@ -407,21 +338,7 @@ impl Chooser {
 
     fn dictionary(&mut self, numbers: &Numbers<'_>, place: Place) -> Option<Node> {
         let words = numbers.words;
-        let most = words.len() / 2;
-        let mut distinct = Distinct::with_room(most + 1);
-        let mut values: Vec<u64> = Vec::new();
-        let mut codes = Vec::with_capacity(words.len());
-        for word in words {
-            let known = |entry: u32| values.get(entry as usize) == Some(word);
-            let (code, is_new) = distinct.find_or_add(hash_of(*word), known);
-            if is_new {
-                values.push(*word);
-                if values.len() > most {
-                    return None;
-                }
-            }
-            codes.push(code);
-        }
+        let (mut values, codes) = distinct_words(words, words.len() / 2)?;
         let codes = sort_entries(&mut values, &codes);
         let (first, second) = (
             place.below(Way::Dictionary, 0),
@@ -433,18 +350,6 @@ impl Chooser {
             codes: Box::new(self.words_of(&codes, 4, true, second)),
         })
     }
-}
-
-/// Stretches of numbers that stand for all: as they are where there are few.
-pub(super) fn sample_of(words: &[u64]) -> (Cow<'_, [u64]>, usize) {
-    const STRETCHES: usize = 4;
-    if words.len() <= SAMPLE {
-        return (words.into(), 0);
-    }
-    let (each, step) = (SAMPLE / STRETCHES, words.len() / STRETCHES);
-    let stretch = |n: usize| &words[n * step + (step - each) / 3..][..each];
-    let words = (0..STRETCHES).flat_map(stretch).copied().collect();
-    (words, STRETCHES - 1)
 }
 
 /// Sorts the entries, which then pack better, and gives the codes of the sorted ones.
@@ -480,10 +385,4 @@ pub(super) fn plain(words: &[u64], bytes: usize) -> Node {
         data.extend_from_slice(&word.to_le_bytes()[..bytes]);
     }
     Node::Plain(data.into())
-}
-
-/// The bits of a float as a number with the same order.
-fn ordered(bits: u64) -> u64 {
-    let number = bits.cast_signed();
-    (number ^ ((number >> 63).cast_unsigned() >> 1).cast_signed()).cast_unsigned()
 }
