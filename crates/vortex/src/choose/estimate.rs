@@ -180,7 +180,7 @@ impl Estimator {
         }
         let deltas = deltas(words);
         // Unless they are clearly shorter than the numbers spread, nothing below makes up for them.
-        if mean_bits(&deltas) + PARTS / 2 > sketch.coded(32) {
+        if mean_bits(&deltas) + PARTS * 3 / 4 > sketch.coded(32) {
             return;
         }
         let deltas = sample.below(deltas, count - 1, sample.bytes, true);

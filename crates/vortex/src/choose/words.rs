@@ -9,7 +9,7 @@ use crate::choose::survey::{Survey, narrowing};
 use crate::decimal::decimals;
 use crate::distinct::distinct_words;
 use crate::node::Node;
-use crate::{Profile, limits};
+use crate::{Profile, cost, limits};
 
 /// Nodes below each other that encode numbers.
 const DEPTH_MAX: usize = limits::TREE_DEPTH_MAX / 3;
@@ -239,26 +239,22 @@ impl Chooser {
     /// The numbers in the way that a search found, or in the next best one where that proves to be cheaper.
     fn found(&mut self, found: Estimate, numbers: &Numbers<'_>, place: Place) -> (Way, Node) {
         let count = numbers.words.len();
-        let mut best = (Way::Flat, None);
-        let mut least = usize::MAX;
+        let time = cost::bytes_of(count * cost::PACKED, self.profile);
+        let flat = self.flat_bytes(numbers) + time;
+        let (mut best, mut least) = (None, flat);
         for (way, expected) in std::iter::once((found.way, found.cost)).chain(found.second) {
             // The sample may have hidden what is rare.
-            if expected + expected / 8 >= least {
+            if way == Way::Flat || expected + expected / 16 >= least {
                 break;
             }
             if let Some(node) = self.way(way, numbers, place) {
                 let cost = node.cost(count, self.profile);
                 if cost < least {
-                    (best, least) = ((way, Some(node)), cost);
+                    (best, least) = (Some((way, node)), cost);
                 }
             }
         }
-        match best {
-            (way, Some(node)) if way == Way::Flat || node.size() < self.flat_bytes(numbers) => {
-                (way, node)
-            }
-            _ => (Way::Flat, self.flat(numbers)),
-        }
+        best.unwrap_or_else(|| (Way::Flat, self.flat(numbers)))
     }
 
     /// Bytes of the numbers packed or plain, but for what says so.
