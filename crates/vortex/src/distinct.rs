@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn many_words_keep_their_codes() {
-        let words: Vec<u64> = (0..20_000_u64).map(|n| n * n % 7_919 << 40).collect();
+        let words: Vec<u64> = (0..20_000_u64).map(|n| (n * n % 7_919) << 40).collect();
         let (entries, codes) = distinct_words(&words, words.len()).unwrap();
         assert!(
             words

@@ -142,7 +142,7 @@ impl Chooser {
         let light = self.part_words(41, codes, 4);
         match light.size() * 8 < codes.len() || codes.len() < CODES_MIN {
             true => light,
-            false => self.compressed(light, || plain(codes, 4)),
+            false => self.compressed(light, codes.len(), || plain(codes, 4)),
         }
     }
 
@@ -163,7 +163,7 @@ impl Chooser {
             }
             None => plain.clone(),
         };
-        self.compressed(light, || plain)
+        self.compressed(light, data.len() / width, || plain)
     }
 
     /// Encodes JSON texts: as CBOR where they come back exactly, unless plain texts are smaller.

@@ -46,6 +46,8 @@ impl Chooser {
 
     fn pco_level(&self) -> Option<usize> {
         match self.profile {
+            // A Worker only decodes it.
+            _ if cfg!(target_arch = "wasm32") => None,
             Profile::Fast => None,
             Profile::Balanced => Some(4),
             Profile::Small => Some(8),

@@ -31,19 +31,29 @@ impl Chooser {
     /// Encodes the words of a column: floats as decimals where that is exact and smaller.
     pub(super) fn numbers(&mut self, words: &[u64], bytes: usize, is_float: bool) -> Node {
         let place = Place::root(0);
+        let count = words.len();
         let kept = self.plan.way(place).and_then(|way| {
             let node = self.number_way(way, words, bytes, is_float)?;
-            let cost = node.cost(words.len(), self.profile);
-            // Of whole numbers the way below is chosen anew where it has to be.
-            let is_kept = self.plan.keeps(place, cost, words.len(), NUMBERS);
-            (is_kept || (way == Way::Bits && !is_float)).then_some(node)
+            let cost = node.cost(count, self.profile);
+            Some((way, node, cost))
         });
-        if let Some(node) = kept {
-            return node;
+        if let Some((way, node, cost)) = kept {
+            // Of whole numbers the way below is chosen anew where it has to be.
+            let is_chosen = way == Way::Bits && !is_float;
+            if self.plan.keeps(place, cost, count, NUMBERS) || is_chosen {
+                return node;
+            }
+            if is_float && way != Way::Compressed {
+                let found = self.search_floats(words, bytes);
+                if found.way == way || found.cost >= cost {
+                    self.plan.note(place, way, cost, count);
+                    return node;
+                }
+            }
         }
         let (way, node) = self.search_numbers(words, bytes, is_float);
-        let cost = node.cost(words.len(), self.profile);
-        self.plan.note(place, way, cost, words.len());
+        let cost = node.cost(count, self.profile);
+        self.plan.note(place, way, cost, count);
         node
     }
 
@@ -82,7 +92,7 @@ impl Chooser {
             return (way, best);
         }
         let size = best.size();
-        let best = self.compressed(best, || plain(words, bytes));
+        let best = self.compressed(best, count, || plain(words, bytes));
         let is_compressed = best.size() < size;
         (if is_compressed { Way::Compressed } else { way }, best)
     }
