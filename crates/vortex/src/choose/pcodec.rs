@@ -22,7 +22,7 @@ impl Chooser {
         let numbers: Vec<i64> = words.iter().map(|word| word.cast_signed()).collect();
         let deltas = match self.profile {
             Profile::Small => Deltas::Searched,
-            _ if are_deltas_shorter(&sample_of(words).0) => Deltas::Taken,
+            _ if are_deltas_shorter(&sample_of(words, self.profile).0) => Deltas::Taken,
             _ => Deltas::None,
         };
         Some(Node::Pco {

@@ -7,12 +7,15 @@ use crate::choose::estimate::{Estimate, Estimator, PCO_COUNT_MIN, Sample};
 use crate::choose::plan::Way;
 use crate::choose::survey::Survey;
 use crate::choose::words::SLOW_COUNT_MIN;
-use crate::cost;
 use crate::decimal::decimals;
+use crate::{Profile, cost};
 
 /// Numbers of a sample, at most and at least: in between one in eight.
-const SAMPLE_MAX: usize = 1_024;
-const SAMPLE_MIN: usize = 256;
+const SAMPLE_MAX: usize = 512;
+const SAMPLE_MIN: usize = 128;
+
+/// Most of them where bytes count more than the time that it takes.
+const SAMPLE_MAX_SMALL: usize = 1_024;
 
 /// Parts of the numbers that a sample is of.
 const STRETCHES: usize = 4;
@@ -29,7 +32,7 @@ impl Chooser {
         is_whole: bool,
         survey: &Survey,
     ) -> Estimate {
-        let (sample, breaks) = sample_of(words);
+        let (sample, breaks) = sample_of(words, self.profile);
         let sample = Sample {
             words: sample.into_owned(),
             breaks,
@@ -51,7 +54,7 @@ impl Chooser {
 
     /// The way of floats that is best.
     pub(super) fn search_floats(&self, words: &[u64], bytes: usize) -> Estimate {
-        let (taken, breaks) = sample_of(words);
+        let (taken, breaks) = sample_of(words, self.profile);
         let (estimator, count) = (self.estimator(), words.len());
         let sample = |words: Vec<u64>, is_whole| Sample {
             words,
@@ -92,7 +95,7 @@ impl Chooser {
             return self.search_floats(words, bytes).cost;
         }
         let survey = Survey::of(words);
-        let (sample, breaks) = sample_of(words);
+        let (sample, breaks) = sample_of(words, self.profile);
         let sample = Sample {
             words: sample.into_owned(),
             breaks,
@@ -107,8 +110,12 @@ impl Chooser {
 }
 
 /// Stretches of numbers that stand for all, and where they meet: as they are where there are few.
-pub(super) fn sample_of(words: &[u64]) -> (Cow<'_, [u64]>, usize) {
-    let wanted = (words.len() / 8).clamp(SAMPLE_MIN, SAMPLE_MAX);
+pub(super) fn sample_of(words: &[u64], profile: Profile) -> (Cow<'_, [u64]>, usize) {
+    let most = match profile {
+        Profile::Small => SAMPLE_MAX_SMALL,
+        _ => SAMPLE_MAX,
+    };
+    let wanted = (words.len() / 8).clamp(SAMPLE_MIN, most);
     if words.len() <= wanted {
         return (words.into(), 0);
     }

@@ -1,6 +1,7 @@
 //! Values that all pages of a column share, where they would stand in each of them otherwise.
 
 use crate::choose::Chooser;
+use crate::choose::survey::Survey;
 use crate::cost;
 use crate::data_type::Shape;
 use crate::distinct::{count_strings, distinct_strings, distinct_words};
@@ -35,6 +36,7 @@ impl Chooser {
     pub(crate) fn share(&mut self, values: &Values, shape: &Shape, page: usize) -> Option<Sharing> {
         let (codes, entries) = match (values, shape) {
             (Values::Wide(words), Shape::Words { bytes: 4 | 8, .. }) if words.len() > 2 * page => {
+                self.may_share_words(words, shape, page)?;
                 shared_words(words)?
             }
             (Values::Bytes { offsets, data }, Shape::Bytes) if offsets.len() > 2 * page => {
@@ -74,6 +76,26 @@ impl Chooser {
         Some(sharing)
     }
 
+    /// Whether codes may cost less than the words of a page in the middle, however few values there
+    /// are: looking at all of them takes long.
+    fn may_share_words(&self, words: &[u64], shape: &Shape, page: usize) -> Option<()> {
+        let Shape::Words { bytes, is_float } = shape else {
+            return None;
+        };
+        let sample: Vec<u64> = sampled(words.len()).map(|place| words[place]).collect();
+        let (found, _) = distinct_words(&sample, sample.len())?;
+        if !seem_shared(sample.len(), found.len()) {
+            return None;
+        }
+        let middle = &words[(words.len() - page) / 2..(words.len() + page) / 2];
+        let width = found.len().next_power_of_two().ilog2() as usize;
+        let runs = Survey::of(middle).runs;
+        let in_runs = runs * (width + 4) / 8 + cost::bytes_of(page, self.profile);
+        let codes = in_runs.min(page * width / 8);
+        let time = cost::bytes_of(page * (cost::LOOK_UP + cost::PACKED), self.profile);
+        (codes + time < self.numbers_cost(middle, *bytes, *is_float)).then_some(())
+    }
+
     /// Compares what a page in the middle costs with and without shared words, about.
     fn is_sharing_words_cheaper(
         &self,
@@ -92,7 +114,9 @@ impl Chooser {
         let codes = self.numbers_cost(&codes, 4, false) + look_up;
         let alone = self.numbers_cost(&words[from..to], bytes, is_float);
         let section = self.numbers_cost(entries, bytes, is_float);
-        is_clearly_less(codes, section, alone, words.len() / page)
+        let pages = words.len() / page;
+        let (shared, alone) = (codes * pages + section, alone * pages);
+        shared + alone / 32 < alone
     }
 
     /// Compares what a page in the middle costs with and without shared strings.
@@ -112,12 +136,9 @@ impl Chooser {
             .collect();
         let alone = self.strings(&own, &strings.data[at(first)..at(strings.offsets[to])]);
         let cost = |node: Node| node.cost(page, self.profile);
-        is_clearly_less(
-            cost(codes),
-            sharing.section.len(),
-            cost(alone),
-            count / page,
-        )
+        let pages = count / page;
+        // The strings have their codes by now: another way would have to look at them again.
+        cost(codes) * pages + sharing.section.len() < cost(alone) * pages
     }
 
     /// Whether the column's pages can be decoded without what its column shares.
@@ -141,12 +162,6 @@ impl Chooser {
         self.sharing = Some(sharing);
         Some(node)
     }
-}
-
-/// Whether pages with codes cost clearly less than pages alone, with the section they need.
-fn is_clearly_less(codes: usize, section: usize, alone: usize, pages: usize) -> bool {
-    let (shared, alone) = (codes * pages + section, alone * pages);
-    shared + alone / 32 < alone
 }
 
 impl Values {
@@ -173,11 +188,6 @@ fn seem_shared(taken: usize, distinct: usize) -> bool {
 
 /// The code of each word and the distinct words, sorted; nothing if there are too many.
 fn shared_words(words: &[u64]) -> Option<(Vec<u32>, Values)> {
-    let sample: Vec<u64> = sampled(words.len()).map(|place| words[place]).collect();
-    let (found, _) = distinct_words(&sample, sample.len())?;
-    if !seem_shared(sample.len(), found.len()) {
-        return None;
-    }
     let (entries, mut codes) = distinct_words(words, VALUES_MAX.min(words.len() / 4))?;
     let order = sorted_by(entries.len(), |entry| entries[entry].cast_signed());
     rename(&mut codes, &order);
