@@ -32,17 +32,21 @@ impl Chooser {
         is_whole: bool,
         survey: &Survey,
     ) -> Estimate {
-        let (sample, breaks) = sample_of(words, self.profile);
-        let sample = Sample {
-            words: sample.into_owned(),
+        let sample = self.sample(words, bytes, is_whole, survey);
+        self.estimator().unfactored(&sample, LEVELS)
+    }
+
+    fn sample(&self, words: &[u64], bytes: usize, is_whole: bool, survey: &Survey) -> Sample {
+        let (taken, breaks) = sample_of(words, self.profile);
+        Sample {
+            words: taken.into_owned(),
             breaks,
             count: words.len(),
             bytes,
             is_whole,
             width: Some(survey.width()),
             runs: Some(survey.runs),
-        };
-        self.estimator().unfactored(&sample, LEVELS)
+        }
     }
 
     fn estimator(&self) -> Estimator {
@@ -94,17 +98,7 @@ impl Chooser {
         if is_float && words.len() >= SLOW_COUNT_MIN {
             return self.search_floats(words, bytes).cost;
         }
-        let survey = Survey::of(words);
-        let (sample, breaks) = sample_of(words, self.profile);
-        let sample = Sample {
-            words: sample.into_owned(),
-            breaks,
-            count: words.len(),
-            bytes,
-            is_whole: !is_float,
-            width: Some(survey.width()),
-            runs: Some(survey.runs),
-        };
+        let sample = self.sample(words, bytes, !is_float, &Survey::of(words));
         self.estimator().best(&sample, LEVELS).cost
     }
 }

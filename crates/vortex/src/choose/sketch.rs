@@ -61,20 +61,16 @@ impl Sketch {
         let taken = self.sorted.len();
         let mut best = (usize::MAX, 0);
         let low = self.sorted[taken / 64];
-        let second = (low != self.sorted[0]).then_some((low, taken / 64));
-        for (from, _) in std::iter::once((self.sorted[0], 0)).chain(second) {
+        let second = (low != self.sorted[0]).then_some(low);
+        for from in std::iter::once(self.sorted[0]).chain(second) {
             let below = self.sorted.partition_point(|number| *number < from);
-            let mut last = usize::MAX;
             for width in (0..=width_of(from, self.sorted[taken - 1])).rev() {
                 let within = |number: &i64| *number < from || width_of(from, *number) <= width;
                 let beyond = below + taken - self.sorted.partition_point(within);
+                // More than one in eight are no exceptions any more.
                 if beyond > taken / 8 {
                     break;
                 }
-                if beyond == last {
-                    // As many exceptions in fewer bits.
-                }
-                last = beyond;
                 let patches = beyond.saturating_sub(self.breaks) * count / taken;
                 let bytes = packed_bytes(count, width) + patches * patch_bytes;
                 if bytes < best.0 {
@@ -120,4 +116,36 @@ pub(super) fn logarithm(number: u64) -> usize {
     let bits = number.checked_ilog2().unwrap_or(0);
     let rest = (number << (63 - bits)) >> 59 & 15;
     bits as usize * PARTS + usize::try_from(rest).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_tells_how_many_numbers_differ() {
+        let repeated: Vec<u64> = (0..1_000).map(|n| n * n % 40).collect();
+        let sketch = Sketch::of(&repeated, 0);
+        assert_eq!(sketch.distinct_of(8_000), sketch.distinct);
+        let all: Vec<u64> = (0..1_000).map(|n| n * 7_919).collect();
+        assert!(Sketch::of(&all, 0).distinct_of(8_000) > 7_000);
+    }
+
+    #[test]
+    fn numbers_around_few_values_take_few_bits() {
+        let near: Vec<u64> = (0..1_024).map(|n| (n % 2) << 40 | n % 8).collect();
+        let bits = Sketch::of(&near, 0).coded(32) / PARTS;
+        assert!((3..=4).contains(&bits), "{bits} bits");
+        let (bytes, patches) = Sketch::of(&near[..1], 0).narrowed(8, 6);
+        assert_eq!((bytes, patches), (0, 0));
+    }
+
+    #[test]
+    fn exceptions_are_counted_but_where_parts_of_a_sample_meet() {
+        let mut words = vec![5_u64; 800];
+        words[100] = 1 << 30;
+        words[500] = 1 << 31;
+        assert_eq!(Sketch::of(&words, 0).narrowed(8_000, 6), (120, 20));
+        assert_eq!(Sketch::of(&words, 2).narrowed(8_000, 6), (0, 0));
+    }
 }

@@ -173,42 +173,60 @@ impl Chooser {
         if place.depth >= DEPTH_MAX {
             return self.flat(&numbers);
         }
-        let count = words.len();
-        let kept = self.plan.way(place).and_then(|way| {
-            let node = self.way(way, &numbers, place)?;
-            let cost = node.cost(count, self.profile);
-            Some((way, node, cost))
-        });
-        if let Some((way, node, cost)) = kept {
-            if self.plan.keeps(place, cost, count, NUMBERS) {
-                return node;
-            }
-            let found = self.search(words, bytes, is_whole, &numbers.survey);
-            if found.way == way || found.cost >= cost {
-                self.plan.note(place, way, cost, count);
-                return node;
-            }
-            let (other, better) = self.found(found, &numbers, place);
-            let least = better.cost(count, self.profile);
-            return if least < cost {
-                self.plan.note(place, other, least, count);
-                better
-            } else {
-                self.plan.note(place, way, cost, count);
-                node
-            };
-        }
-        let multiple = is_whole.then(|| self.multiple(&numbers, place)).flatten();
-        let (way, node) = match multiple {
-            Some(node) => (Way::Multiple, node),
-            None => {
-                let found = self.search(words, bytes, is_whole, &numbers.survey);
-                self.found(found, &numbers, place)
-            }
+        let (way, node) = match self.plan.way(place) {
+            Some(way) => match self.as_before(way, &numbers, place) {
+                (None, node) => return node,
+                (Some(way), node) => (way, node),
+            },
+            None => self.searched(&numbers, place),
         };
-        let cost = node.cost(count, self.profile);
-        self.plan.note(place, way, cost, count);
+        let cost = node.cost(words.len(), self.profile);
+        self.plan.note(place, way, cost, words.len());
         node
+    }
+
+    /// The numbers in the way that earlier ones had, or another that is cheaper by now; none where
+    /// the choice is kept.
+    fn as_before(&mut self, way: Way, numbers: &Numbers<'_>, place: Place) -> (Option<Way>, Node) {
+        let Some(node) = self.way(way, numbers, place) else {
+            let (way, node) = self.searched(numbers, place);
+            return (Some(way), node);
+        };
+        let count = numbers.words.len();
+        let cost = node.cost(count, self.profile);
+        if self.plan.keeps(place, cost, count, NUMBERS) {
+            return (None, node);
+        }
+        let found = self.estimated(numbers);
+        if found.way == way || found.cost >= cost {
+            return (Some(way), node);
+        }
+        let (other, better) = self.found(found, numbers, place);
+        match better.cost(count, self.profile) < cost {
+            true => (Some(other), better),
+            false => (Some(way), node),
+        }
+    }
+
+    /// The numbers without their factor, or in the way that is best by the sample.
+    fn searched(&mut self, numbers: &Numbers<'_>, place: Place) -> (Way, Node) {
+        if numbers.is_whole
+            && let Some(node) = self.multiple(numbers, place)
+        {
+            return (Way::Multiple, node);
+        }
+        let found = self.estimated(numbers);
+        self.found(found, numbers, place)
+    }
+
+    fn estimated(&self, numbers: &Numbers<'_>) -> Estimate {
+        let Numbers {
+            words,
+            bytes,
+            is_whole,
+            survey,
+        } = numbers;
+        self.search(words, *bytes, *is_whole, survey)
     }
 
     /// The numbers in one way; nothing where they cannot have it.
