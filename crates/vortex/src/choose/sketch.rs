@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn numbers_around_few_values_take_few_bits() {
-        let near: Vec<u64> = (0..1_024).map(|n| (n % 2) << 40 | n % 8).collect();
+        let near: Vec<u64> = (0..1_024).map(|n| ((n % 2) << 40) | (n % 8)).collect();
         let bits = Sketch::of(&near, 0).coded(32) / PARTS;
         assert!((3..=4).contains(&bits), "{bits} bits");
         let (bytes, patches) = Sketch::of(&near[..1], 0).narrowed(8, 6);
