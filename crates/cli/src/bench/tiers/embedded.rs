@@ -7,7 +7,7 @@ use tidelog_embedded::{Server, Settings, instant};
 use tidelog_log::Result;
 
 use super::cold::Lake;
-use super::gets::{Gets, Reader, SEED_COLD, SEED_HOT, SEED_WARM, over_http, warm};
+use super::gets::{Gets, Reader, SEED_COLD, SEED_HOT, SEED_WARM, cold, over_http, warm};
 use super::peer::Peer;
 use super::report::{Report, Sizes};
 use super::sensors::{READINGS, RECENT, Reading, Sensors, check_equal, prepared};
@@ -122,6 +122,12 @@ fn gets(
             "library",
             SEED_COLD,
             lake.gets(anew, false)?,
+        ),
+        of(
+            "cold, table open",
+            "HTTP",
+            SEED_COLD,
+            cold(connection, &folded_path, anew)?,
         ),
         of(
             "cold, table opened anew",
