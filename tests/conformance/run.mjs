@@ -120,6 +120,13 @@ async function runLane(hosts, folders, runs) {
   return results;
 }
 
+/** Each lane's share. Cases that name a time of their own are the long ones, and dealt out first. */
+function dealt(runs, lanes) {
+  const order = [...runs.filter((run) => run.millis), ...runs.filter((run) => !run.millis)];
+  const shares = Array.from({ length: lanes }, (_, lane) => order.filter((_, at) => at % lanes === lane));
+  return shares.filter((share) => share.length > 0);
+}
+
 async function main() {
   const { hosts, names, lanes } = readArguments(process.argv.slice(2));
   const runs = await allRuns(names);
@@ -128,8 +135,7 @@ async function main() {
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true });
   }
-  const shares = Array.from({ length: Math.min(lanes, runs.length) }, (_, lane) => runs.filter((_, at) => at % lanes === lane));
-  const done = await Promise.all(shares.map((share) => runLane(hosts, folders, share)));
+  const done = await Promise.all(dealt(runs, lanes).map((share) => runLane(hosts, folders, share)));
   const results = hosts.map((_, at) => new Map(done.flatMap((lane) => [...lane[at]])));
   const counted = runs.filter((run) => results.some((one) => one.has(run.name)));
   const passed = counted.filter((run) => judge(run, results)).length;

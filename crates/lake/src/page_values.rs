@@ -44,6 +44,9 @@ pub(crate) fn visit_rows(
         false => None,
     };
     let dictionary = match &dictionary {
+        Some(page) if page.num_values() as usize > PAGE_VALUES_MAX => {
+            return Err(corrupt("a dictionary with too many values"));
+        }
         Some(page) => plain(column, page.buffer(), page.num_values() as usize)?,
         None => Vec::new(),
     };

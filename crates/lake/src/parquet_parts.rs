@@ -81,6 +81,7 @@ impl<'f> ParquetParts<'f> {
                 other => break other.map_err(foreign::parquet)?,
             }
         };
+        check_places(&parsed)?;
         Ok(Self {
             file,
             metadata: parsed,
@@ -133,7 +134,7 @@ impl<'f> ParquetParts<'f> {
         blobs: &B,
         wanted: Wanted<'p>,
     ) -> Result<ReadParts<'p>> {
-        let ranges = merged(self.ranges(&wanted));
+        let ranges = merged(self.ranges(&wanted)?);
         let gets = ranges.into_iter().map(|range| async move {
             let body = blobs.get(&self.file.key, Some(range.clone())).await?;
             Ok::<_, Error>((range.start, body))
@@ -157,31 +158,57 @@ impl<'f> ParquetParts<'f> {
     }
 
     /// Where the wanted pages are, with the dictionaries they need.
-    fn ranges(&self, wanted: &Wanted<'_>) -> Vec<Range<u64>> {
-        let index = self.metadata.offset_index();
-        let index = index.and_then(|index| index.get(wanted.group));
+    fn ranges(&self, wanted: &Wanted<'_>) -> Result<Vec<Range<u64>>> {
+        let rows = ranges_of(&wanted.rows);
         let mut ranges = Vec::new();
         for column in wanted.columns {
-            let (start, bytes) = self.groups()[wanted.group].column(*column).byte_range();
-            let whole = start..start + bytes;
-            let pages = index.and_then(|index| Some(index.get(*column)?.page_locations()));
-            let Some(pages) = pages else {
-                ranges.push(whole);
-                continue;
-            };
+            let (start, _) = self.groups()[wanted.group].column(*column).byte_range();
+            let pages = self.pages(wanted.group, *column)?;
             let first = pages
                 .first()
-                .and_then(|page| u64::try_from(page.offset).ok());
+                .map_or(start, |page| page.offset.unsigned_abs());
             // What comes before the first page of values is the dictionary.
-            ranges.extend(
-                first
-                    .filter(|first| *first > start)
-                    .map(|first| start..first),
-            );
-            ranges.extend(wanted.rows.scan_ranges(pages));
+            ranges.extend((start < first).then_some(start..first));
+            for (at, page) in pages.iter().enumerate() {
+                let next = pages.get(at + 1).map(first_row);
+                let here = first_row(page)..next.unwrap_or(usize::MAX);
+                let mut rows = rows.iter();
+                if rows.any(|range| range.start < here.end && here.start < range.end) {
+                    let offset = page.offset.unsigned_abs();
+                    let bytes = u64::from(page.compressed_page_size.unsigned_abs());
+                    ranges.push(offset..offset.saturating_add(bytes));
+                }
+            }
         }
-        ranges
+        match ranges.iter().all(|range| range.end <= self.file.bytes) {
+            true => Ok(ranges),
+            false => Err(Error::corrupt("a page that is outside of its data file")),
+        }
     }
+}
+
+/// The parquet crate takes it for granted that places are positive and in order.
+fn check_places(metadata: &ParquetMetaData) -> Result<()> {
+    let pages = |group: usize, column: usize| {
+        let index = metadata.offset_index()?.get(group)?.get(column)?;
+        Some(index.page_locations().as_slice())
+    };
+    for (at, group) in metadata.row_groups().iter().enumerate() {
+        for (column, chunk) in group.columns().iter().enumerate() {
+            let start = chunk.dictionary_page_offset();
+            let start = start.unwrap_or_else(|| chunk.data_page_offset());
+            let mut pages = pages(at, column).unwrap_or_default().iter();
+            let odd = pages.any(|page| page.offset < start || page.compressed_page_size < 0);
+            if odd || start < 0 || chunk.compressed_size() < 0 || chunk.data_page_offset() < start {
+                return Err(Error::corrupt("a data file with pages in no place"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn first_row(page: &PageLocation) -> usize {
+    usize::try_from(page.first_row_index).unwrap_or(0)
 }
 
 /// The wanted rows of a group, their pages read.
@@ -201,8 +228,7 @@ impl ReadParts<'_> {
         let group = &self.parts.groups()[self.group];
         let rows = usize::try_from(group.num_rows()).unwrap_or(0);
         let pages = self.parts.pages(self.group, column)?;
-        let first = |page: &PageLocation| usize::try_from(page.first_row_index).unwrap_or(0);
-        let mut starts: Vec<usize> = pages.iter().map(first).collect();
+        let mut starts: Vec<usize> = pages.iter().map(first_row).collect();
         starts.push(rows);
         let (pieces, chunk) = (Arc::clone(&self.pieces), group.column(column));
         let reader = SerializedPageReader::new(pieces, chunk, rows, Some(pages.to_vec()));

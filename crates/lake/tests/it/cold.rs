@@ -147,3 +147,29 @@ fn a_read_looks_into_so_many_files_and_no_more() {
         Sequence(2 * COLD_READ_FILES_MAX as u64 + 1)
     );
 }
+
+/// Wherever a data file is damaged, a read answers or is refused.
+#[test]
+fn damaged_pages_are_no_panic() {
+    let fields = collection(&ALL_TYPES, &[]);
+    let mut table = Table::new(CountedManifests::default(), &fields);
+    let mut source = Source::new("JFK");
+    for n in 1..=40 {
+        write(&mut source, if n % 7 == 0 { "b" } else { "a" }, n, true);
+    }
+    table.accept(&source.next());
+    table.flush_all();
+    let file = table.scan().files()[0].key.clone();
+    let body = now(table.blobs.get(&file, None)).unwrap();
+    let mut refused = 0;
+    for at in (4..body.len() - 8).step_by(13) {
+        let mut damaged = body.to_vec();
+        damaged[at] ^= 0x55;
+        now(table.blobs.put(&file, damaged.into(), PutMode::Overwrite)).unwrap();
+        refused += usize::from(read(&table, &fields, "b", &mut None).is_err());
+    }
+    assert!(refused > 0);
+    now(table.blobs.put(&file, body, PutMode::Overwrite)).unwrap();
+    let whole = read(&table, &fields, "b", &mut None).unwrap();
+    assert_eq!(whole.change.unwrap().sequence, Sequence(35));
+}
