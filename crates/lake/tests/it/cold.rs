@@ -100,7 +100,7 @@ fn a_snapshot_that_is_remembered_is_not_opened_again() {
     let mut table = Table::new(CountedManifests::default(), &fields);
     let mut source = Source::new("JFK");
     let mut known = None;
-    let mut manifests = |table: &Table<CountedManifests>, known: &mut Option<SnapshotScan>| {
+    let manifests = |table: &Table<CountedManifests>, known: &mut Option<SnapshotScan>| {
         table.blobs.read.set(0);
         let image = read(table, &fields, "a", known).unwrap();
         (image.change.unwrap().sequence, table.blobs.read.get())
