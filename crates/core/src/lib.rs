@@ -51,6 +51,9 @@ mod changes;
 mod touched;
 pub use touched::{ChangedKeys, Stamp, Touched};
 
+mod cold;
+pub use cold::{ColdFound, LakeChange, LakeImage};
+
 mod engine;
 pub use engine::{Command, Effect, Engine, Input, LogPolicy, Reply};
 

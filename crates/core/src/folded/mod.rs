@@ -13,8 +13,8 @@ pub(crate) use columns::{
 };
 
 mod manifest;
-pub(crate) use manifest::{BLOBS_MAX, Entry, Manifest};
 pub use manifest::KnownManifest;
+pub(crate) use manifest::{BLOBS_MAX, Entry, Manifest};
 
 mod bounds;
 pub(crate) use bounds::{Wanted, compare};
