@@ -12,10 +12,10 @@ const own = ["bytes", "ownBytes"];
 
 const TYPE = `
 [collections.notes.fields]
-id = "string"
-n = "int"
+id = { type = "string" }
+n = { type = "int" }
 [collections.tags.fields]
-id = "string"
+id = { type = "string" }
 `;
 
 export async function run(t) {

@@ -331,7 +331,7 @@ const evicted: Scenario = async ({ env, type, id }) => {
 
 /** Snapshots and restores, there and back. */
 const snapshots: Scenario = async ({ object }) => {
-  const texts = async (): Promise<Json[][]> => {
+  const texts = async (): Promise<unknown[]> => {
     const { rows } = await object.query("notes", { orderBy: ["id"] });
     return rows.map((row) => [row.id, row.text]);
   };
