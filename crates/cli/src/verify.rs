@@ -73,7 +73,10 @@ impl FromStr for Subject {
         let path = PathBuf::from(text);
         match path.is_file() {
             true => Ok(Self::File(path)),
-            false => text.parse().map(Self::Object),
+            false => text.parse().map(Self::Object).map_err(|error: Error| {
+                let message = format!("{}; and there is no file {text:?}", error.message());
+                Error::invalid("invalid_object_id", message)
+            }),
         }
     }
 }

@@ -219,8 +219,17 @@ fn sequence_at(sql: &dyn Sql, millis: i64, head: &Head) -> Result<Sequence> {
             false => low = middle + 1,
         }
     }
-    if low > earliest.0 || earliest == Sequence(1) {
+    if low > earliest.0 {
         return Ok(Sequence(low - 1));
+    }
+    if earliest == Sequence(1) {
+        let first = log::time_of(sql, earliest)?.unwrap_or(head.timestamp);
+        let message = format!(
+            "the object's first event is of {first} ms since 1970; sequence 0 is the state before it"
+        );
+        return Err(Error::new(Kind::Gone, "restore_beyond_horizon", message)
+            .at("time")
+            .with("horizonTime", first));
     }
     // Before the log begins, only snapshots say what time it was.
     let all = snapshots::list(sql, None, ALL)?;

@@ -7,7 +7,7 @@ use tidelog_core::{
 };
 use tidelog_log::{Kind, Sequence};
 
-use crate::lab::{Lab, delete, insert, notes, small_segments, town, update};
+use crate::lab::{Lab, START, delete, insert, notes, small_segments, town, update};
 use crate::model::{replayed, stored};
 
 /// Steps of a few documents, and differences of three are staged.
@@ -120,6 +120,12 @@ fn any_sequence_and_any_time_can_be_brought_back_without_a_snapshot_while_the_lo
         .unwrap();
     assert!(stored(&lab, "notes").is_empty());
     check_whole(&lab);
+    let early = lab.restore(RestoreTarget::Time(START - 1), false);
+    let early = early.unwrap_err();
+    assert_eq!(
+        (early.kind(), early.code()),
+        (Kind::Gone, "restore_beyond_horizon")
+    );
     let late = lab.restore(RestoreTarget::Sequence(Sequence(999)), false);
     let late = late.unwrap_err();
     assert_eq!(
