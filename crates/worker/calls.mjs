@@ -162,9 +162,9 @@ export class Calls {
     return this.#send({ method, path, query: queryFrom(query), headers, body: bytes, reads, admin });
   }
 
-  async get(collection, key, { consistency, atLeast } = {}) {
+  async get(collection, key, { consistency, atLeast, tier } = {}) {
     const path = `${segment(collection)}/${segment(key)}`;
-    const query = { consistency, atLeast };
+    const query = { consistency, atLeast, tier };
     const { status, headers, body } = await this.#exchange({ method: "GET", path, query, reads: true });
     const value = JSON.parse(decoder.decode(body));
     if (status < 400) return { key, version: Number(headerOf(headers, "etag").replaceAll('"', "")), document: value };

@@ -89,6 +89,8 @@ export type Consistency = "strong" | "warm";
 
 export interface ReadOptions {
   consistency?: Consistency;
+  /** "cold": the document as the lake has it, until its next commit; goes without `consistency`. */
+  tier?: "hot" | "cold";
   /** An offset that the answer must have seen, such as a write's: read your writes. */
   atLeast?: string;
 }

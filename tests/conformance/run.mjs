@@ -5,7 +5,10 @@
 //   run.mjs embedded              one host alone: what the cases themselves claim
 //   run.mjs embedded embedded     two fresh ones: the masks hide enough, and the cases are stable
 //   --case NAME                   only this case (again for more)
+//   --lanes N                     every host N times at once, each with its share of the cases (2)
 //
+// A lane's cases are the same on all hosts, in the same order, and it runs one host after the other: both
+// have seen the same when a case begins.
 // Transcripts are in .cache/conformance/<host>/<case>.txt. The last line is `N passed, N failed`.
 
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
@@ -22,18 +25,23 @@ const OUTPUT = join(HERE, "../../.cache/conformance");
 /** Longest time of a case that names none of its own. */
 const CASE_MILLIS = 120_000;
 const STOP_MILLIS = 30_000;
+const LANES = 2;
+const LANES_MAX = 8;
 const HOSTS = { embedded: EmbeddedHost, worker: WorkerHost };
 
 function readArguments(args) {
   const hosts = [];
   const names = [];
+  let lanes = LANES;
   while (args.length > 0) {
     const one = args.shift();
     if (one === "--case" && args.length > 0) names.push(args.shift());
+    else if (one === "--lanes" && args.length > 0) lanes = Number(args.shift());
     else if (HOSTS[one]) hosts.push(one);
-    else throw new Error(`run.mjs takes embedded, worker and --case NAME, not ${one}`);
+    else throw new Error(`run.mjs takes embedded, worker, --case NAME and --lanes N, not ${one}`);
   }
-  return { hosts: hosts.length > 0 ? hosts : ["embedded", "worker"], names };
+  if (!(Number.isInteger(lanes) && lanes > 0 && lanes <= LANES_MAX)) throw new Error(`--lanes is 1 to ${LANES_MAX}`);
+  return { hosts: hosts.length > 0 ? hosts : ["embedded", "worker"], names, lanes };
 }
 
 /** Every run of every case: `evicted` cases run a second time, with an eviction before each step. */
@@ -53,8 +61,6 @@ async function allRuns(names) {
 /** Runs the cases on one host; a result is `{text, failed}` by name. */
 async function runHost(name, folder, runs) {
   const results = new Map();
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
   const started = Date.now();
   const host = await HOSTS[name].start({ module: ROOMS_MODULE });
   try {
@@ -107,14 +113,30 @@ function judge(run, [first, ...others]) {
   return false;
 }
 
-async function main() {
-  const { hosts, names } = readArguments(process.argv.slice(2));
-  const runs = await allRuns(names);
+/** Runs some cases on each host in turn; what came of it by host. */
+async function runLane(hosts, folders, runs) {
   const results = [];
-  for (const [at, host] of hosts.entries()) {
-    const again = hosts.indexOf(host) < at ? `-${at + 1}` : "";
-    results.push(await runHost(host, join(OUTPUT, host + again), runs));
+  for (const [at, host] of hosts.entries()) results.push(await runHost(host, folders[at], runs));
+  return results;
+}
+
+/** Each lane's share. Cases that name a time of their own are the long ones, and dealt out first. */
+function dealt(runs, lanes) {
+  const order = [...runs.filter((run) => run.millis), ...runs.filter((run) => !run.millis)];
+  const shares = Array.from({ length: lanes }, (_, lane) => order.filter((_, at) => at % lanes === lane));
+  return shares.filter((share) => share.length > 0);
+}
+
+async function main() {
+  const { hosts, names, lanes } = readArguments(process.argv.slice(2));
+  const runs = await allRuns(names);
+  const folders = hosts.map((host, at) => join(OUTPUT, hosts.indexOf(host) < at ? `${host}-${at + 1}` : host));
+  for (const folder of folders) {
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder, { recursive: true });
   }
+  const done = await Promise.all(dealt(runs, lanes).map((share) => runLane(hosts, folders, share)));
+  const results = hosts.map((_, at) => new Map(done.flatMap((lane) => [...lane[at]])));
   const counted = runs.filter((run) => results.some((one) => one.has(run.name)));
   const passed = counted.filter((run) => judge(run, results)).length;
   console.log(`${passed} passed, ${counted.length - passed} failed`);

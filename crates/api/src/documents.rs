@@ -154,6 +154,9 @@ fn written<B>(reply: &TurnReply, single: bool) -> Result<Response<B>> {
 
 pub(crate) async fn get<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
     let terms = Terms::of_parameters(&request.parameters)?;
+    if terms.cold() {
+        return get_cold(host, request, terms).await;
+    }
     let (found, stamp) = find(host, request, terms).await?;
     let (body, tag) = rendered(found);
     let response = if has_already(&request.headers, &tag) {
@@ -164,6 +167,30 @@ pub(crate) async fn get<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> Resu
     let response = with_header(response, "etag", &tag);
     let response = with_header(response, "cache-control", "private, no-cache");
     Ok(told(response, request, terms, &stamp))
+}
+
+/// Reads a document as the lake has it.
+async fn get_cold<H: ObjectHost, B>(
+    host: &H,
+    request: &Routed<B>,
+    terms: Terms,
+) -> Result<Response<B>> {
+    let (object, at_least) = (request.object()?, terms.at_least);
+    let found = host.get_cold(&object, request.value(2), request.value(3), at_least);
+    let found = found.await?;
+    let tag = version_tag(found.version);
+    let response = match has_already(&request.headers, &tag) {
+        true => reply::empty(StatusCode::NOT_MODIFIED),
+        false => reply::bytes(StatusCode::OK, "application/json", found.document.into()),
+    };
+    let response = with_header(response, "etag", &tag);
+    let response = with_header(response, "cache-control", "private, no-cache");
+    let response = with_header(response, "age", &(found.age_millis / 1_000).to_string());
+    Ok(with_header(
+        response,
+        "tidelog-offset",
+        &found.offset.to_string(),
+    ))
 }
 
 /// Reads a document where it is, and the state it is of.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use tidelog_core::{
-    Address, AdminCommand, Caller, ChangesPage, ChangesRequest, Found, JsonObject, MessageReply,
-    Mutation, ObjectState, Query, SnapshotReply, Sql, Stamp, Touched, TurnReply, TypeSchema,
-    TypeSpec, View,
+    Address, AdminCommand, Caller, ChangesPage, ChangesRequest, ColdFound, Found, JsonObject,
+    MessageReply, Mutation, ObjectState, Query, SnapshotReply, Sql, Stamp, Touched, TurnReply,
+    TypeSchema, TypeSpec, View,
 };
 use tidelog_log::{Offset, Result, Sequence};
 
@@ -67,6 +67,19 @@ pub trait ObjectHost: Host {
         key: &str,
         at_least: Option<Offset>,
     ) -> Result<(Found, Stamp)>;
+
+    /// Reads one document as the lake's newest snapshot has it.
+    ///
+    /// # Errors
+    /// Those of [`get`](Self::get), where `unknown_document` and `not_caught_up` say what the lake has;
+    /// `cold_disabled`, `cold_read_too_large`, `fenced`; those of the blob store.
+    async fn get_cold(
+        &self,
+        object: &Address,
+        collection: &str,
+        key: &str,
+        at_least: Option<Offset>,
+    ) -> Result<ColdFound>;
 
     /// Runs a query, given as it came.
     async fn query(&self, object: &Address, collection: &str, query: Json) -> Result<QueryAnswer>;

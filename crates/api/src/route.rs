@@ -261,7 +261,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/objects/{type}/{id}/{collection}/query", Operation::Query, "Queries a collection")
         .body(&[(JSON, "Query")]).answers(&[(200, JSON, "QueryAnswer")]),
     route("GET", "/v1/objects/{type}/{id}/{collection}/{key}", Operation::GetDocument, "Reads a document; its version is the ETag")
-        .query(&["consistency", "atLeast"]).headers(CACHED).answers(&[(200, JSON, "Document"), (304, "", "")]),
+        .query(&["consistency", "atLeast", "tier"]).headers(CACHED).answers(&[(200, JSON, "Document"), (304, "", "")]),
     route("PUT", "/v1/objects/{type}/{id}/{collection}/{key}", Operation::PutDocument, "Adds or replaces a document")
         .query(&["ifVersion", "source"]).headers(BOUND).body(&[(JSON, "Document")])
         .answers(&[(200, JSON, "TurnReply"), (201, JSON, "TurnReply")]),

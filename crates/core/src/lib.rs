@@ -22,7 +22,7 @@ pub use table::meta::stored_address;
 pub use table::rows::{Document, RowTable, blob_form, from_sql, to_sql};
 
 mod folded;
-pub use folded::{BlobCache, CacheKey, Cached, OpenedBlob, RecentBlobs};
+pub use folded::{BlobCache, CacheKey, Cached, KnownManifest, OpenedBlob, RecentBlobs};
 
 mod segment;
 
@@ -50,6 +50,9 @@ mod changes;
 
 mod touched;
 pub use touched::{ChangedKeys, Stamp, Touched};
+
+mod cold;
+pub use cold::{ColdFound, LakeChange, LakeImage};
 
 mod engine;
 pub use engine::{Command, Effect, Engine, Input, LogPolicy, Reply};

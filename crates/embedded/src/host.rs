@@ -14,14 +14,15 @@ use tidelog_api::{
     TypeSummary, WarmHost, WarmStatus, figures_text, found, meters_text, metrics,
 };
 use tidelog_core::{
-    ActorCommand, Address, AdminCommand, Caller, ChangesPage, ChangesRequest, Command, Found,
-    MessageReply, Mutation, ObjectState, Query, Reply, SnapshotReply, Stamp, TurnReply, TypeSchema,
-    TypeSpec,
+    ActorCommand, Address, AdminCommand, Caller, ChangesPage, ChangesRequest, ColdFound, Command,
+    Found, MessageReply, Mutation, ObjectState, Query, Reply, SnapshotReply, Stamp, TurnReply,
+    TypeSchema, TypeSpec,
 };
 use tidelog_log::{Error, Offset, Result, Sequence};
 use tokio::sync::watch;
 
 use crate::clock;
+use crate::cold::ColdReads;
 use crate::post::Post;
 use crate::pump::Pump;
 use crate::readers::Readers;
@@ -41,6 +42,7 @@ pub(crate) struct Embedded {
     pub(crate) shards: Arc<Shards>,
     pub(crate) readers: Arc<Readers>,
     pub(crate) tables: Arc<Tables>,
+    pub(crate) cold: ColdReads,
     pub(crate) pump: Arc<Pump>,
     pub(crate) warm: Arc<Warm>,
     pub(crate) post: Arc<Post>,
@@ -152,6 +154,29 @@ impl ObjectHost for Embedded {
             found(view, sql, (&collection, &key), at_least, touched.as_ref())
         });
         read.await
+    }
+
+    async fn get_cold(
+        &self,
+        object: &Address,
+        collection: &str,
+        key: &str,
+        at_least: Option<Offset>,
+    ) -> Result<ColdFound> {
+        let schema = self.shared.registry.newest(&object.type_name)?;
+        let table = schema.cold_table(collection)?;
+        let check = self
+            .readers
+            .read(object, move |view, sql| view.check_cold(sql, at_least));
+        check.await?;
+        let wanted = (object, key);
+        let image = self.cold.document(&self.tables, &table, &schema, wanted);
+        let image = image.await?;
+        let (collection, key) = (collection.to_owned(), key.to_owned());
+        let found = self.readers.read(object, move |view, sql| {
+            view.cold(sql, (&collection, &key), image, at_least, clock::now())
+        });
+        found.await
     }
 
     async fn query(&self, object: &Address, collection: &str, query: Json) -> Result<QueryAnswer> {

@@ -44,6 +44,7 @@ mod readers;
 mod shards;
 mod signals;
 
+mod cold;
 mod dirty;
 mod post;
 mod pump;

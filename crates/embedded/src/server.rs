@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use crate::blobs::Blobs;
 use crate::buckets::Buckets;
 use crate::clock;
+use crate::cold::ColdReads;
 use crate::folder::{Folder, failed};
 use crate::host::Embedded;
 use crate::http;
@@ -279,6 +280,7 @@ fn assemble(
         shards,
         readers,
         tables,
+        cold: ColdReads::new(),
         pump,
         warm,
         post,

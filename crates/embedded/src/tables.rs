@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tidelog_api::Meter;
 use tidelog_core::{ActorKind, Address, Command};
-use tidelog_lake::{BlobStore, Committed, FlushOutcome, Mark, PushReply, TableActor, TableStatus};
+use tidelog_lake::{
+    BlobStore, Committed, FlushOutcome, Mark, PushReply, SnapshotScan, TableActor, TableStatus,
+};
 use tidelog_log::{Error, PackedBatch, Result};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -31,12 +33,16 @@ const GARBAGE_MAX: u32 = 500;
 
 type Answer<T> = oneshot::Sender<Result<T>>;
 
+/// A read from the lake, and the bucket it reads.
+type ColdRead = (tidelog_lake::ColdRead, CountedBlobs);
+
 enum Message {
     Accept(Box<PackedBatch>, Answer<PushReply>),
     Mark(String, Answer<Option<Mark>>),
     Flush(Answer<()>),
     Status(Answer<TableState>),
     Metadata(Answer<Option<(String, String)>>),
+    BeginColdRead(Box<(Address, Option<SnapshotScan>)>, Answer<ColdRead>),
     Stop(Answer<()>),
 }
 
@@ -122,6 +128,18 @@ impl Tables {
 
     pub(crate) async fn metadata(&self, table: &Address) -> Result<Option<(String, String)>> {
         self.ask(table, Message::Metadata).await
+    }
+
+    /// Chooses the snapshot for a read of a document of `object`.
+    pub(crate) async fn begin_cold_read(
+        &self,
+        table: &Address,
+        object: &Address,
+        remembered: Option<SnapshotScan>,
+    ) -> Result<ColdRead> {
+        let wanted = Box::new((object.clone(), remembered));
+        self.ask(table, |answer| Message::BeginColdRead(wanted, answer))
+            .await
     }
 
     /// True when the table has a database already.
@@ -272,6 +290,10 @@ impl Task {
                 drop(answer.send(status.map(|status| TableState { status, error })));
             }
             Message::Metadata(answer) => drop(answer.send(self.actor.metadata(&self.sql))),
+            Message::BeginColdRead(wanted, answer) => {
+                let (object, remembered) = *wanted;
+                drop(answer.send(self.begin_cold_read(&object, remembered.as_ref())));
+            }
             Message::Stop(answer) => drop(answer.send(Ok(()))),
         }
     }
@@ -333,6 +355,16 @@ impl Task {
                 .actor
                 .begin_flush_of_all(&self.sql, now, clock::entropy()),
         }
+    }
+
+    fn begin_cold_read(
+        &mut self,
+        object: &Address,
+        remembered: Option<&SnapshotScan>,
+    ) -> Result<ColdRead> {
+        self.open_bucket()?;
+        let read = self.actor.begin_cold_read(&self.sql, object, remembered)?;
+        Ok((read, self.blobs.clone()))
     }
 
     /// Opens the bucket that the collection names, if it is not open yet.

@@ -36,16 +36,24 @@ mod status;
 pub use status::{Mark, SourceMark, TableStatus};
 
 mod scan;
-pub use scan::{ChangeRow, ChangesScan, DataFileRef};
+pub use scan::{ChangeRow, ChangesScan};
+
+mod snapshot_files;
+pub use snapshot_files::DataFileRef;
 
 mod newest;
 
+mod cold;
+pub use cold::{ColdRead, SnapshotScan};
+
+mod array_of_one;
 mod bounds;
 mod columns;
 mod commit;
 mod foreign;
 mod manifests;
 mod metadata;
+mod page_values;
 mod parquet_file;
 mod parquet_parts;
 mod partition;

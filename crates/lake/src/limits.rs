@@ -38,5 +38,13 @@ pub const SYSTEM_COLUMN_ID_MIN: u32 = 10_000;
 pub const FOOTER_BYTES: u64 = 65_536;
 /// Two parts of a data file that are no further apart are read as one.
 pub const READ_GAP_BYTES: u64 = 65_536;
+/// Values of one page of a data file: 2,048 rows of the longest vectors.
+pub const PAGE_VALUES_MAX: usize = 1 << 24;
+/// Data files that one read of a document looks into; their bounds rule out the others.
+pub const COLD_READ_FILES_MAX: usize = 256;
+/// Manifests that one read of a document looks into.
+pub const COLD_READ_MANIFESTS_MAX: usize = 128;
+/// Data files of a snapshot that is remembered between reads, at about 1 kB each.
+pub const REMEMBERED_FILES_MAX: u64 = 4_096;
 /// Data files of one flush that are encoded or on their way to the store at once.
 pub(crate) const FILES_AT_ONCE: usize = 4;

@@ -77,7 +77,8 @@ pub(crate) fn to_merge(manifests: &[ManifestFile]) -> BTreeMap<i32, Vec<Manifest
     groups
 }
 
-fn files_in(manifest: &ManifestFile) -> u64 {
+/// How many data files a manifest names.
+pub(crate) fn files_in(manifest: &ManifestFile) -> u64 {
     let count = |n: Option<u32>| u64::from(n.unwrap_or(0));
     count(manifest.added_files_count) + count(manifest.existing_files_count)
 }

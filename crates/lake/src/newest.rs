@@ -7,9 +7,11 @@ use tidelog_core::{Collection, key_values};
 use tidelog_log::{Error, Result, Sequence, Value};
 
 use crate::columns::{KEY, OBJECT, SEQUENCE};
+use crate::limits::COLD_READ_FILES_MAX;
+use crate::page_values::Raw;
 use crate::parquet_parts::{ParquetParts, Probe, Wanted, group_max, group_may_hold};
 use crate::scan::Columns;
-use crate::{BlobStore, ChangeRow, ChangesScan, DataFileRef, foreign};
+use crate::{BlobStore, ChangeRow, ChangesScan, DataFileRef};
 
 impl ChangesScan {
     /// Reads the newest change of a document; none when the table has no change of it. Of a deleted
@@ -20,7 +22,8 @@ impl ChangesScan {
     /// object and key columns are, and of the change found one page per column.
     ///
     /// # Errors
-    /// Those of the blob store; `corrupt` when a file is.
+    /// Those of the blob store; `corrupt` when a file is; `cold_read_too_large` when
+    /// [`COLD_READ_FILES_MAX`] files do not decide it.
     pub async fn newest<B: BlobStore>(
         &self,
         blobs: &B,
@@ -28,7 +31,15 @@ impl ChangesScan {
         object: &str,
         key: &str,
     ) -> Result<Option<ChangeRow>> {
-        let document = Document::new(collection, object, key);
+        self.newest_to(blobs, &Document::new(collection, object, key))
+            .await
+    }
+
+    pub(crate) async fn newest_to<B: BlobStore>(
+        &self,
+        blobs: &B,
+        document: &Document<'_>,
+    ) -> Result<Option<ChangeRow>> {
         let last = |at: &usize| self.files()[*at].sequence_max.unwrap_or(Sequence(u64::MAX));
         let files = 0..self.files().len();
         let mut files: Vec<usize> = files
@@ -36,12 +47,15 @@ impl ChangesScan {
             .collect();
         files.sort_by_key(|at| Reverse(last(at)));
         let mut newest: Option<ChangeRow> = None;
-        for at in files {
+        for (opened, at) in files.into_iter().enumerate() {
             let after = newest.as_ref().map(|row| row.sequence);
             if after.is_some_and(|after| last(&at) <= after) {
                 break;
             }
-            if let Some(row) = self.newest_of(blobs, at, &document, after).await? {
+            if opened == COLD_READ_FILES_MAX {
+                return Err(too_large("data files", COLD_READ_FILES_MAX));
+            }
+            if let Some(row) = self.newest_of(blobs, at, document, after).await? {
                 newest = Some(row);
             }
         }
@@ -89,14 +103,19 @@ impl ChangesScan {
             columns: &all,
             rows: RowSelection::from_consecutive_ranges(std::iter::once(row..row + 1), rows),
         };
-        let batch = parts.read(blobs, wanted).await?.next();
-        let batch = batch.ok_or_else(|| Error::corrupt("a row group is shorter than it says"))?;
-        self.read_row(&Columns::of(&batch.map_err(foreign::arrow)?), 0)
+        let columns = parts.read(blobs, wanted).await?.row()?;
+        self.read_row(&Columns::of_row(columns), 0)
     }
 }
 
+pub(crate) fn too_large(what: &str, most: usize) -> Error {
+    let message =
+        format!("more than {most} {what} may hold the document; read it with a query engine");
+    Error::too_large("cold_read_too_large", message)
+}
+
 /// What is looked for.
-struct Document<'d> {
+pub(crate) struct Document<'d> {
     object: &'d str,
     key: &'d str,
     /// What every change of it has, by column.
@@ -104,7 +123,7 @@ struct Document<'d> {
 }
 
 impl<'d> Document<'d> {
-    fn new(collection: &Collection, object: &'d str, key: &'d str) -> Self {
+    pub(crate) fn new(collection: &Collection, object: &'d str, key: &'d str) -> Self {
         let mut probes = vec![
             (OBJECT, Probe::Text(object.to_owned())),
             (KEY, Probe::Text(key.to_owned())),
@@ -125,7 +144,7 @@ impl<'d> Document<'d> {
         }
     }
 
-    fn may_be_in(&self, file: &DataFileRef) -> bool {
+    pub(crate) fn may_be_in(&self, file: &DataFileRef) -> bool {
         let wholes = self.probes.iter().all(|(id, probe)| match probe {
             Probe::Whole(whole) => file.may_hold_whole(*id, *whole),
             Probe::Text(_) => true,
@@ -156,46 +175,26 @@ impl<'d> Document<'d> {
         let wanted = Wanted {
             group,
             columns: &[object, key],
-            rows: rows.clone(),
+            rows,
         };
-        let (mut last, mut read) = (None, 0);
-        for batch in parts.read(blobs, wanted).await? {
-            let batch = batch.map_err(foreign::arrow)?;
-            let columns = Columns::of(&batch);
-            let (objects, keys) = (columns.text(OBJECT)?, columns.text(KEY)?);
-            let is_it =
-                |at: &usize| keys.value(*at) == self.key && objects.value(*at) == self.object;
-            let found = (0..batch.num_rows()).rev().find(is_it);
-            last = found.map(|at| read + at).or(last);
-            read += batch.num_rows();
-        }
-        Ok(last.and_then(|nth| selected(&rows, nth)))
-    }
-}
-
-/// The row that is the `nth` of those selected.
-fn selected(rows: &RowSelection, mut nth: usize) -> Option<usize> {
-    let mut at = 0;
-    for run in rows.iter() {
-        if !run.skip {
-            if nth < run.row_count {
-                return Some(at + nth);
+        let read = parts.read(blobs, wanted).await?;
+        let mut of_object: Vec<usize> = Vec::new();
+        let is = |values: Option<&[Raw<'_>]>, text: &str| {
+            values.is_some_and(|values| values == [Raw::Bytes(text.as_bytes())])
+        };
+        read.visit(object, &mut |row, values| {
+            if is(values, self.object) {
+                of_object.push(row);
             }
-            nth -= run.row_count;
-        }
-        at += run.row_count;
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn selected_rows_are_counted_without_those_between() {
-        let rows = RowSelection::from_consecutive_ranges([2..4, 7..8].into_iter(), 9);
-        let found: Vec<_> = (0..4).map(|nth| selected(&rows, nth)).collect();
-        assert_eq!(found, [Some(2), Some(3), Some(7), None]);
+            Ok(())
+        })?;
+        let mut last = None;
+        read.visit(key, &mut |row, values| {
+            if is(values, self.key) && of_object.binary_search(&row).is_ok() {
+                last = Some(row);
+            }
+            Ok(())
+        })?;
+        Ok(last)
     }
 }

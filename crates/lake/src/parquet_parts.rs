@@ -2,33 +2,33 @@
 
 use std::cmp::Ordering;
 use std::ops::Range;
+use std::sync::Arc;
 
+use arrow_array::ArrayRef;
 use bytes::{Buf as _, Bytes};
 use futures_util::TryStreamExt as _;
 use futures_util::stream::FuturesOrdered;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
-};
+use parquet::arrow::arrow_reader::RowSelection;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{
     ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
 };
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::page_index::offset_index::PageLocation;
 use parquet::file::reader::{ChunkReader, Length};
+use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::file::statistics::Statistics;
 use tidelog_log::{Error, Result};
 
+use crate::array_of_one::array_of_one;
 use crate::limits::{FOOTER_BYTES, READ_GAP_BYTES};
+use crate::page_values::{Visit, visit_rows};
 use crate::{BlobStore, DataFileRef, foreign};
-
-/// Rows handed out at once.
-const BATCH_ROWS: usize = 8_192;
 
 /// A Parquet file of which only the footer was read.
 pub(crate) struct ParquetParts<'f> {
     file: &'f DataFileRef,
-    metadata: ArrowReaderMetadata,
+    metadata: ParquetMetaData,
 }
 
 /// A value that rows must have to be wanted.
@@ -81,13 +81,15 @@ impl<'f> ParquetParts<'f> {
                 other => break other.map_err(foreign::parquet)?,
             }
         };
-        let metadata = ArrowReaderMetadata::try_new(parsed.into(), Default::default());
-        let metadata = metadata.map_err(foreign::parquet)?;
-        Ok(Self { file, metadata })
+        check_places(&parsed)?;
+        Ok(Self {
+            file,
+            metadata: parsed,
+        })
     }
 
     pub(crate) fn groups(&self) -> &[RowGroupMetaData] {
-        self.metadata.metadata().row_groups()
+        self.metadata.row_groups()
     }
 
     /// The place of the column with this Iceberg id, if the file has it.
@@ -107,7 +109,7 @@ impl<'f> ParquetParts<'f> {
     pub(crate) fn rows_with(&self, group: usize, id: u32, probe: &Probe) -> RowSelection {
         let all = usize::try_from(self.groups()[group].num_rows()).unwrap_or(0);
         let pages = self.column(id).and_then(|column| {
-            let metadata = self.metadata.metadata();
+            let metadata = &self.metadata;
             let bounds = metadata.column_index()?.get(group)?.get(column)?;
             let places = metadata.offset_index()?.get(group)?.get(column)?;
             Some((bounds, places.page_locations()))
@@ -123,62 +125,157 @@ impl<'f> ParquetParts<'f> {
         RowSelection::from_consecutive_ranges(pages.map(|page| start(page)..start(page + 1)), all)
     }
 
-    /// Reads what is wanted, in batches of rows.
+    /// Reads the pages that are wanted, to be looked into.
     ///
     /// # Errors
-    /// Those of the blob store; `corrupt` when the file is.
-    pub(crate) async fn read<B: BlobStore>(
-        &self,
+    /// Those of the blob store.
+    pub(crate) async fn read<'p, B: BlobStore>(
+        &'p self,
         blobs: &B,
-        wanted: Wanted<'_>,
-    ) -> Result<ParquetRecordBatchReader> {
-        let ranges = merged(self.ranges(&wanted));
+        wanted: Wanted<'p>,
+    ) -> Result<ReadParts<'p>> {
+        let ranges = merged(self.ranges(&wanted)?);
         let gets = ranges.into_iter().map(|range| async move {
             let body = blobs.get(&self.file.key, Some(range.clone())).await?;
             Ok::<_, Error>((range.start, body))
         });
         let pieces = gets.collect::<FuturesOrdered<_>>().try_collect().await?;
-        let parts = Pieces {
-            bytes: self.file.bytes,
-            pieces,
-        };
-        let schema = self.metadata.metadata().file_metadata().schema_descr();
-        let columns = ProjectionMask::leaves(schema, wanted.columns.iter().copied());
-        ParquetRecordBatchReaderBuilder::new_with_metadata(parts, self.metadata.clone())
-            .with_row_groups(vec![wanted.group])
-            .with_projection(columns)
-            .with_row_selection(wanted.rows)
-            .with_batch_size(BATCH_ROWS)
-            .build()
-            .map_err(foreign::parquet)
+        let bytes = self.file.bytes;
+        Ok(ReadParts {
+            parts: self,
+            rows: ranges_of(&wanted.rows),
+            group: wanted.group,
+            pieces: Arc::new(Pieces { bytes, pieces }),
+        })
+    }
+
+    /// Where the pages of a column are in a group.
+    fn pages(&self, group: usize, column: usize) -> Result<&[PageLocation]> {
+        let index = self.metadata.offset_index();
+        let index = index.and_then(|index| index.get(group)?.get(column));
+        let index = index.ok_or_else(|| Error::corrupt("a data file without an index of pages"))?;
+        Ok(index.page_locations())
     }
 
     /// Where the wanted pages are, with the dictionaries they need.
-    fn ranges(&self, wanted: &Wanted<'_>) -> Vec<Range<u64>> {
-        let index = self.metadata.metadata().offset_index();
-        let index = index.and_then(|index| index.get(wanted.group));
+    fn ranges(&self, wanted: &Wanted<'_>) -> Result<Vec<Range<u64>>> {
+        let rows = ranges_of(&wanted.rows);
         let mut ranges = Vec::new();
         for column in wanted.columns {
-            let (start, bytes) = self.groups()[wanted.group].column(*column).byte_range();
-            let whole = start..start + bytes;
-            let pages = index.and_then(|index| Some(index.get(*column)?.page_locations()));
-            let Some(pages) = pages else {
-                ranges.push(whole);
-                continue;
-            };
+            let (start, _) = self.groups()[wanted.group].column(*column).byte_range();
+            let pages = self.pages(wanted.group, *column)?;
             let first = pages
                 .first()
-                .and_then(|page| u64::try_from(page.offset).ok());
+                .map_or(start, |page| page.offset.unsigned_abs());
             // What comes before the first page of values is the dictionary.
-            ranges.extend(
-                first
-                    .filter(|first| *first > start)
-                    .map(|first| start..first),
-            );
-            ranges.extend(wanted.rows.scan_ranges(pages));
+            ranges.extend((start < first).then_some(start..first));
+            for (at, page) in pages.iter().enumerate() {
+                let next = pages.get(at + 1).map(first_row);
+                let here = first_row(page)..next.unwrap_or(usize::MAX);
+                let mut rows = rows.iter();
+                if rows.any(|range| range.start < here.end && here.start < range.end) {
+                    let offset = page.offset.unsigned_abs();
+                    let bytes = u64::from(page.compressed_page_size.unsigned_abs());
+                    ranges.push(offset..offset.saturating_add(bytes));
+                }
+            }
         }
-        ranges
+        match ranges.iter().all(|range| range.end <= self.file.bytes) {
+            true => Ok(ranges),
+            false => Err(Error::corrupt("a page that is outside of its data file")),
+        }
     }
+}
+
+/// The parquet crate takes it for granted that places are positive and in order.
+fn check_places(metadata: &ParquetMetaData) -> Result<()> {
+    let pages = |group: usize, column: usize| {
+        let index = metadata.offset_index()?.get(group)?.get(column)?;
+        Some(index.page_locations().as_slice())
+    };
+    for (at, group) in metadata.row_groups().iter().enumerate() {
+        for (column, chunk) in group.columns().iter().enumerate() {
+            let start = chunk.dictionary_page_offset();
+            let start = start.unwrap_or_else(|| chunk.data_page_offset());
+            let mut pages = pages(at, column).unwrap_or_default().iter();
+            let odd = pages.any(|page| page.offset < start || page.compressed_page_size < 0);
+            if odd || start < 0 || chunk.compressed_size() < 0 || chunk.data_page_offset() < start {
+                return Err(Error::corrupt("a data file with pages in no place"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn first_row(page: &PageLocation) -> usize {
+    usize::try_from(page.first_row_index).unwrap_or(0)
+}
+
+/// The wanted rows of a group, their pages read.
+pub(crate) struct ReadParts<'p> {
+    parts: &'p ParquetParts<'p>,
+    group: usize,
+    rows: Vec<Range<usize>>,
+    pieces: Arc<Pieces>,
+}
+
+impl ReadParts<'_> {
+    /// Visits the rows of one of the columns that were wanted.
+    ///
+    /// # Errors
+    /// `corrupt`; those of `visit`.
+    pub(crate) fn visit(&self, column: usize, visit: &mut Visit<'_>) -> Result<()> {
+        let group = &self.parts.groups()[self.group];
+        let rows = usize::try_from(group.num_rows()).unwrap_or(0);
+        let pages = self.parts.pages(self.group, column)?;
+        let mut starts: Vec<usize> = pages.iter().map(first_row).collect();
+        starts.push(rows);
+        let (pieces, chunk) = (Arc::clone(&self.pieces), group.column(column));
+        let reader = SerializedPageReader::new(pieces, chunk, rows, Some(pages.to_vec()));
+        let mut reader = reader.map_err(foreign::parquet)?;
+        visit_rows(
+            chunk.column_descr(),
+            &mut reader,
+            &starts,
+            &self.rows,
+            visit,
+        )
+    }
+
+    /// The columns of the one row that was wanted, each an array of one.
+    ///
+    /// # Errors
+    /// `corrupt`.
+    pub(crate) fn row(&self) -> Result<Vec<(u32, ArrayRef)>> {
+        let group = &self.parts.groups()[self.group];
+        let schema = self.parts.metadata.file_metadata().schema_descr();
+        let mut arrays = Vec::with_capacity(group.num_columns());
+        for (at, chunk) in group.columns().iter().enumerate() {
+            // Of a list the type around its elements.
+            let info = schema.get_column_root(at).get_basic_info();
+            let id = if info.has_id() {
+                info.id().cast_unsigned()
+            } else {
+                0
+            };
+            self.visit(at, &mut |_, values| {
+                arrays.push((id, array_of_one(chunk.column_descr(), values)?));
+                Ok(())
+            })?;
+        }
+        Ok(arrays)
+    }
+}
+
+fn ranges_of(rows: &RowSelection) -> Vec<Range<usize>> {
+    let (mut at, mut ranges) = (0, Vec::new());
+    for run in rows.iter() {
+        if !run.skip {
+            ranges.push(at..at + run.row_count);
+        }
+        at += run.row_count;
+    }
+    ranges
 }
 
 fn footer(tail: &Bytes, file_bytes: u64) -> parquet::errors::Result<ParquetMetaData> {

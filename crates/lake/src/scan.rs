@@ -7,7 +7,6 @@ use arrow_array::types::{
     Date32Type, Float32Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType,
 };
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use iceberg::spec::{DataFile, Datum, PrimitiveLiteral};
 use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::RowGroupMetaData;
@@ -19,33 +18,14 @@ use crate::columns::{
     SCHEMA_VERSION, SEQUENCE, SOURCE, TIMESTAMP, TURN,
 };
 use crate::parquet_parts::{Probe, group_may_hold};
-use crate::settings::key_of;
-use crate::{BlobStore, foreign, manifests, metadata};
+use crate::snapshot_files::SnapshotFiles;
+use crate::{BlobStore, DataFileRef, foreign};
 
 /// The data files of one Iceberg snapshot of a changes table, and what is in them.
 #[derive(Clone, Debug)]
 pub struct ChangesScan {
-    files: Vec<DataFileRef>,
-    types: BTreeMap<FieldId, FieldType>,
-}
-
-/// A data file of a scan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DataFileRef {
-    /// Its blob key.
-    pub key: String,
-    /// Its rows.
-    pub rows: u64,
-    /// Its bytes.
-    pub bytes: u64,
-    /// Bounds of the object ids in it, cut to 16 characters; `None` when not known.
-    pub objects: Option<(String, String)>,
-    /// Bounds of the documents' keys in it, likewise.
-    pub keys: Option<(String, String)>,
-    /// No change in it has a greater sequence; `None` when not known.
-    pub sequence_max: Option<Sequence>,
-    /// Bounds of whole numbers, dates and times in it, by column.
-    wholes: BTreeMap<u32, (i64, i64)>,
+    pub(crate) files: Vec<DataFileRef>,
+    pub(crate) types: BTreeMap<FieldId, FieldType>,
 }
 
 /// One change as the table has it.
@@ -87,21 +67,10 @@ impl ChangesScan {
     /// # Errors
     /// Those of the blob store; `corrupt` when the metadata or a manifest is.
     pub async fn open<B: BlobStore>(blobs: &B, metadata_json: &str) -> Result<Self> {
-        let json = serde_json::from_str(metadata_json).map_err(foreign::json)?;
-        let table = metadata::parsed(json)?;
-        let types = table.properties().get("tidelog.fields");
-        let types = types.ok_or_else(|| Error::corrupt("not a changes table of tidelog"))?;
-        let mut files = Vec::new();
-        for manifest in manifests::current(blobs, &table).await? {
-            for held in manifests::files(blobs, &manifest).await? {
-                files.push(file_ref(&held.file)?);
-            }
-        }
-        files.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(Self {
-            files,
-            types: serde_json::from_str(types).map_err(foreign::json)?,
-        })
+        SnapshotFiles::read(blobs, metadata_json)
+            .await?
+            .scan(blobs, |_| true)
+            .await
     }
 
     /// The data files, by key.
@@ -195,26 +164,6 @@ impl ChangesScan {
     }
 }
 
-impl DataFileRef {
-    pub(crate) fn may_hold(&self, object: &str) -> bool {
-        within(self.objects.as_ref(), object)
-    }
-
-    /// False when no row has this whole number, date or time in a column.
-    pub(crate) fn may_hold_whole(&self, id: u32, whole: i64) -> bool {
-        let bounds = self.wholes.get(&id);
-        bounds.is_none_or(|(least, most)| (*least..=*most).contains(&whole))
-    }
-
-    pub(crate) fn may_hold_key(&self, key: &str) -> bool {
-        within(self.keys.as_ref(), key)
-    }
-}
-
-fn within(bounds: Option<&(String, String)>, text: &str) -> bool {
-    bounds.is_none_or(|(least, most)| least.as_str() <= text && text <= most.as_str())
-}
-
 /// The columns of a batch by Iceberg id; names may have changed since it was written.
 pub(crate) struct Columns {
     by_id: BTreeMap<u32, ArrayRef>,
@@ -236,6 +185,13 @@ impl Columns {
     fn get(&self, id: u32) -> Result<&ArrayRef> {
         let column = self.by_id.get(&id);
         column.ok_or_else(|| Error::corrupt(format!("a data file without column {id}")))
+    }
+
+    /// Of one row, by Iceberg id.
+    pub(crate) fn of_row(columns: Vec<(u32, ArrayRef)>) -> Self {
+        Self {
+            by_id: columns.into_iter().collect(),
+        }
     }
 
     pub(crate) fn text(&self, id: u32) -> Result<&arrow_array::StringArray> {
@@ -311,36 +267,4 @@ fn value_at(column: &ArrayRef, at: usize, field_type: FieldType) -> Result<Optio
 
 fn wrong_type() -> Error {
     Error::corrupt("a column of a data file has another type than the table")
-}
-
-fn file_ref(file: &DataFile) -> Result<DataFileRef> {
-    let text = |datum: Option<&Datum>| match datum?.literal() {
-        PrimitiveLiteral::String(text) => Some(text.clone()),
-        _ => None,
-    };
-    let texts = |id: u32| {
-        let id = id.cast_signed();
-        let least = text(file.lower_bounds().get(&id));
-        least.zip(text(file.upper_bounds().get(&id)))
-    };
-    let whole = |datum: &Datum| match datum.literal() {
-        PrimitiveLiteral::Long(whole) => Some(*whole),
-        PrimitiveLiteral::Int(whole) => Some(i64::from(*whole)),
-        _ => None,
-    };
-    let wholes = file.lower_bounds().iter().filter_map(|(id, least)| {
-        let most = file.upper_bounds().get(id)?;
-        Some((id.cast_unsigned(), (whole(least)?, whole(most)?)))
-    });
-    let wholes: BTreeMap<u32, (i64, i64)> = wholes.collect();
-    let last = wholes.get(&SEQUENCE).map(|(_, most)| most.cast_unsigned());
-    Ok(DataFileRef {
-        key: key_of(file.file_path())?.to_owned(),
-        rows: file.record_count(),
-        bytes: file.file_size_in_bytes(),
-        objects: texts(OBJECT),
-        keys: texts(KEY),
-        sequence_max: last.map(Sequence),
-        wholes,
-    })
 }

@@ -47,7 +47,7 @@ pub(crate) fn unpack_one(packed: &[u8], width: u32, index: usize) -> u64 {
     u64::try_from(held & u128::from(mask)).unwrap_or(u64::MAX)
 }
 
-/// Unpacks eight numbers at a time, as long as eight bytes can be loaded wherever one begins, and
+/// Unpacks eight numbers at a time, as long as eight bytes (nine for wide ones) can be loaded wherever one begins, and
 /// says how many it did. Eight numbers take `width` whole bytes, so that every shift is the same
 /// for all eights.
 fn unpack_eights<W: Word>(packed: &[u8], width: u32, reference: W, out: &mut [W]) -> usize {
@@ -62,13 +62,13 @@ fn unpack_eights<W: Word>(packed: &[u8], width: u32, reference: W, out: &mut [W]
     // In a Worker's module the same loop for every width is smaller than fast ones.
     if cfg!(target_arch = "wasm32") {
         return match width {
-            1..=57 => eights_of(packed, width, reference, out),
+            1..=64 => eights_of(packed, width, reference, out),
             _ => 0,
         };
     }
     by_width!(
         1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32
-        33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57
+        33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 60 61 62 63 64
     )
 }
 
@@ -80,8 +80,10 @@ fn eights<W: Word, const WIDTH: u32>(packed: &[u8], reference: W, out: &mut [W])
 #[inline(always)]
 fn eights_of<W: Word>(packed: &[u8], width: u32, reference: W, out: &mut [W]) -> usize {
     let (step, mask) = (width as usize, u64::MAX >> (64 - width));
+    // Of a wider number the last bits may be in a ninth byte.
+    let is_wide = width > 57;
     // The last number of an eight begins in byte `7 * width / 8` of it.
-    let reach = 7 * step / 8 + 8;
+    let reach = 7 * step / 8 + 8 + usize::from(is_wide);
     let mut done = 0;
     for eight in out.as_chunks_mut::<8>().0 {
         let from = done / 8 * step;
@@ -92,8 +94,11 @@ fn eights_of<W: Word>(packed: &[u8], width: u32, reference: W, out: &mut [W]) ->
             let bit = index * step;
             let mut load = [0; 8];
             load.copy_from_slice(&bytes[bit / 8..bit / 8 + 8]);
-            let number = (u64::from_le_bytes(load) >> (bit % 8)) & mask;
-            *word = W::from_low(number).wrapping_add(reference);
+            let mut number = u64::from_le_bytes(load) >> (bit % 8);
+            if is_wide && bit % 8 > 0 {
+                number |= u64::from(bytes[bit / 8 + 8]) << (64 - bit % 8);
+            }
+            *word = W::from_low(number & mask).wrapping_add(reference);
         }
         done += 8;
     }
@@ -118,7 +123,7 @@ mod tests {
                 unpack(&packed, width, 0, &mut back);
                 assert_eq!(back, numbers, "width {width}");
                 back.fill(0);
-                if (1..=57).contains(&width) {
+                if width > 0 {
                     let done = eights_of(&packed, width, 0, &mut back);
                     assert_eq!(back[..done], numbers[..done], "width {width}, one loop");
                 }

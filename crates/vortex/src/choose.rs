@@ -4,9 +4,13 @@
 mod alternatives;
 mod blocks;
 mod bytes;
+mod estimate;
+mod factor;
 mod pcodec;
 mod plan;
+mod search;
 mod share;
+mod sketch;
 mod survey;
 mod texts;
 mod words;
@@ -184,7 +188,7 @@ impl Chooser {
     }
 
     /// Compresses a light encoding's raw form if that is so much smaller that the time is worth it.
-    fn compressed(&mut self, light: Node, plain: impl FnOnce() -> Node) -> Node {
+    fn compressed(&mut self, light: Node, count: usize, plain: impl FnOnce() -> Node) -> Node {
         let size = light.size();
         if self.profile == Profile::Fast || size < ZSTD_BYTES_MIN {
             return light;
@@ -209,7 +213,7 @@ impl Chooser {
             _ => size - size / 6,
         };
         match self.zstd(plain) {
-            Some(node) if node.size() < most => node,
+            Some(node) if node.size() < most => self.cheaper(node, light, count),
             _ => light,
         }
     }

@@ -1,52 +1,55 @@
 //! Zstandard, with the size of the outcome known before.
 
+use std::cell::RefCell;
+use std::io;
+
 use zstd::bulk::{Compressor, Decompressor};
 
 use crate::{Error, Result};
 
+thread_local! {
+    /// A context takes some 100 KB and microseconds to make, as long as a small frame takes. Each
+    /// frame begins anew, whatever became of the one before.
+    static CONTEXT: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
 /// Decompresses to exactly `raw_bytes`, which the caller has checked against its limits.
 pub(crate) fn decompress(data: &[u8], raw_bytes: usize) -> Result<Vec<u8>> {
     let mut raw = Vec::with_capacity(raw_bytes);
-    Decompressor::new()
-        .and_then(|mut zstd| zstd.decompress_to_buffer(data, &mut raw))
-        .map_err(odd)?;
-    match raw.len() == raw_bytes {
-        true => Ok(raw),
+    let found = with_context(|zstd| zstd.decompress_to_buffer(data, &mut raw))?;
+    check(found, raw_bytes)?;
+    Ok(raw)
+}
+
+/// Decompresses a frame of exactly as many bytes as `out` has.
+pub(crate) fn decompress_into(frame: &[u8], out: &mut [u8]) -> Result<()> {
+    let expected = out.len();
+    let found = with_context(|zstd| zstd.decompress_to_buffer(frame, out))?;
+    check(found, expected)
+}
+
+fn with_context<T>(work: impl FnOnce(&mut Decompressor<'static>) -> io::Result<T>) -> Result<T> {
+    CONTEXT.with_borrow_mut(|context| {
+        let mut zstd = match context.take() {
+            Some(zstd) => zstd,
+            None => Decompressor::new().map_err(odd)?,
+        };
+        let done = work(&mut zstd);
+        *context = Some(zstd);
+        done.map_err(odd)
+    })
+}
+
+fn check(found: usize, expected: usize) -> Result<()> {
+    match found == expected {
+        true => Ok(()),
         false => Err(Error::corrupt(format!(
-            "{} bytes out of Zstandard, {raw_bytes} declared",
-            raw.len()
+            "{found} bytes out of Zstandard, {expected} declared"
         ))),
     }
 }
 
-/// Decompresses one frame after the other, with one context for all.
-pub(crate) struct Frames {
-    decompressor: Decompressor<'static>,
-}
-
-impl Frames {
-    pub(crate) fn new() -> Result<Self> {
-        let decompressor = Decompressor::new().map_err(odd)?;
-        Ok(Self { decompressor })
-    }
-
-    /// Decompresses a frame of exactly as many bytes as `out` has.
-    pub(crate) fn decompress(&mut self, frame: &[u8], out: &mut [u8]) -> Result<()> {
-        let expected = out.len();
-        let found = self
-            .decompressor
-            .decompress_to_buffer(frame, out)
-            .map_err(odd)?;
-        match found == expected {
-            true => Ok(()),
-            false => Err(Error::corrupt(format!(
-                "{found} bytes out of Zstandard, {expected} declared"
-            ))),
-        }
-    }
-}
-
-fn odd(e: std::io::Error) -> Error {
+fn odd(e: io::Error) -> Error {
     Error::corrupt(format!("Zstandard: {e}"))
 }
 

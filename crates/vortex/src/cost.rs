@@ -8,16 +8,16 @@ use crate::node::Node;
 use crate::text_node::{Head, TextNode};
 
 const PLAIN: usize = 2;
-const PACKED: usize = 5;
-const DELTA: usize = 6;
-const MULTIPLE: usize = 4;
-const RUN: usize = 30;
-const LOOK_UP: usize = 8;
-const DECIMAL: usize = 14;
-const PATCH: usize = 30;
-const PCODEC: usize = 40;
+pub(crate) const PACKED: usize = 5;
+pub(crate) const DELTA: usize = 6;
+pub(crate) const MULTIPLE: usize = 4;
+pub(crate) const RUN: usize = 30;
+pub(crate) const LOOK_UP: usize = 8;
+pub(crate) const DECIMAL: usize = 7;
+pub(crate) const PATCH: usize = 30;
+pub(crate) const PCODEC: usize = 40;
 const LIGHT_BYTE: usize = 1;
-const ZSTD_BYTE: usize = 8;
+const ZSTD_BYTE: usize = 14;
 const CBOR_BYTE: usize = 40;
 const SYMBOLS_BYTE: usize = 5;
 const NUMBER_TEXT: usize = 60;
@@ -27,15 +27,20 @@ const SHAPED_BYTE: usize = 3;
 const SHAPED_VALUE: usize = 60;
 const FRAME: usize = 10_000;
 
+/// Bytes that so many tenths of a nanosecond are worth.
+pub(crate) fn bytes_of(tenths: usize, profile: Profile) -> usize {
+    let bytes_a_nanosecond_percent = match profile {
+        Profile::Fast => 100,
+        Profile::Balanced => 12,
+        Profile::Small => 4,
+    };
+    tenths * bytes_a_nanosecond_percent / 1_000
+}
+
 impl Node {
     /// Bytes, and as many more as the time of decoding `count` values is worth.
     pub(crate) fn cost(&self, count: usize, profile: Profile) -> usize {
-        let bytes_a_nanosecond_percent = match profile {
-            Profile::Fast => 100,
-            Profile::Balanced => 12,
-            Profile::Small => 4,
-        };
-        self.size() + self.tenths(count) * bytes_a_nanosecond_percent / 1_000
+        self.size() + bytes_of(self.tenths(count), profile)
     }
 
     /// Tenths of a nanosecond to decode `count` values.

@@ -307,6 +307,27 @@ pub(crate) struct Around<'a> {
 /// Texts of a column that an earlier one's pages held, until that column is read: by both and the page.
 type Kept = RefCell<BTreeMap<(usize, usize), Texts>>;
 
+impl Around<'_> {
+    /// Does something with the page of the same number of an earlier column.
+    fn with_page<T>(
+        &self,
+        column_index: usize,
+        work: impl FnOnce(&mut PageDecoder<'_>, &Node, usize) -> Result<T>,
+    ) -> Result<T> {
+        if column_index >= self.column_index {
+            return Err(Error::corrupt("a reference to a later column"));
+        }
+        let (_, page) = self.decoder.find(column_index, self.page)?;
+        let mut budget = Budget::of_page();
+        let node = self.decoder.tree(column_index, self.page, &mut budget)?;
+        let around = Around {
+            column_index,
+            ..*self
+        };
+        work(&mut PageDecoder::new(budget, &around), &node, page.rows)
+    }
+}
+
 impl Surroundings for Around<'_> {
     fn keep(&self, others: Texts) {
         if let Some(kept) = self.kept {
@@ -316,23 +337,21 @@ impl Surroundings for Around<'_> {
     }
 
     fn partner(&self, column_index: usize) -> Result<Texts> {
-        if column_index >= self.column_index {
-            return Err(Error::corrupt("a reference to a later column"));
-        }
         let kept = self
             .kept
             .and_then(|kept| kept.borrow_mut().remove(&(column_index, self.page)));
         if let Some(texts) = kept {
             return Ok(texts);
         }
-        let (_, page) = self.decoder.find(column_index, self.page)?;
-        let mut budget = Budget::of_page();
-        let node = self.decoder.tree(column_index, self.page, &mut budget)?;
-        let around = Around {
-            column_index,
-            ..*self
-        };
-        PageDecoder::new(budget, &around).others(&node, page.rows)
+        self.with_page(column_index, |decoder, node, rows| {
+            decoder.others(node, rows)
+        })
+    }
+
+    fn pick_partner(&self, column_index: usize, places: &[usize]) -> Result<Option<Texts>> {
+        self.with_page(column_index, |decoder, node, rows| {
+            decoder.pick_others(node, rows, places)
+        })
     }
 
     fn shared_values(&self) -> Result<&Values> {

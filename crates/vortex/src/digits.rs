@@ -1,7 +1,11 @@
 //! Texts that are decimal numbers, alike but for the number: `17`, `-3.25`, `user_000123`.
 
-use crate::texts::{Out, SHORT, Strings, Texts};
+use crate::texts::Strings;
 use crate::{Error, Result};
+
+mod write;
+
+pub(crate) use write::{TEXT_BYTES, put_some, put_texts};
 
 /// Most digits of a number, before and after the point together.
 pub(crate) const DIGITS_MAX: usize = 18;
@@ -42,86 +46,10 @@ impl Style {
             ))),
         }
     }
-
-    /// Writes the text of a number so that it ends at [`DIGITS_END`], and says where it begins.
-    #[inline]
-    fn write(&self, number: i64, text: &mut [u8; TEXT_BYTES]) -> usize {
-        let (mut rest, mut places) = (number.unsigned_abs(), self.places);
-        while places > self.places_min && rest.is_multiple_of(10) {
-            rest /= 10;
-            places -= 1;
-        }
-        let mut at = DIGITS_END;
-        let mut left = places;
-        while left > 0 {
-            at -= 1;
-            text[at] = b'0' + (rest % 10).to_le_bytes()[0];
-            rest /= 10;
-            left -= 1;
-        }
-        if places > 0 {
-            at -= 1;
-            text[at] = b'.';
-        }
-        let first = at - usize::from(self.whole_min.max(1));
-        while rest > 0 {
-            at -= 1;
-            text[at] = b'0' + (rest % 10).to_le_bytes()[0];
-            rest /= 10;
-        }
-        while at > first {
-            at -= 1;
-            text[at] = b'0';
-        }
-        if number < 0 {
-            at -= 1;
-            text[at] = b'-';
-        }
-        at -= self.prefix.len();
-        text[at..at + self.prefix.len()].copy_from_slice(&self.prefix);
-        at
-    }
 }
 
 /// Most bytes before a number, and behind it.
 const AFFIX_MAX: usize = 24;
-
-/// Where digits end: at most 20 before the point, 18 behind it, the point and a sign stand before,
-/// and what every text begins with.
-const DIGITS_END: usize = AFFIX_MAX + 40;
-
-/// What follows may be copied with a short text, and is cut off again.
-pub(crate) const TEXT_BYTES: usize = DIGITS_END + AFFIX_MAX + SHORT;
-
-/// Appends the texts of numbers, which take `bytes` together.
-pub(crate) fn put_texts(
-    style: &Style,
-    numbers: &[u64],
-    bytes: usize,
-    out: &mut Texts,
-) -> Result<()> {
-    let mut out = Out::new(out, bytes)?;
-    let mut text = [0; TEXT_BYTES];
-    let end = DIGITS_END + style.suffix.len();
-    text[DIGITS_END..end].copy_from_slice(&style.suffix);
-    for number in numbers {
-        let from = style.write(number.cast_signed(), &mut text);
-        out.put(&text, from, end)?;
-        out.end_text();
-    }
-    out.finish()
-}
-
-/// Appends the texts of a few numbers, each of fewer than [`TEXT_BYTES`].
-pub(crate) fn put_some(style: &Style, numbers: &[u64], out: &mut Texts) {
-    let mut text = [0; TEXT_BYTES];
-    let end = DIGITS_END + style.suffix.len();
-    text[DIGITS_END..end].copy_from_slice(&style.suffix);
-    for number in numbers {
-        let from = style.write(number.cast_signed(), &mut text);
-        out.push(&text[from..end]);
-    }
-}
 
 /// A number as a text has it.
 struct Parsed {
@@ -239,6 +167,7 @@ fn parse(text: &[u8]) -> Option<Parsed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::texts::Texts;
 
     #[test]
     fn numbers_come_back_as_they_were_written() {
@@ -260,6 +189,43 @@ mod tests {
             let mut back = Texts::new();
             put_texts(&style, &numbers, texts.data.len(), &mut back).unwrap();
             assert_eq!(back, texts, "{style:?}");
+        }
+    }
+
+    #[test]
+    fn both_ways_to_write_a_number_agree() {
+        let mut numbers = vec![
+            0,
+            7,
+            -1,
+            10,
+            -100,
+            99_999_999,
+            -99_999_999,
+            12_340_000,
+            i64::MIN,
+        ];
+        numbers.extend(
+            (0..64).map(|n: i64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64.cast_signed()) >> n),
+        );
+        for (places, least, whole) in
+            (0..=8).flat_map(|p| (0..=p).flat_map(move |q| (0..=8).map(move |w| (p, q, w))))
+        {
+            let style = Style {
+                prefix: b"no ".to_vec(),
+                suffix: b"%".to_vec(),
+                places,
+                places_min: least,
+                whole_min: whole,
+            };
+            let words: Vec<u64> = numbers
+                .iter()
+                .map(|number| number.cast_unsigned())
+                .collect();
+            let (mut slow, mut out) = (Texts::new(), Texts::new());
+            put_some(&style, &words, &mut slow);
+            put_texts(&style, &words, slow.data.len(), &mut out).unwrap();
+            assert_eq!(out, slow, "{style:?}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Texts of one length that differ only in hexadecimal digits at the same places, such as UUIDs.
 
-use crate::Result;
 use crate::texts::{Out, SHORT, Strings, Texts};
+use crate::{Error, Result};
 
 /// Longest text of a pattern.
 pub(crate) const PATTERN_BYTES_MAX: usize = 255;
@@ -12,9 +12,6 @@ pub(crate) const NUMBER_DIGITS: usize = 16;
 /// Stand in a pattern for a digit: in lower case, and in upper case.
 pub(crate) const LOWER: u8 = 0xfe;
 pub(crate) const UPPER: u8 = 0xff;
-
-const HEX_LOWER: &[u8; 16] = b"0123456789abcdef";
-const HEX_UPPER: &[u8; 16] = b"0123456789ABCDEF";
 
 /// The pattern of texts and their digits: column by column of up to 16 digits, the first ones highest.
 pub(crate) fn pattern_of(texts: Strings<'_>) -> Option<(Vec<u8>, Vec<Vec<u64>>)> {
@@ -94,28 +91,112 @@ pub(crate) fn put_texts(
     count: usize,
     out: &mut Texts,
 ) -> Result<()> {
-    let places = places_of(pattern);
+    let steps = steps_of(pattern);
     let mut out = Out::new(out, pattern.len() * count)?;
-    let mut text = pattern.to_vec();
-    // Short texts are copied with what follows.
-    text.resize(pattern.len() + SHORT, 0);
+    let short = || Error::corrupt("a pattern of more texts than are there");
     for row in 0..count {
-        for (places, numbers) in places.chunks(NUMBER_DIGITS).zip(columns) {
-            let mut number = numbers[row];
-            for place in places.iter().rev() {
-                let digits = if pattern[*place] == LOWER {
-                    HEX_LOWER
-                } else {
-                    HEX_UPPER
-                };
-                text[*place] = digits[usize::from(number.to_le_bytes()[0] & 15)];
-                number >>= 4;
+        let (_, room) = out.room(pattern.len());
+        let mut digits = 0;
+        for step in &steps {
+            let place = room.get_mut(step.at..).ok_or_else(short)?;
+            match step.what {
+                What::Same(text) => *place.first_chunk_mut().ok_or_else(short)? = text,
+                What::Digits(some) => {
+                    if some.is_new {
+                        let number = columns[some.column].get(row).ok_or_else(short)?;
+                        digits = sixteen_digits(number << some.raised, some.letters);
+                    }
+                    let text = (digits >> some.skipped).to_le_bytes();
+                    *place.first_chunk_mut().ok_or_else(short)? = text;
+                }
             }
         }
-        out.put(&text, 0, pattern.len())?;
+        out.wrote(pattern.len());
         out.end_text();
     }
     out.finish()
+}
+
+/// What is written of each text, and where in it. A step may write more than its own: what is behind
+/// it is written later.
+struct Step {
+    at: usize,
+    what: What,
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    /// What all texts have.
+    Same([u8; SHORT]),
+    Digits(Digits),
+}
+
+/// Digits of a column's number.
+#[derive(Clone, Copy)]
+struct Digits {
+    column: usize,
+    /// Bits that the number is moved up, so that its first digit is the highest.
+    raised: usize,
+    /// Bits of the digits that were written before.
+    skipped: usize,
+    /// How far letters are from digits.
+    letters: u64,
+    /// False if they are as the step before made them.
+    is_new: bool,
+}
+
+/// Stands for all that is no digit.
+const OTHER: u8 = LOWER - 1;
+
+fn steps_of(pattern: &[u8]) -> Vec<Step> {
+    let total = places_of(pattern).len();
+    let mut steps = Vec::new();
+    let (mut at, mut taken, mut last) = (0, 0, None);
+    for run in pattern.chunk_by(|one, next| one.max(&OTHER) == next.max(&OTHER)) {
+        let end = at + run.len();
+        while at < end {
+            let (column, skipped) = (taken / NUMBER_DIGITS, taken % NUMBER_DIGITS);
+            let (what, count) = if run[0] < LOWER {
+                let mut text = [0; SHORT];
+                let count = SHORT.min(end - at);
+                text[..count].copy_from_slice(&pattern[at..at + count]);
+                (What::Same(text), count)
+            } else {
+                let first = if run[0] == LOWER { b'a' } else { b'A' };
+                let made = Some((column, first));
+                let digits = NUMBER_DIGITS.min(total - column * NUMBER_DIGITS);
+                let what = What::Digits(Digits {
+                    column,
+                    raised: 4 * (NUMBER_DIGITS - digits),
+                    skipped: 8 * skipped,
+                    letters: u64::from(first - b'9' - 1),
+                    is_new: last != made,
+                });
+                last = made;
+                let count = (NUMBER_DIGITS - skipped).min(end - at);
+                taken += count;
+                (what, count)
+            };
+            steps.push(Step { at, what });
+            at += count;
+        }
+    }
+    steps
+}
+
+/// The sixteen hexadecimal digits of a number as texts have them, the highest in the lowest byte.
+#[inline]
+fn sixteen_digits(number: u64, letters: u64) -> u128 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let eight = |half: u64| {
+        let words = (half | half << 16) & 0x0000_ffff_0000_ffff;
+        let bytes = (words | words << 8) & 0x00ff_00ff_00ff_00ff;
+        let nibbles = (bytes | bytes << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+        let are_letters = ((nibbles + 6 * ONES) >> 4) & ONES;
+        let text = nibbles + u64::from(b'0') * ONES + are_letters * letters;
+        u128::from(text.swap_bytes())
+    };
+    eight(number >> 32) | eight(number & 0xffff_ffff) << 64
 }
 
 #[cfg(test)]

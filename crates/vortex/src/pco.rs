@@ -31,15 +31,34 @@ pub(crate) fn decode<T: Number>(data: &[u8], out: &mut [T]) -> Result<()> {
     }
 }
 
+/// Whether what numbers differ by is encoded instead of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deltas {
+    None,
+    Taken,
+    /// Pcodec tries all that it has.
+    Searched,
+}
+
 /// Encodes numbers; nothing where Pcodec cannot, and in a Worker, which only decodes.
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) fn encode<T: Number>(numbers: &[T], level: usize) -> Option<Vec<u8>> {
+pub(crate) fn encode<T: Number>(numbers: &[T], level: usize, deltas: Deltas) -> Option<Vec<u8>> {
     use pco::wrapped::FileCompressor;
-    use pco::{ChunkConfig, PagingSpec};
+    use pco::{ChunkConfig, DeltaSpec, ModeSpec, PagingSpec};
 
     let config = ChunkConfig::default()
         .with_compression_level(level)
         .with_paging_spec(PagingSpec::Exact(vec![numbers.len()]));
+    // Factors are found before, so there is one way to look at numbers.
+    let config = match deltas {
+        Deltas::None => config
+            .with_mode_spec(ModeSpec::Classic)
+            .with_delta_spec(DeltaSpec::NoOp),
+        Deltas::Taken => config
+            .with_mode_spec(ModeSpec::Classic)
+            .with_delta_spec(DeltaSpec::TryConsecutive(1)),
+        Deltas::Searched => config,
+    };
     let file = FileCompressor::default();
     let mut chunk = file.chunk_compressor(numbers, &config).ok()?;
     let mut out = Vec::with_capacity(chunk.meta_size_hint() + chunk.page_size_hint(0));
@@ -51,6 +70,6 @@ pub(crate) fn encode<T: Number>(numbers: &[T], level: usize) -> Option<Vec<u8>> 
 
 /// In a Worker numbers have other encodings.
 #[cfg(target_arch = "wasm32")]
-pub(crate) fn encode<T: Number>(_numbers: &[T], _level: usize) -> Option<Vec<u8>> {
+pub(crate) fn encode<T: Number>(_numbers: &[T], _level: usize, _deltas: Deltas) -> Option<Vec<u8>> {
     None
 }

@@ -9,6 +9,7 @@ use crate::budget::Budget;
 use crate::data_type::Shape;
 use crate::decode::{Alone, PageDecoder};
 use crate::parse::parse_section;
+use crate::texts::SHORT;
 use crate::values::Values;
 use crate::wire::Reader;
 
@@ -54,5 +55,10 @@ pub(crate) fn decode_values(
     let mut budget = Budget::of_page();
     let node = parse_section(reader, shape, count, features, &mut budget)?;
     let slots = PageDecoder::new(budget, &Alone).slots(&node, shape, count)?;
-    Ok(slots.values)
+    let mut values = slots.values;
+    if let Values::Bytes { data, .. } = &mut values {
+        // The last ones are copied as the others are.
+        data.extend([0; SHORT]);
+    }
+    Ok(values)
 }

@@ -66,7 +66,11 @@ impl Texts {
     }
 
     /// Appends all of others.
-    pub(crate) fn append(&mut self, others: &Self) -> Result<()> {
+    pub(crate) fn append(&mut self, others: Self) -> Result<()> {
+        if self.count() == 0 && self.data.is_empty() {
+            *self = others;
+            return Ok(());
+        }
         let from = self.data.len();
         self.end_of(others.data.len())?;
         self.data.extend_from_slice(&others.data);
@@ -163,16 +167,39 @@ impl<'a> Out<'a> {
         Ok(())
     }
 
-    /// Writes again what stands from `from` to `to`.
-    #[inline]
-    pub(crate) fn repeat(&mut self, from: usize, to: usize) -> Result<()> {
-        let length = to - from;
-        if self.texts.data.len() < self.at + length + SHORT {
+    /// Writes the first `length` of `N` bytes, of which there are at most [`SHORT`].
+    #[inline(always)]
+    pub(crate) fn put_start<const N: usize>(
+        &mut self,
+        bytes: [u8; N],
+        length: usize,
+    ) -> Result<()> {
+        if self.texts.data.len() < self.at + SHORT {
             self.grow(length)?;
         }
-        self.texts.data.copy_within(from..to, self.at);
+        if let Some(place) = self.texts.data[self.at..].first_chunk_mut::<N>() {
+            *place = bytes;
+        }
         self.at += length;
         Ok(())
+    }
+
+    /// What is written, and room for `bytes` more, or as many as are left, and [`SHORT`] behind them.
+    #[inline]
+    pub(crate) fn room(&mut self, bytes: usize) -> (&[u8], &mut [u8]) {
+        let wanted = self.at.saturating_add(bytes).min(self.end) + SHORT;
+        if self.texts.data.len() < wanted {
+            let ahead = (self.at + STEP).min(self.end + SHORT);
+            self.texts.data.resize(ahead.max(wanted), 0);
+        }
+        let (written, room) = self.texts.data.split_at_mut(self.at);
+        (written, room)
+    }
+
+    /// So many bytes of the room are written.
+    #[inline]
+    pub(crate) fn wrote(&mut self, bytes: usize) {
+        self.at += bytes;
     }
 
     /// What is written.

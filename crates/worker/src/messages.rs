@@ -34,6 +34,8 @@ pub(crate) enum TableAsk {
     Status,
     /// The present metadata and its location.
     Metadata,
+    /// What has the lake of the document with this key, of the object at this address?
+    Document { object: String, key: String },
 }
 
 /// Asked of a registry shard.

@@ -10,8 +10,9 @@ use tidelog_api::{
     StateAnswer, Tier, found,
 };
 use tidelog_core::{
-    ActorCommand, Address, AdminCommand, Caller, ChangesPage, ChangesRequest, Command, Found,
-    MessageReply, Mutation, ObjectState, Query, Reply, SnapshotReply, Stamp, TurnReply, TypeSchema,
+    ActorCommand, Address, AdminCommand, Caller, ChangesPage, ChangesRequest, ColdFound, Command,
+    Found, LakeImage, MessageReply, Mutation, ObjectState, Query, Reply, SnapshotReply, Stamp,
+    TurnReply, TypeSchema,
 };
 use tidelog_log::{Error, Offset, Result, Sequence};
 use worker::Delay;
@@ -97,6 +98,23 @@ impl ObjectHost for Object {
             let touched = Some(engine.touched());
             found(engine.view(), sql, (collection, key), at_least, touched)
         })
+    }
+
+    async fn get_cold(
+        &self,
+        _: &Address,
+        collection: &str,
+        key: &str,
+        at_least: Option<Offset>,
+    ) -> Result<ColdFound> {
+        let table = self.schema().await?.cold_table(collection)?;
+        self.read(|view, sql| view.check_cold(sql, at_least))?;
+        let ask = TableAsk::Document {
+            object: self.address.to_string(),
+            key: key.to_owned(),
+        };
+        let image: LakeImage = self.peers.table(&table, &ask, None).await?;
+        self.read(|view, sql| view.cold(sql, (collection, key), image, at_least, js::now()))
     }
 
     async fn query(&self, _: &Address, collection: &str, query: Json) -> Result<QueryAnswer> {

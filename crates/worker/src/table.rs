@@ -7,8 +7,8 @@ use futures_channel::oneshot;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use tidelog_api::Meter;
-use tidelog_core::{Address, SqlExt};
-use tidelog_lake::{Mark, TableActor as Table, TableStatus};
+use tidelog_core::{Address, LakeImage, SqlExt};
+use tidelog_lake::{Mark, SnapshotScan, TableActor as Table, TableStatus};
 use tidelog_log::{Error, Kind, PackedBatch, Result};
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -25,6 +25,7 @@ use crate::{js, kept};
 mod actor;
 pub use actor::TableActor;
 
+mod cold;
 mod flush;
 
 /// When an alarm's handler that died is called again.
@@ -67,6 +68,10 @@ struct Inner {
     retry_at: Cell<i64>,
     error: RefCell<Option<String>>,
     counts: Counts,
+    /// Reads of documents under way.
+    reading: Cell<usize>,
+    /// The files of the snapshot that was read last.
+    remembered: RefCell<Option<SnapshotScan>>,
 }
 
 /// The binding of a bucket that a collection names: `flights-eu` is `LAKE_FLIGHTS_EU`.
@@ -96,7 +101,12 @@ impl Inner {
         match ask {
             TableAsk::Accept => self.accept(bytes.unwrap_or_default()),
             // Asking makes no table.
-            TableAsk::Mark { .. } | TableAsk::Metadata | TableAsk::Status if !self.exists()? => {
+            TableAsk::Mark { .. }
+            | TableAsk::Metadata
+            | TableAsk::Status
+            | TableAsk::Document { .. }
+                if !self.exists()? =>
+            {
                 self.nothing(&ask)
             }
             TableAsk::Mark { source } => value(TableAnswer {
@@ -110,6 +120,7 @@ impl Inner {
                 meter: self.meter()?,
             }),
             TableAsk::Metadata => value(self.table()?.metadata(&self.sql)?),
+            TableAsk::Document { object, key } => value(self.document(&object, &key).await?),
         }
     }
 
@@ -120,6 +131,7 @@ impl Inner {
                 error: None,
             }),
             TableAsk::Status => value(TableState::default()),
+            TableAsk::Document { .. } => value(LakeImage::default()),
             _ => Ok(Json::Null),
         }
     }

@@ -9,7 +9,7 @@ import { Unmet } from "../tester.mjs";
 
 export const name = "worker-teardown";
 export const only = "worker";
-export const millis = 400_000;
+export const millis = 600_000;
 
 const TURNS = 3;
 const ROWS = 5;

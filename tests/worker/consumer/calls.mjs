@@ -47,6 +47,14 @@ async function warm(workers, checks, through) {
   checks.equal(`${through}: sync of the cache`, a.synced.lastWarmSequence, 2);
 }
 
+async function cold(workers, checks, through) {
+  const a = await workers.ask("cold", { through, type: SHELF.type, id: `cold ${through}` });
+  checks.equal(`${through}: no cold call fails`, a.failed, undefined);
+  const [one, two] = ["1", "2"].map((text, at) => ({ key: "a", version: at + 1, document: { id: "a", text } }));
+  checks.equal(`${through}: reads from the lake`, [a.first, a.kept, a.hot, a.missing, a.caughtUp], [one, one, two, null, two]);
+  checks.equal(`${through}: wrong ones`, [a.early.code, a.both.code, a.local.code], ["not_caught_up", "conflicting_parameters", "cold_disabled"]);
+}
+
 const CODES = {
   duplicate: "duplicate_key", missingField: "missing_field", wrongType: "wrong_type", collection: "unknown_collection",
   version: "version_mismatch", document: "unknown_document", message: "unknown_message", field: "unknown_field", offset: "malformed_offset",
@@ -172,6 +180,7 @@ export async function calls(workers, checks) {
   for (const through of BINDINGS) {
     await answers(workers, checks, through);
     await warm(workers, checks, through);
+    await cold(workers, checks, through);
     await errors(workers, checks, through, "consumer", true);
     await errors(workers, checks, through, "older", false);
     await rows(workers, checks, through);

@@ -115,6 +115,24 @@ const warm: Scenario = async ({ object }) => {
   return { filled, kept, strong, caughtUp, rows: rows.rows, entries, ttl, prefix, synced };
 };
 
+/** Reads from the lake. */
+const cold: Scenario = async ({ object }) => {
+  await object.insert("notes", note("a", "1"));
+  await object.sync("cold");
+  const read = (key: string, options: ReadOptions) => object.get("notes", key, options);
+  const first = await read("a", { tier: "cold" });
+  const { offset } = await object.update("notes", "a", { text: "2" });
+  const kept = await read("a", { tier: "cold" });
+  const hot = await read("a", { tier: "hot", consistency: "strong" });
+  const missing = await read("never", { tier: "cold" });
+  const early = await refused(() => read("a", { tier: "cold", atLeast: offset }));
+  const both = await refused(() => read("a", { tier: "cold", consistency: "warm" }));
+  const local = await refused(() => object.get("pushed", "a", { tier: "cold" }));
+  await object.sync("cold");
+  const caughtUp = await read("a", { tier: "cold", atLeast: offset });
+  return { first, kept, hot, missing, early, both, local, caughtUp };
+};
+
 /** Errors of every kind, as they arrive. */
 const errors: Scenario = async ({ env, type, id, object }) => {
   await object.upsert("notes", note("a", "1"));
@@ -361,7 +379,8 @@ const http: Scenario = async ({ env, type, id }) => {
 };
 
 const scenarios: { [name: string]: Scenario } = {
-  calls, warm, errors, rows, snapshots, subscribe, resume, follow, fromNow, slow, ids, trap, evicted, remove, http,
+  calls, warm, cold, errors, rows, snapshots, subscribe, resume, follow, fromNow, slow, ids, trap, evicted, remove,
+  http,
 };
 
 export default {

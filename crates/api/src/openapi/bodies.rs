@@ -53,6 +53,10 @@ pub(super) fn query_parameter(name: &str) -> (Json, &'static str) {
             "The object's answer, or a kept one that is younger than the collection's TTL",
         ),
         "atLeast" => (text(), "An offset that the answer must have seen"),
+        "tier" => (
+            json!({"type": "string", "enum": ["hot", "cold"], "default": "hot"}),
+            "The object, or the collection's table in the lake as of its newest snapshot",
+        ),
         "ttl" => (
             text(),
             "How long to keep it: seconds, or text such as 5m, 2h, 7d",

@@ -268,3 +268,65 @@ fn an_interrupted_ndjson_body_is_not_an_end() {
     assert!(text.contains("body_interrupted"), "{text}");
     assert!(fake.turns.lock().unwrap().is_empty());
 }
+
+const COLD: &str = "GET /v1/objects/airport/JFK/flights/UA1?tier=cold";
+
+#[test]
+fn a_cold_answer_says_which_state_it_is_of() {
+    let fake = Fake::default();
+    let answer = fake.post(COLD, "");
+    assert_eq!(
+        (answer.status, answer.json()),
+        (200, json!({"key": "cold"}))
+    );
+    for (name, value) in [
+        ("etag", "\"3\""),
+        ("age", "61"),
+        ("tidelog-offset", "0000000000000001_0000000000000004"),
+        ("cache-control", "private, no-cache"),
+        ("tidelog-cache", ""),
+    ] {
+        assert_eq!(answer.header(name), value, "{name}");
+    }
+    let known = fake.send(COLD, &[("if-none-match", "\"3\"")], []);
+    assert_eq!(known.status, 304);
+    let newer = fake.send(COLD, &[("if-none-match", "\"5\"")], []);
+    assert_eq!(newer.status, 200);
+}
+
+#[test]
+fn a_cold_read_goes_without_consistency() {
+    let fake = Fake::default();
+    let early = "atLeast=0000000000000001_0000000000000005";
+    for (more, status, code, field) in [
+        (
+            "consistency=warm",
+            400,
+            "conflicting_parameters",
+            "consistency",
+        ),
+        (
+            "consistency=strong",
+            400,
+            "conflicting_parameters",
+            "consistency",
+        ),
+        (
+            "consistency=x",
+            501,
+            "consistency_unsupported",
+            "consistency",
+        ),
+        ("tier=hot", 400, "invalid_parameter", "tier"),
+        ("atLeast=x", 400, "malformed_offset", "atLeast"),
+        (early, 503, "not_caught_up", ""),
+    ] {
+        let got = fake.post(&format!("{COLD}&{more}"), "").problem();
+        let got = (got.0, got.1.as_str(), got.2.as_str());
+        assert_eq!(got, (status, code, field), "{more}");
+    }
+    let tier = |tier: &str| COLD.replace("cold", tier);
+    assert_eq!(fake.post(&tier("warm"), "").problem().1, "tier_unsupported");
+    let hot = fake.post(&format!("{}&consistency=strong", tier("hot")), "");
+    assert_eq!(hot.header("etag"), "\"5\"");
+}

@@ -8,8 +8,8 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Value as Json, json};
 use tidelog_core::{
-    Address, AdminCommand, Caller, ChangesPage, ChangesRequest, Found, MessageReply, Mutation,
-    ObjectState, SnapshotReply, Stamp, TurnReply, TypeSchema, TypeSpec, Warning, Written,
+    Address, AdminCommand, Caller, ChangesPage, ChangesRequest, ColdFound, Found, MessageReply,
+    Mutation, ObjectState, SnapshotReply, Stamp, TurnReply, TypeSchema, TypeSpec, Warning, Written,
     WrittenOperation,
 };
 use tidelog_log::{Epoch, Error, Hash, Kind, Offset, Result, Sequence, StartAt};
@@ -123,6 +123,27 @@ impl ObjectHost for Fake {
             document,
         };
         Ok((found, stamp(5)))
+    }
+
+    async fn get_cold(
+        &self,
+        _: &Address,
+        _: &str,
+        key: &str,
+        at_least: Option<Offset>,
+    ) -> Result<ColdFound> {
+        if at_least.is_some_and(|wanted| wanted.sequence > Sequence(4)) {
+            return Err(Error::unavailable("not_caught_up", "the lake is at 4"));
+        }
+        if key == "none" {
+            return Err(Error::not_found("unknown_document", "not there"));
+        }
+        Ok(ColdFound {
+            version: Sequence(3),
+            document: r#"{"key":"cold"}"#.to_owned(),
+            offset: offset(4),
+            age_millis: 61_999,
+        })
     }
 
     async fn query(&self, _: &Address, _: &str, query: Json) -> Result<QueryAnswer> {

@@ -206,79 +206,79 @@ fn a_restore_under_way_is_202() {
     );
 }
 
+/// Route, body, code and field of bodies that say something else.
+const REFUSED: [(&str, &str, &str, &str); 17] = [
+    ("snapshots", r#"{"kind": "half"}"#, "invalid_body", "kind"),
+    ("snapshots", r#"{"kind": 1}"#, "invalid_body", "kind"),
+    (
+        "snapshots",
+        r#"{"parent": "s0"}"#,
+        "conflicting_parameters",
+        "parent",
+    ),
+    ("snapshots", r#"{"why": "x"}"#, "invalid_body", "why"),
+    ("snapshots", "[]", "invalid_body", ""),
+    ("restore", "{}", "invalid_target", "snapshot"),
+    ("restore", "", "invalid_target", "snapshot"),
+    (
+        "restore",
+        r#"{"sequence": 1, "time": 2}"#,
+        "invalid_target",
+        "snapshot",
+    ),
+    (
+        "restore",
+        r#"{"sequence": -1}"#,
+        "invalid_target",
+        "sequence",
+    ),
+    (
+        "restore",
+        r#"{"sequence": 9007199254740992}"#,
+        "invalid_target",
+        "sequence",
+    ),
+    (
+        "restore",
+        r#"{"time": "yesterday"}"#,
+        "invalid_target",
+        "time",
+    ),
+    ("restore", r#"{"time": 1.5}"#, "invalid_target", "time"),
+    ("restore", r#"{"snapshot": 1}"#, "invalid_body", "snapshot"),
+    (
+        "restore",
+        r#"{"sequence": 1, "dryRun": "yes"}"#,
+        "invalid_body",
+        "dryRun",
+    ),
+    (
+        "restore",
+        r#"{"sequence": 1, "collections": []}"#,
+        "invalid_body",
+        "collections",
+    ),
+    (
+        "restore",
+        r#"{"sequence": 1, "collections": [1]}"#,
+        "invalid_body",
+        "collections",
+    ),
+    (
+        "restore",
+        r#"{"sequence": 1, "dryrun": true}"#,
+        "invalid_body",
+        "dryrun",
+    ),
+];
+
 #[test]
 fn bodies_that_say_something_else_are_refused_by_member() {
     let fake = fake();
-    for (line, body, code, field) in [
-        ("snapshots", r#"{"kind": "half"}"#, "invalid_body", "kind"),
-        ("snapshots", r#"{"kind": 1}"#, "invalid_body", "kind"),
-        (
-            "snapshots",
-            r#"{"parent": "s0"}"#,
-            "conflicting_parameters",
-            "parent",
-        ),
-        ("snapshots", r#"{"why": "x"}"#, "invalid_body", "why"),
-        ("snapshots", "[]", "invalid_body", ""),
-        ("restore", "{}", "invalid_target", "snapshot"),
-        ("restore", "", "invalid_target", "snapshot"),
-        (
-            "restore",
-            r#"{"sequence": 1, "time": 2}"#,
-            "invalid_target",
-            "snapshot",
-        ),
-        (
-            "restore",
-            r#"{"sequence": -1}"#,
-            "invalid_target",
-            "sequence",
-        ),
-        (
-            "restore",
-            r#"{"sequence": 9007199254740992}"#,
-            "invalid_target",
-            "sequence",
-        ),
-        (
-            "restore",
-            r#"{"time": "yesterday"}"#,
-            "invalid_target",
-            "time",
-        ),
-        ("restore", r#"{"time": 1.5}"#, "invalid_target", "time"),
-        ("restore", r#"{"snapshot": 1}"#, "invalid_body", "snapshot"),
-        (
-            "restore",
-            r#"{"sequence": 1, "dryRun": "yes"}"#,
-            "invalid_body",
-            "dryRun",
-        ),
-        (
-            "restore",
-            r#"{"sequence": 1, "collections": []}"#,
-            "invalid_body",
-            "collections",
-        ),
-        (
-            "restore",
-            r#"{"sequence": 1, "collections": [1]}"#,
-            "invalid_body",
-            "collections",
-        ),
-        (
-            "restore",
-            r#"{"sequence": 1, "dryrun": true}"#,
-            "invalid_body",
-            "dryrun",
-        ),
-    ] {
+    for (line, body, code, field) in REFUSED {
         let found = ask(&fake, &format!("POST OBJECT/{line}"), &[], body).problem();
-        assert_eq!(
-            found,
-            (400, code.to_owned(), field.to_owned()),
-            "{line} {body}"
-        );
+        let wanted = (400, code.to_owned(), field.to_owned());
+        assert_eq!(found, wanted, "{line} {body}");
     }
     assert!(fake.asked.lock().unwrap().is_empty());
 }

@@ -13,6 +13,8 @@ pub(crate) enum Consistency {
     Strong,
     /// The cache, if it has one that is new enough.
     Warm,
+    /// The lake's newest snapshot.
+    Cold,
 }
 
 /// How new an answer must be.
@@ -27,10 +29,17 @@ impl Terms {
     /// Of a read by key: query parameters.
     ///
     /// # Errors
-    /// `consistency_unsupported`, `malformed_offset`.
+    /// `consistency_unsupported`, `tier_unsupported`, `conflicting_parameters`, `malformed_offset`.
     pub(crate) fn of_parameters(parameters: &Parameters) -> Result<Self> {
+        let named = parameters.get("consistency");
+        let consistency = consistency(named)?;
+        let cold = is_cold(parameters.get("tier"))?;
+        if cold && named.is_some() {
+            let message = "the lake is neither strong nor warm: tier=cold goes without consistency";
+            return Err(Error::invalid("conflicting_parameters", message).at("consistency"));
+        }
         Ok(Self {
-            consistency: consistency(parameters.get("consistency"))?,
+            consistency: if cold { Consistency::Cold } else { consistency },
             at_least: parameters.get("atLeast").map(offset).transpose()?,
         })
     }
@@ -54,6 +63,10 @@ impl Terms {
     pub(crate) fn warm(&self) -> bool {
         self.consistency == Consistency::Warm
     }
+
+    pub(crate) fn cold(&self) -> bool {
+        self.consistency == Consistency::Cold
+    }
 }
 
 fn consistency(text: Option<&str>) -> Result<Consistency> {
@@ -64,6 +77,17 @@ fn consistency(text: Option<&str>) -> Result<Consistency> {
             let message = "consistency is strong or warm";
             let error = Error::new(Kind::Unsupported, "consistency_unsupported", message);
             Err(error.at("consistency"))
+        }
+    }
+}
+
+fn is_cold(tier: Option<&str>) -> Result<bool> {
+    match tier {
+        None | Some("hot") => Ok(false),
+        Some("cold") => Ok(true),
+        Some(_) => {
+            let message = "tier is hot or cold; the cache is asked for by consistency=warm";
+            Err(Error::new(Kind::Unsupported, "tier_unsupported", message).at("tier"))
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef};
 
 use super::blob::OpenedBlob;
+use super::manifest::KnownManifest;
 
 /// The start of the BLAKE3 hash of a blob's bytes.
 pub(crate) type Tag = [u8; 16];
@@ -26,6 +27,17 @@ impl CacheKey {
             page: Some((usize::MAX, 0)),
         }
     }
+
+    /// Names a manifest by its last bytes, a checksum of the others: who finds one compares them all.
+    pub(crate) fn manifest(bytes: &[u8]) -> Self {
+        let mut tag = Tag::default();
+        let last = &bytes[bytes.len().saturating_sub(tag.len())..];
+        tag[..last.len()].copy_from_slice(last);
+        Self {
+            tag,
+            page: Some((usize::MAX, 1)),
+        }
+    }
 }
 
 /// What is cached; cheap to clone.
@@ -35,6 +47,8 @@ pub enum Cached {
     Blob(Arc<OpenedBlob>),
     /// A decoded page of one column.
     Page(ArrayRef),
+    /// Which blobs a collection has.
+    Manifest(Arc<KnownManifest>),
 }
 
 impl Cached {
@@ -42,6 +56,7 @@ impl Cached {
         match self {
             Self::Blob(blob) => blob.decoder.bytes().len() + 4_096,
             Self::Page(array) => array.get_array_memory_size(),
+            Self::Manifest(known) => known.memory(),
         }
     }
 }

@@ -38,7 +38,7 @@ pub(crate) struct Folded<'s> {
 impl<'s> Folded<'s> {
     /// Reads which blobs a collection has.
     pub(crate) fn open(sql: &'s dyn Sql, collection: u32) -> Result<Self> {
-        let manifest = Arc::new(Manifest::of(sql, collection)?);
+        let manifest = Manifest::of(sql, collection)?;
         Ok(Self { sql, manifest })
     }
 

@@ -4,9 +4,11 @@
 //! raw bytes; `bytes` first key and last key, cut after [`BOUND_BYTES`] · 8 bytes of BLAKE3 over all
 //! before.
 
+use std::sync::Arc;
+
 use tidelog_log::{Error, Kind, Reader, Result, put_bytes, put_varint};
 
-use super::cache::Tag;
+use super::cache::{CacheKey, Cached, Tag};
 use crate::sql::Sql;
 use crate::table::blobs::{self, BlobId};
 
@@ -21,6 +23,20 @@ const CHECK_BYTES: usize = 8;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Manifest {
     pub(crate) blobs: Vec<Entry>,
+}
+
+/// A manifest that was read, and the bytes that it is.
+#[derive(Debug)]
+pub struct KnownManifest {
+    bytes: Vec<u8>,
+    manifest: Arc<Manifest>,
+}
+
+impl KnownManifest {
+    /// Bytes it takes.
+    pub(crate) fn memory(&self) -> usize {
+        self.bytes.len() * 2 + self.manifest.blobs.len() * size_of::<Entry>()
+    }
 }
 
 /// One live blob.
@@ -93,12 +109,25 @@ fn bound(key: &str) -> &[u8] {
 }
 
 impl Manifest {
-    /// The manifest of a collection; empty before its first blob.
-    pub(crate) fn of(sql: &dyn Sql, collection: u32) -> Result<Self> {
-        match blobs::manifest(sql, collection)? {
-            Some(bytes) => Self::decode(&bytes),
-            None => Ok(Self::default()),
+    /// The manifest of a collection; empty before its first blob. One that was read before is not
+    /// checked and taken apart again.
+    pub(crate) fn of(sql: &dyn Sql, collection: u32) -> Result<Arc<Self>> {
+        let Some(bytes) = blobs::manifest(sql, collection)? else {
+            return Ok(Arc::default());
+        };
+        let (cache, key) = (sql.blob_cache(), CacheKey::manifest(&bytes));
+        if let Some(Cached::Manifest(known)) = cache.and_then(|cache| cache.get(&key))
+            && known.bytes == bytes
+        {
+            return Ok(Arc::clone(&known.manifest));
         }
+        let manifest = Arc::new(Self::decode(&bytes)?);
+        if let Some(cache) = cache {
+            let manifest = Arc::clone(&manifest);
+            let known = KnownManifest { bytes, manifest };
+            cache.put(key, Cached::Manifest(Arc::new(known)));
+        }
+        Ok(manifest)
     }
 
     /// Adds a blob in its place.

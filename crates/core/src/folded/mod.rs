@@ -13,6 +13,7 @@ pub(crate) use columns::{
 };
 
 mod manifest;
+pub use manifest::KnownManifest;
 pub(crate) use manifest::{BLOBS_MAX, Entry, Manifest};
 
 mod bounds;

@@ -34,7 +34,7 @@ impl MainState {
         let manifest = match self.manifests.get(&collection) {
             Some(manifest) => Arc::clone(manifest),
             None => {
-                let manifest = Arc::new(Manifest::of(sql, collection)?);
+                let manifest = Manifest::of(sql, collection)?;
                 self.manifests.insert(collection, Arc::clone(&manifest));
                 manifest
             }

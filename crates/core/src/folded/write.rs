@@ -87,7 +87,7 @@ pub(crate) fn put_for_tests(
 ) {
     use super::manifest::Manifest;
     use crate::table::masks::{self, Mask};
-    let mut manifest = Manifest::of(sql, collection.id).unwrap();
+    let mut manifest = std::sync::Arc::unwrap_or_clone(Manifest::of(sql, collection.id).unwrap());
     let mut mask = Mask::default();
     masked.for_each(|row| assert!(mask.set(row)));
     for entry in write_blobs(sql, collection, documents, 1).unwrap() {

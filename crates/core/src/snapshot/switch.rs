@@ -60,7 +60,7 @@ fn switch_collection(sql: &dyn Sql, prepared: &Prepared) -> Result<()> {
     );
     let args = [int(Staged::Drop as u64), int(u64::from(id))];
     sql.run(&text, &args, &mut |_| Ok(()))?;
-    let mut manifest = Manifest::of(sql, id)?;
+    let mut manifest = Manifest::of(sql, id)?.as_ref().clone();
     each(sql, Staged::Blob, id, &mut |body| {
         let staged = Manifest::decode(body)?;
         staged

@@ -8,6 +8,7 @@
 
 mod support;
 
+mod cold;
 mod exactly_once;
 mod folded;
 mod growth;

@@ -38,6 +38,9 @@ fuzz_target!(|bytes: &[u8]| {
             drop(altered.page_encoding(column, page));
             drop(altered.read_page(column, page));
         }
+        for row in [0, altered.rows() / 2, altered.rows().saturating_sub(1)] {
+            drop(altered.take(column, &[row]));
+        }
     }
     drop(altered.read_all());
 });

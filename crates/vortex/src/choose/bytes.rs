@@ -4,14 +4,17 @@ use bytes::Bytes;
 
 use crate::Profile;
 use crate::bitpack::packed_bytes;
+use crate::choose::plan::{Place, STRINGS, Way};
 use crate::choose::words::plain;
 use crate::choose::{Chooser, shorter};
-use crate::distinct::Distinct;
-use crate::hash::checksum;
+use crate::distinct::distinct_strings;
 use crate::json::cbor_of;
 use crate::node::Node;
 use crate::text_node::Head;
 use crate::texts::Strings;
+
+/// Which part of a column's strings the choice of an encoding for them is.
+const STRINGS_PART: u64 = 63;
 
 /// Fewer codes than this are not compressed.
 const CODES_MIN: usize = 1_024;
@@ -23,15 +26,53 @@ impl Chooser {
         if let Some(constant) = constant(&mut strings.iter()) {
             return constant;
         }
-        let dictionary = self.string_dictionary(&strings);
+        // Their bytes tell more of what they cost than how many there are.
+        let weight = data.len() + strings.count();
+        let place = Place::root(self.part.wrapping_add(STRINGS_PART));
+        let kept = self.plan.way(place).and_then(|way| {
+            let node = self.strings_way(way, &strings)?;
+            let cost = node.cost(strings.count(), self.profile);
+            let is_kept = self.plan.keeps(place, cost, weight, STRINGS);
+            is_kept.then_some(node)
+        });
+        if let Some(node) = kept {
+            return node;
+        }
+        let node = self.search_strings(&strings);
+        let way = match &node {
+            Node::Dictionary { .. } => Way::Dictionary,
+            Node::Text(text) => match text.head {
+                Head::Shapes(_) => Way::Shapes,
+                Head::Fsst { .. } | Head::Blocks { .. } => Way::Strings,
+                _ => Way::Structured,
+            },
+            _ => Way::Strings,
+        };
+        let cost = node.cost(strings.count(), self.profile);
+        self.plan.note(place, way, cost, weight);
+        node
+    }
+
+    /// The strings in one way; nothing where they cannot have it.
+    fn strings_way(&mut self, way: Way, strings: &Strings<'_>) -> Option<Node> {
+        match way {
+            Way::Dictionary => self.string_dictionary(strings),
+            Way::Shapes => self.shapes(*strings),
+            Way::Structured => self.structured(*strings),
+            _ => Some(self.compressed_strings(strings, None)),
+        }
+    }
+
+    fn search_strings(&mut self, strings: &Strings<'_>) -> Node {
+        let dictionary = self.string_dictionary(strings);
         if let Some(dictionary) = &dictionary
-            && dictionary.size() * 16 < data.len()
+            && dictionary.size() * 16 < strings.data.len()
         {
             return dictionary.clone();
         }
-        let structured = match self.shapes(strings) {
+        let structured = match self.shapes(*strings) {
             Some(shapes) => Some(shapes),
-            None => self.structured(strings),
+            None => self.structured(*strings),
         };
         let light = match (dictionary, structured) {
             (Some(one), Some(other)) => Some(self.cheaper(one, other, strings.count())),
@@ -40,7 +81,7 @@ impl Chooser {
         match light {
             // What is compressed already inside does not get smaller.
             Some(Node::Text(node)) if matches!(node.head, Head::Shapes(_)) => Node::Text(node),
-            light => self.compressed_strings(&strings, light),
+            light => self.compressed_strings(strings, light),
         }
     }
 
@@ -101,7 +142,7 @@ impl Chooser {
         let light = self.part_words(41, codes, 4);
         match light.size() * 8 < codes.len() || codes.len() < CODES_MIN {
             true => light,
-            false => self.compressed(light, || plain(codes, 4)),
+            false => self.compressed(light, codes.len(), || plain(codes, 4)),
         }
     }
 
@@ -122,7 +163,7 @@ impl Chooser {
             }
             None => plain.clone(),
         };
-        self.compressed(light, || plain)
+        self.compressed(light, data.len() / width, || plain)
     }
 
     /// Encodes JSON texts: as CBOR where they come back exactly, unless plain texts are smaller.
@@ -168,20 +209,7 @@ fn distinct<'a>(
     strings: impl Iterator<Item = &'a [u8]>,
     count: usize,
 ) -> Option<(Vec<&'a [u8]>, Vec<u64>)> {
-    let most = count / 2;
-    let mut table = Distinct::with_room(most + 1);
-    let mut entries: Vec<&[u8]> = Vec::new();
-    let mut codes = Vec::with_capacity(count);
-    for string in strings {
-        let known = |entry: u32| entries.get(entry as usize) == Some(&string);
-        let (code, is_new) = table.find_or_add(checksum(string), known);
-        if is_new {
-            entries.push(string);
-            if entries.len() > most {
-                return None;
-            }
-        }
-        codes.push(u64::from(code));
-    }
+    let (entries, codes) = distinct_strings(strings, count / 2, usize::MAX)?;
+    let codes = codes.into_iter().map(u64::from).collect();
     (!entries.is_empty()).then_some((entries, codes))
 }

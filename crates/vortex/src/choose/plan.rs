@@ -56,7 +56,24 @@ pub(super) enum Way {
     Decimal,
     FloatPco,
     Compressed,
+    /// Of byte strings.
+    Shapes,
+    Structured,
+    Strings,
 }
+
+/// How much more, and less, each number may cost before another choice is looked for: a part of what it did.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slack {
+    pub(super) more: usize,
+    pub(super) less: usize,
+}
+
+/// Of numbers.
+pub(super) const NUMBERS: Slack = Slack { more: 24, less: 12 };
+
+/// Of bytes in strings, which differ more from page to page and whose encodings take longer to try.
+pub(super) const STRINGS: Slack = Slack { more: 6, less: 3 };
 
 /// What was chosen at one place.
 #[derive(Clone, Copy, Debug)]
@@ -82,13 +99,14 @@ impl Plan {
 
     /// Whether what was tried first costs about as much for each of `count` numbers as when it was
     /// chosen; then it is kept for this page too.
-    pub(super) fn keeps(&mut self, place: Place, cost: usize, count: usize) -> bool {
+    pub(super) fn keeps(&mut self, place: Place, cost: usize, count: usize, slack: Slack) -> bool {
         let Some(choice) = place.path.and_then(|path| self.choices.get_mut(&path)) else {
             return false;
         };
         // Some bytes are there however few numbers there are.
         let expected = choice.cost * count / choice.count.max(1) + 32;
-        let is_kept = cost <= expected + expected / 24 && cost + expected / 12 + 64 >= expected;
+        let is_kept = cost <= expected + expected / slack.more
+            && cost + expected / slack.less + 64 >= expected;
         choice.pages += 1;
         is_kept
     }

@@ -1,11 +1,12 @@
 //! Values that all pages of a column share, where they would stand in each of them otherwise.
 
 use crate::choose::Chooser;
+use crate::choose::survey::Survey;
+use crate::cost;
 use crate::data_type::Shape;
-use crate::distinct::{Distinct, hash_of};
-use crate::hash::checksum;
+use crate::distinct::{count_strings, distinct_strings, distinct_words};
 use crate::node::Node;
-use crate::texts::Strings;
+use crate::texts::{Strings, at};
 use crate::values::Values;
 use crate::wire::put_varint;
 
@@ -35,13 +36,20 @@ impl Chooser {
     pub(crate) fn share(&mut self, values: &Values, shape: &Shape, page: usize) -> Option<Sharing> {
         let (codes, entries) = match (values, shape) {
             (Values::Wide(words), Shape::Words { bytes: 4 | 8, .. }) if words.len() > 2 * page => {
-                distinct_words(words)?
+                self.may_share_words(words, shape, page)?;
+                shared_words(words)?
             }
             (Values::Bytes { offsets, data }, Shape::Bytes) if offsets.len() > 2 * page => {
-                distinct_strings(Strings { offsets, data })?
+                shared_strings(Strings { offsets, data })?
             }
             _ => return None,
         };
+        if let (Values::Wide(words), Values::Wide(entries), Shape::Words { bytes, is_float }) =
+            (values, &entries, shape)
+            && !self.is_sharing_words_cheaper(words, entries, &codes, (*bytes, *is_float), page)
+        {
+            return None;
+        }
         let tree = match (&entries, shape) {
             (Values::Wide(words), Shape::Words { bytes, is_float }) => {
                 self.numbers(words, *bytes, *is_float)
@@ -49,6 +57,8 @@ impl Chooser {
             (Values::Bytes { offsets, data }, _) => self.strings(offsets, data),
             _ => return None,
         };
+        // The pages' own values have other choices, which are kept if they are not shared.
+        self.begin_column();
         let mut section = Vec::new();
         put_varint(&mut section, entries.count() as u64);
         tree.encode(&mut section);
@@ -57,42 +67,78 @@ impl Chooser {
             codes,
             taken: 0,
         };
-        let is_cheaper = self.is_sharing_cheaper(&sharing, values, shape, page);
-        self.begin_column();
-        if !is_cheaper {
+        if let Values::Bytes { offsets, data } = values
+            && !self.is_sharing_strings_cheaper(&sharing, Strings { offsets, data }, page)
+        {
             return None;
         }
         self.note(&tree);
         Some(sharing)
     }
 
-    /// Compares what a page in the middle costs with and without shared values.
-    fn is_sharing_cheaper(
-        &mut self,
-        sharing: &Sharing,
-        values: &Values,
-        shape: &Shape,
+    /// Whether codes may cost less than the words of a page in the middle, however few values there
+    /// are: looking at all of them takes long.
+    fn may_share_words(&self, words: &[u64], shape: &Shape, page: usize) -> Option<()> {
+        let Shape::Words { bytes, is_float } = shape else {
+            return None;
+        };
+        let sample: Vec<u64> = sampled(words.len()).map(|place| words[place]).collect();
+        let (found, _) = distinct_words(&sample, sample.len())?;
+        if !seem_shared(sample.len(), found.len()) {
+            return None;
+        }
+        let middle = &words[(words.len() - page) / 2..(words.len() + page) / 2];
+        let width = found.len().next_power_of_two().ilog2() as usize;
+        let runs = Survey::of(middle).runs;
+        let in_runs = runs * (width + 4) / 8 + cost::bytes_of(page, self.profile);
+        let codes = in_runs.min(page * width / 8);
+        let time = cost::bytes_of(page * (cost::LOOK_UP + cost::PACKED), self.profile);
+        (codes + time < self.numbers_cost(middle, *bytes, *is_float)).then_some(())
+    }
+
+    /// Compares what a page in the middle costs with and without shared words, about.
+    fn is_sharing_words_cheaper(
+        &self,
+        words: &[u64],
+        entries: &[u64],
+        codes: &[u32],
+        (bytes, is_float): (usize, bool),
         page: usize,
     ) -> bool {
-        let count = sharing.codes.len();
+        let (from, to) = ((words.len() - page) / 2, (words.len() + page) / 2);
+        let codes: Vec<u64> = codes[from..to]
+            .iter()
+            .map(|code| u64::from(*code))
+            .collect();
+        let look_up = cost::bytes_of(page * cost::LOOK_UP, self.profile);
+        let codes = self.numbers_cost(&codes, 4, false) + look_up;
+        let alone = self.numbers_cost(&words[from..to], bytes, is_float);
+        let section = self.numbers_cost(entries, bytes, is_float);
+        let pages = words.len() / page;
+        let (shared, alone) = (codes * pages + section, alone * pages);
+        shared + alone / 32 < alone
+    }
+
+    /// Compares what a page in the middle costs with and without shared strings.
+    fn is_sharing_strings_cheaper(
+        &mut self,
+        sharing: &Sharing,
+        strings: Strings<'_>,
+        page: usize,
+    ) -> bool {
+        let count = strings.count();
         let (from, to) = ((count - page) / 2, (count + page) / 2);
         let codes = self.shared_codes(&sharing.codes[from..to]);
-        let alone = match (values, shape) {
-            (Values::Wide(words), Shape::Words { bytes, is_float }) => {
-                self.numbers(&words[from..to], *bytes, *is_float)
-            }
-            (Values::Bytes { offsets, data }, _) => {
-                let first = offsets[from];
-                let at = |offset: i32| usize::try_from(offset).unwrap_or(0);
-                let own: Vec<i32> = offsets[from..=to].iter().map(|end| end - first).collect();
-                self.strings(&own, &data[at(first)..at(offsets[to])])
-            }
-            _ => return false,
-        };
+        let first = strings.offsets[from];
+        let own: Vec<i32> = strings.offsets[from..=to]
+            .iter()
+            .map(|end| end - first)
+            .collect();
+        let alone = self.strings(&own, &strings.data[at(first)..at(strings.offsets[to])]);
+        let cost = |node: Node| node.cost(page, self.profile);
         let pages = count / page;
-        let shared = codes.cost(page, self.profile) * pages + sharing.section.len();
-        let alone = alone.cost(page, self.profile) * pages;
-        shared + alone / 32 < alone
+        // The strings have their codes by now: another way would have to look at them again.
+        cost(codes) * pages + sharing.section.len() < cost(alone) * pages
     }
 
     /// Whether the column's pages can be decoded without what its column shares.
@@ -129,37 +175,20 @@ impl Values {
     }
 }
 
-/// Whether enough of a sample comes more than once; the sample is spread over all.
-fn seems_shared<T: Ord>(count: usize, value: impl Fn(usize) -> T) -> bool {
-    let step = count / SAMPLE + 1;
-    // An odd step, so that no period of the values is met.
-    let mut sample: Vec<T> = (0..count).step_by(step | 1).map(value).collect();
-    let taken = sample.len();
-    sample.sort_unstable();
-    sample.dedup();
-    sample.len() * 10 < taken * 9
+/// Which values of a column are looked at: some from all over, an odd number apart, so that no period
+/// of theirs is met.
+fn sampled(count: usize) -> impl ExactSizeIterator<Item = usize> {
+    (0..count).step_by((count / SAMPLE + 1) | 1)
+}
+
+/// Whether enough of the values looked at come more than once.
+fn seem_shared(taken: usize, distinct: usize) -> bool {
+    distinct * 10 < taken * 9
 }
 
 /// The code of each word and the distinct words, sorted; nothing if there are too many.
-fn distinct_words(words: &[u64]) -> Option<(Vec<u32>, Values)> {
-    if !seems_shared(words.len(), |place| words[place]) {
-        return None;
-    }
-    let most = VALUES_MAX.min(words.len() / 4);
-    let mut table = Distinct::with_room(most + 1);
-    let mut entries: Vec<u64> = Vec::new();
-    let mut codes = Vec::with_capacity(words.len());
-    for word in words {
-        let known = |entry: u32| entries.get(entry as usize) == Some(word);
-        let (code, is_new) = table.find_or_add(hash_of(*word), known);
-        if is_new {
-            entries.push(*word);
-            if entries.len() > most {
-                return None;
-            }
-        }
-        codes.push(code);
-    }
+fn shared_words(words: &[u64]) -> Option<(Vec<u32>, Values)> {
+    let (entries, mut codes) = distinct_words(words, VALUES_MAX.min(words.len() / 4))?;
     let order = sorted_by(entries.len(), |entry| entries[entry].cast_signed());
     rename(&mut codes, &order);
     let entries = order.iter().map(|entry| entries[*entry]).collect();
@@ -167,29 +196,17 @@ fn distinct_words(words: &[u64]) -> Option<(Vec<u32>, Values)> {
 }
 
 /// The same for byte strings.
-fn distinct_strings(strings: Strings<'_>) -> Option<(Vec<u32>, Values)> {
-    if !seems_shared(strings.count(), |place| strings.get(place)) {
+fn shared_strings(strings: Strings<'_>) -> Option<(Vec<u32>, Values)> {
+    let places = sampled(strings.count());
+    let taken = places.len();
+    if !seem_shared(taken, count_strings(places.map(|place| strings.get(place)))) {
         return None;
     }
     let most = VALUES_MAX.min(strings.count() / 4);
-    let mut table = Distinct::with_room(most + 1);
-    let mut entries: Vec<&[u8]> = Vec::new();
-    let (mut codes, mut bytes) = (Vec::with_capacity(strings.count()), 0);
-    for string in strings.iter() {
-        let known = |entry: u32| entries.get(entry as usize) == Some(&string);
-        let (code, is_new) = table.find_or_add(checksum(string), known);
-        if is_new {
-            entries.push(string);
-            bytes += string.len();
-            if entries.len() > most || bytes > BYTES_MAX {
-                return None;
-            }
-        }
-        codes.push(code);
-    }
+    let (entries, mut codes) = distinct_strings(strings.iter(), most, BYTES_MAX)?;
     let order = sorted_by(entries.len(), |entry| entries[entry]);
     rename(&mut codes, &order);
-    let (mut offsets, mut data) = (vec![0], Vec::with_capacity(bytes));
+    let (mut offsets, mut data) = (vec![0], Vec::new());
     for entry in order {
         data.extend_from_slice(entries[entry]);
         offsets.push(i32::try_from(data.len()).ok()?);

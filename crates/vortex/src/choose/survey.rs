@@ -2,7 +2,7 @@
 
 use crate::bitpack::packed_bytes;
 
-/// Numbers looked at to see whether a dictionary is worth making, or where most numbers lie.
+/// Numbers looked at to see where most of them lie.
 const SAMPLE: usize = 256;
 
 pub(super) struct Survey {
@@ -31,16 +31,8 @@ impl Survey {
 }
 
 /// Bits that numbers from `min` to `max` take less `min`.
-fn width_of(min: i64, max: i64) -> u32 {
+pub(super) fn width_of(min: i64, max: i64) -> u32 {
     u64::BITS - max.wrapping_sub(min).cast_unsigned().leading_zeros()
-}
-
-/// Tells from a sample whether most numbers come more than once.
-pub(super) fn seems_repetitive(words: &[u64]) -> bool {
-    let mut sample = sample(words);
-    let taken = sample.len();
-    sample.dedup();
-    sample.len() * 4 <= taken * 3
 }
 
 /// Some numbers from all over, sorted as signed ones.

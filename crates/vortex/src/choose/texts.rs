@@ -3,8 +3,11 @@
 use bytes::Bytes;
 
 use crate::choose::Chooser;
+use crate::choose::plan::{Place, STRINGS, Way};
 use crate::digits::numbers_of;
+use crate::distinct::distinct_words;
 use crate::fsst::compress;
+use crate::hash::checksum;
 use crate::node::Node;
 use crate::pattern::pattern_of;
 use crate::shapes::{HISTORY_IMAGES_MAX, Scanner, Survey};
@@ -68,13 +71,29 @@ impl Chooser {
             0 | 1 if have_numbers(strings) => (Scanner::Numbers, 2),
             _ => return None,
         };
-        let with_history = scanner == Scanner::Json && strings.count() <= HISTORY_IMAGES_MAX;
+        let with_history = scanner == Scanner::Json && self.have_history(strings);
         let survey = Survey::of(strings.iter(), strings.count(), scanner, with_history);
         let head = ShapesHead {
             raw_bytes: strings.data.len(),
             ..ShapesHead::default()
         };
         Some(self.shaped(&survey, head, None, depth))
+    }
+
+    /// Whether enough texts come from earlier ones: those that do make one row of a page cost the page.
+    fn have_history(&mut self, strings: Strings<'_>) -> bool {
+        if strings.count() > HISTORY_IMAGES_MAX {
+            return false;
+        }
+        let place = Place::root(self.part.wrapping_add(HISTORY_PART));
+        if let Some(way) = self.plan.way(place) {
+            self.plan.keeps(place, 0, 0, STRINGS);
+            return way == Way::Shapes;
+        }
+        let have = come_from_earlier(strings);
+        let way = if have { Way::Shapes } else { Way::Strings };
+        self.plan.note(place, way, 0, 0);
+        have
     }
 
     pub(crate) fn shaped(
@@ -96,13 +115,15 @@ impl Chooser {
         let mut children: Vec<Node> = others.into_iter().collect();
         children.push(self.part_words(32, &table.slots, 4));
         children.push(self.part_words(33, &table.columns, 4));
+        let outer_part = self.part;
+        self.part = outer_part.wrapping_mul(31) ^ PIECES;
         children.push(self.texts(&table.pieces));
+        self.part = outer_part;
         children.push(self.part_words(34, &survey.codes, 4));
         children.push(self.part_words(35, &survey.kinds, 4));
         children.push(self.part_words(36, &survey.distances, 4));
         children.push(self.part_words(37, &survey.masks, 8));
         let outer = std::mem::replace(&mut self.shapes_depth, depth);
-        let outer_part = self.part;
         for (values, path) in survey.values.iter().zip(survey.paths()) {
             self.part = outer_part.wrapping_mul(31) ^ path;
             let values = self.texts(values);
@@ -124,6 +145,9 @@ impl Chooser {
     }
 }
 
+/// Stands for the pieces of shapes among the values of their columns.
+const PIECES: u64 = 1 << 32;
+
 /// Below this many bytes a table of symbols does not pay.
 const CODED_BYTES_MIN: usize = 2_048;
 
@@ -137,6 +161,29 @@ pub(crate) fn seem_shaped(strings: Strings<'_>) -> bool {
     let looked_at = strings.count().div_ceil(step);
     let shaped = strings.iter().step_by(step).filter(is_shaped).count();
     looked_at > 0 && shaped * 10 >= looked_at * 9
+}
+
+/// Which part of a column's strings it is whether they come from earlier ones.
+const HISTORY_PART: u64 = 62;
+
+/// Texts in a row that show whether they are edits of each other.
+const EDITS_SAMPLE: usize = 512;
+
+/// One in so many texts is to come from an earlier one.
+const HISTORY_PARTS: usize = 16;
+
+/// True if texts are there again anywhere, or edits of the one before.
+fn come_from_earlier(strings: Strings<'_>) -> bool {
+    let count = strings.count();
+    let sums: Vec<u64> = strings.iter().map(checksum).collect();
+    let most = count - count.div_ceil(HISTORY_PARTS);
+    if distinct_words(&sums, most).is_some() {
+        return true;
+    }
+    let taken = count.min(EDITS_SAMPLE);
+    let sample = strings.iter().skip((count - taken) / 2).take(taken);
+    let survey = Survey::of(sample, taken, Scanner::Json, true);
+    survey.saved() * HISTORY_PARTS >= taken
 }
 
 /// Most forms of a sample of texts that differ in their numbers.

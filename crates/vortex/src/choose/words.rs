@@ -1,30 +1,21 @@
 //! Encodings of numbers. They are computed in 64 bits, whatever their type's width: the low bits are the value.
 
-use std::borrow::Cow;
-
 use crate::bitpack::{pack, packed_bytes};
 use crate::choose::Chooser;
-use crate::choose::plan::{Place, Way};
-use crate::choose::survey::{Survey, narrowing, seems_repetitive};
+use crate::choose::estimate::{Estimate, PATCH_BYTES};
+use crate::choose::factor::common_factor;
+use crate::choose::plan::{NUMBERS, Place, Way};
+use crate::choose::survey::{Survey, narrowing};
 use crate::decimal::decimals;
-use crate::distinct::{Distinct, hash_of};
+use crate::distinct::distinct_words;
 use crate::node::Node;
-use crate::{Profile, limits};
-
-/// Bytes that a node takes besides its payload, about.
-const NODE_BYTES: usize = 4;
-
-/// Bytes that a number takes which is an exception, about: its place and itself.
-const PATCH_BYTES: usize = 6;
+use crate::{Profile, cost, limits};
 
 /// Nodes below each other that encode numbers.
 const DEPTH_MAX: usize = limits::TREE_DEPTH_MAX / 3;
 
-/// Numbers of a sample.
-const SAMPLE: usize = 2_048;
-
 /// Fewer numbers than this are not worth a slower encoding.
-const SLOW_COUNT_MIN: usize = 128;
+pub(super) const SLOW_COUNT_MIN: usize = 128;
 
 /// Numbers to encode, and what is known of them.
 struct Numbers<'a> {
@@ -40,17 +31,29 @@ impl Chooser {
     /// Encodes the words of a column: floats as decimals where that is exact and smaller.
     pub(super) fn numbers(&mut self, words: &[u64], bytes: usize, is_float: bool) -> Node {
         let place = Place::root(0);
+        let count = words.len();
         let kept = self.plan.way(place).and_then(|way| {
             let node = self.number_way(way, words, bytes, is_float)?;
-            let cost = node.cost(words.len(), self.profile);
-            self.plan.keeps(place, cost, words.len()).then_some(node)
+            let cost = node.cost(count, self.profile);
+            Some((way, node, cost))
         });
-        if let Some(node) = kept {
-            return node;
+        if let Some((way, node, cost)) = kept {
+            // Of whole numbers the way below is chosen anew where it has to be.
+            let is_chosen = way == Way::Bits && !is_float;
+            if self.plan.keeps(place, cost, count, NUMBERS) || is_chosen {
+                return node;
+            }
+            if is_float && way != Way::Compressed {
+                let found = self.search_floats(words, bytes);
+                if found.way == way || found.cost >= cost {
+                    self.plan.note(place, way, cost, count);
+                    return node;
+                }
+            }
         }
         let (way, node) = self.search_numbers(words, bytes, is_float);
-        let cost = node.cost(words.len(), self.profile);
-        self.plan.note(place, way, cost, words.len());
+        let cost = node.cost(count, self.profile);
+        self.plan.note(place, way, cost, count);
         node
     }
 
@@ -73,7 +76,7 @@ impl Chooser {
     fn search_numbers(&mut self, words: &[u64], bytes: usize, is_float: bool) -> (Way, Node) {
         let count = words.len();
         let way = match is_float && count >= SLOW_COUNT_MIN {
-            true => self.search_floats(words, bytes),
+            true => self.search_floats(words, bytes).way,
             false => Way::Bits,
         };
         let found = self.number_way(way, words, bytes, is_float);
@@ -89,26 +92,9 @@ impl Chooser {
             return (way, best);
         }
         let size = best.size();
-        let best = self.compressed(best, || plain(words, bytes));
+        let best = self.compressed(best, count, || plain(words, bytes));
         let is_compressed = best.size() < size;
         (if is_compressed { Way::Compressed } else { way }, best)
-    }
-
-    /// The way of floats that is best on a sample.
-    fn search_floats(&mut self, words: &[u64], bytes: usize) -> Way {
-        let sample = sample_of(words);
-        let plan = std::mem::take(&mut self.plan);
-        let mut found = (usize::MAX, Way::Bits);
-        for way in [Way::Bits, Way::Decimal, Way::FloatPco] {
-            if let Some(node) = self.number_way(way, &sample, bytes, true) {
-                let cost = node.cost(sample.len(), self.profile);
-                if cost < found.0 {
-                    found = (cost, way);
-                }
-            }
-        }
-        self.plan = plan;
-        found.1
     }
 
     /// Decimals, but for those that are none: these are exceptions.
@@ -187,18 +173,60 @@ impl Chooser {
         if place.depth >= DEPTH_MAX {
             return self.flat(&numbers);
         }
-        let kept = self.plan.way(place).and_then(|way| {
-            let node = self.way(way, &numbers, place)?;
-            let cost = node.cost(words.len(), self.profile);
-            self.plan.keeps(place, cost, words.len()).then_some(node)
-        });
-        if let Some(node) = kept {
-            return node;
-        }
-        let (way, node) = self.search(&numbers, place);
+        let (way, node) = match self.plan.way(place) {
+            Some(way) => match self.as_before(way, &numbers, place) {
+                (None, node) => return node,
+                (Some(way), node) => (way, node),
+            },
+            None => self.searched(&numbers, place),
+        };
         let cost = node.cost(words.len(), self.profile);
         self.plan.note(place, way, cost, words.len());
         node
+    }
+
+    /// The numbers in the way that earlier ones had, or another that is cheaper by now; none where
+    /// the choice is kept.
+    fn as_before(&mut self, way: Way, numbers: &Numbers<'_>, place: Place) -> (Option<Way>, Node) {
+        let Some(node) = self.way(way, numbers, place) else {
+            let (way, node) = self.searched(numbers, place);
+            return (Some(way), node);
+        };
+        let count = numbers.words.len();
+        let cost = node.cost(count, self.profile);
+        if self.plan.keeps(place, cost, count, NUMBERS) {
+            return (None, node);
+        }
+        let found = self.estimated(numbers);
+        if found.way == way || found.cost >= cost {
+            return (Some(way), node);
+        }
+        let (other, better) = self.found(found, numbers, place);
+        match better.cost(count, self.profile) < cost {
+            true => (Some(other), better),
+            false => (Some(way), node),
+        }
+    }
+
+    /// The numbers without their factor, or in the way that is best by the sample.
+    fn searched(&mut self, numbers: &Numbers<'_>, place: Place) -> (Way, Node) {
+        if numbers.is_whole
+            && let Some(node) = self.multiple(numbers, place)
+        {
+            return (Way::Multiple, node);
+        }
+        let found = self.estimated(numbers);
+        self.found(found, numbers, place)
+    }
+
+    fn estimated(&self, numbers: &Numbers<'_>) -> Estimate {
+        let Numbers {
+            words,
+            bytes,
+            is_whole,
+            survey,
+        } = numbers;
+        self.search(words, *bytes, *is_whole, survey)
     }
 
     /// The numbers in one way; nothing where they cannot have it.
@@ -236,66 +264,31 @@ impl Chooser {
         }
     }
 
-    fn search(&mut self, numbers: &Numbers<'_>, place: Place) -> (Way, Node) {
+    /// The numbers in the way that a search found, or in the next best one where that proves to be cheaper.
+    fn found(&mut self, found: Estimate, numbers: &Numbers<'_>, place: Place) -> (Way, Node) {
         let count = numbers.words.len();
-        if numbers.is_whole
-            && let Some(node) = self.multiple(numbers, place)
-        {
-            return (Way::Multiple, node);
-        }
-        let sampled = sample_of(numbers.words);
-        let sample = Numbers {
-            words: &sampled,
-            survey: Survey::of(&sampled),
-            ..*numbers
-        };
-        // Of so many numbers a reader would pay this for those of the sample.
-        let whole = |cost: usize| cost * count / sampled.len();
-        let (mut way, mut cost) = (Way::Flat, self.flat(numbers).cost(count, self.profile));
-        for (other, cost_least) in self.ways(numbers) {
-            if cost_least >= cost {
-                continue;
+        let time = cost::bytes_of(count * cost::PACKED, self.profile);
+        let flat = self.flat_bytes(numbers) + time;
+        let (mut best, mut least) = (None, flat);
+        for (way, expected) in std::iter::once((found.way, found.cost)).chain(found.second) {
+            // The sample may have hidden what is rare.
+            if way == Way::Flat || expected + expected / 16 >= least {
+                break;
             }
-            // How often values come again shows in all of them only.
-            let found = match other {
-                Way::Dictionary => self
-                    .way(other, numbers, Place::anywhere(place.depth))
-                    .map(|node| node.cost(count, self.profile)),
-                _ => self
-                    .way(other, &sample, Place::anywhere(place.depth))
-                    .map(|node| whole(node.cost(sampled.len(), self.profile))),
-            };
-            if let Some(found) = found
-                && found < cost
-            {
-                (way, cost) = (other, found);
+            if let Some(node) = self.way(way, numbers, place) {
+                let cost = node.cost(count, self.profile);
+                if cost < least {
+                    (best, least) = (Some((way, node)), cost);
+                }
             }
         }
-        match self.way(way, numbers, place) {
-            Some(node) => (way, node),
-            None => (Way::Flat, self.flat(numbers)),
-        }
+        best.unwrap_or_else(|| (Way::Flat, self.flat(numbers)))
     }
 
-    /// The ways worth trying besides the flat one, fastest to decode first, each with the least that it may cost.
-    fn ways(&self, numbers: &Numbers<'_>) -> Vec<(Way, usize)> {
-        let (count, survey) = (numbers.words.len(), &numbers.survey);
-        let width = survey.width();
-        let mut ways = vec![(Way::Narrowed, NODE_BYTES)];
-        if survey.runs * 2 < count {
-            let least = packed_bytes(survey.runs, width.min(8));
-            ways.push((Way::Runs, NODE_BYTES + least));
-        }
-        if width > 3 && seems_repetitive(numbers.words) {
-            ways.push((Way::Dictionary, 2 * NODE_BYTES + count / 8));
-        }
-        if numbers.is_whole && count > 1 {
-            ways.push((Way::Delta, 2 * NODE_BYTES));
-        }
-        if numbers.is_whole && self.may_use_pco(count) {
-            ways.push((Way::Pco, self.pco_cost_least(count)));
-        }
-        ways
+    /// Bytes of the numbers packed or plain, but for what says so.
+    fn flat_bytes(&self, numbers: &Numbers<'_>) -> usize {
+        let count = numbers.words.len();
+        packed_bytes(count, numbers.survey.width()).min(count * numbers.bytes)
     }
 
     /// Packed where that is shorter, else plain.
@@ -369,21 +362,7 @@ impl Chooser {
 
     fn dictionary(&mut self, numbers: &Numbers<'_>, place: Place) -> Option<Node> {
         let words = numbers.words;
-        let most = words.len() / 2;
-        let mut distinct = Distinct::with_room(most + 1);
-        let mut values: Vec<u64> = Vec::new();
-        let mut codes = Vec::with_capacity(words.len());
-        for word in words {
-            let known = |entry: u32| values.get(entry as usize) == Some(word);
-            let (code, is_new) = distinct.find_or_add(hash_of(*word), known);
-            if is_new {
-                values.push(*word);
-                if values.len() > most {
-                    return None;
-                }
-            }
-            codes.push(code);
-        }
+        let (mut values, codes) = distinct_words(words, words.len() / 2)?;
         let codes = sort_entries(&mut values, &codes);
         let (first, second) = (
             place.below(Way::Dictionary, 0),
@@ -395,17 +374,6 @@ impl Chooser {
             codes: Box::new(self.words_of(&codes, 4, true, second)),
         })
     }
-}
-
-/// Stretches of numbers that stand for all: as they are where there are few.
-fn sample_of(words: &[u64]) -> Cow<'_, [u64]> {
-    const STRETCHES: usize = 4;
-    if words.len() < 2 * SAMPLE {
-        return words.into();
-    }
-    let (each, step) = (SAMPLE / STRETCHES, words.len() / STRETCHES);
-    let stretch = |n: usize| &words[n * step + step / 3..][..each];
-    (0..STRETCHES).flat_map(stretch).copied().collect()
 }
 
 /// Sorts the entries, which then pack better, and gives the codes of the sorted ones.
@@ -441,27 +409,4 @@ pub(super) fn plain(words: &[u64], bytes: usize) -> Node {
         data.extend_from_slice(&word.to_le_bytes()[..bytes]);
     }
     Node::Plain(data.into())
-}
-
-/// The largest number above 1 that divides all words less the reference.
-fn common_factor(words: &[u64], reference: u64) -> Option<u64> {
-    let mut factor = 0;
-    for word in words {
-        let above = word.wrapping_sub(reference);
-        // Most are multiples of what was found: one division each.
-        if factor == 0 || above % factor != 0 {
-            factor = common_divisor(above, factor);
-            if factor == 1 {
-                return None;
-            }
-        }
-    }
-    (factor > 1).then_some(factor)
-}
-
-fn common_divisor(mut one: u64, mut other: u64) -> u64 {
-    while one != 0 {
-        (one, other) = (other % one, one);
-    }
-    other
 }

@@ -5,7 +5,7 @@ use arrow_buffer::BooleanBuffer;
 use super::{PageDecoder, misplaced};
 use crate::json::put_text;
 use crate::node::Node;
-use crate::texts::{Out, SHORT, Texts};
+use crate::texts::SHORT;
 use crate::values::Values;
 use crate::{Error, Result};
 
@@ -34,7 +34,8 @@ impl PageDecoder<'_> {
                 self.budget.pay(count, value.len() + 4)?;
                 let step = u32::try_from(value.len()).map_err(|_| Error::too_large("a text"))?;
                 put_ends(&vec![step; count], value.len() * count, data.len(), offsets)?;
-                data.extend(value.iter().cycle().take(value.len() * count));
+                data.reserve(value.len() * count);
+                (0..count).for_each(|_| data.extend_from_slice(value));
                 Ok(())
             }
             Node::Dictionary {
@@ -77,43 +78,6 @@ impl PageDecoder<'_> {
         offsets.push(0);
         self.byte_strings(node, count, &mut offsets, &mut data)?;
         Ok((offsets, data))
-    }
-
-    /// Appends the strings that codes name, which are below their number.
-    fn gather(
-        &mut self,
-        ends: &[i32],
-        entries: &[u8],
-        codes: &[u32],
-        offsets: &mut Vec<i32>,
-        data: &mut Vec<u8>,
-    ) -> Result<()> {
-        let entry = |code: &u32| {
-            let code = *code as usize;
-            (to_usize(ends[code]), to_usize(ends[code + 1]))
-        };
-        let total = codes.iter().map(entry).map(|(from, to)| to - from).sum();
-        self.budget.pay(total, 1)?;
-        let (count, is_short) = (ends.len() - 1, |pair: &[i32]| {
-            pair[1] - pair[0] <= SLOT_LENGTH
-        });
-        // A slot for each string does not pay where there are few codes, and strings may be long.
-        if count <= codes.len() && ends.windows(2).all(is_short) {
-            self.budget.pay(count, SLOT + 4)?;
-            return gather_short(ends, entries, codes, total, offsets, data);
-        }
-        let mut texts = Texts {
-            offsets: std::mem::take(offsets),
-            data: std::mem::take(data),
-        };
-        let mut out = Out::new(&mut texts, total)?;
-        for (from, to) in codes.iter().map(entry) {
-            out.put(entries, from, to)?;
-            out.end_text();
-        }
-        out.finish()?;
-        (*offsets, *data) = (texts.offsets, texts.data);
-        Ok(())
     }
 
     /// Appends the JSON texts of CBOR items; those marked are texts already.
@@ -162,60 +126,11 @@ impl PageDecoder<'_> {
 }
 
 /// Offsets made by this crate are never negative.
-fn to_usize(offset: i32) -> usize {
+pub(super) fn to_usize(offset: i32) -> usize {
     usize::try_from(offset).unwrap_or(0)
 }
 
-/// Bytes of a short string, which is copied whole, whatever its length.
-const SLOT: usize = 16;
-
-/// The same, as lengths between offsets are.
-const SLOT_LENGTH: i32 = 16;
-
-/// Appends strings of at most [`SLOT`] bytes, `total` together: each is copied with what follows it
-/// in its slot, which the next one overwrites.
-fn gather_short(
-    ends: &[i32],
-    entries: &[u8],
-    codes: &[u32],
-    total: usize,
-    offsets: &mut Vec<i32>,
-    data: &mut Vec<u8>,
-) -> Result<()> {
-    let mut slots = Vec::with_capacity(ends.len() - 1);
-    for pair in ends.windows(2) {
-        let entry = &entries[to_usize(pair[0])..to_usize(pair[1])];
-        let mut slot = [0_u8; SLOT];
-        slot[..entry.len()].copy_from_slice(entry);
-        slots.push((slot, entry.len()));
-    }
-    let (start, first) = (data.len(), offsets.len());
-    let end = start
-        .checked_add(total)
-        .and_then(|end| i32::try_from(end).ok());
-    let base = u32::try_from(start);
-    let (Some(_), Ok(base)) = (end, base) else {
-        return Err(too_long());
-    };
-    data.resize(start + total + SLOT, 0);
-    offsets.resize(first + codes.len(), 0);
-    let (out, mut at) = (&mut data[start..], 0);
-    for (code, end) in codes.iter().zip(&mut offsets[first..]) {
-        let (slot, length) = &slots[*code as usize];
-        if let Some(place) = out[at..].first_chunk_mut::<SLOT>() {
-            *place = *slot;
-        }
-        at += length;
-        // At most `total`, which fits.
-        *end = base
-            .wrapping_add(u32::try_from(at).unwrap_or(u32::MAX))
-            .cast_signed();
-    }
-    data.truncate(start + total);
-    Ok(())
-}
-
-fn too_long() -> Error {
+pub(super) fn too_long() -> Error {
     Error::too_large("byte strings of more than 2 GiB together")
 }
 

@@ -3,6 +3,7 @@
 
 mod bits;
 mod byte_strings;
+mod gather;
 mod lists;
 mod pick;
 mod pick_shapes;
@@ -29,6 +30,9 @@ pub(crate) trait Surroundings {
     /// The texts of this page that stand between those of the same page of an earlier column.
     fn partner(&self, column_index: usize) -> Result<Texts>;
 
+    /// A few of them; nothing where making all is quicker.
+    fn pick_partner(&self, column_index: usize, places: &[usize]) -> Result<Option<Texts>>;
+
     /// Takes what a page decoded of another column, which may be read next.
     fn keep(&self, _others: Texts) {}
 }
@@ -44,6 +48,10 @@ impl Surroundings for Alone {
 
     fn partner(&self, _column_index: usize) -> Result<Texts> {
         Err(Error::corrupt("another column that is not there"))
+    }
+
+    fn pick_partner(&self, column_index: usize, _places: &[usize]) -> Result<Option<Texts>> {
+        self.partner(column_index).map(Some)
     }
 }
 
@@ -104,7 +112,7 @@ impl<'a> PageDecoder<'a> {
         out.resize(start + count, W::default());
         let out = &mut out[start..];
         if let Some(values) = values {
-            self.words(values, bytes, &mut out[..there])?;
+            self.words(values, bytes, there, &mut out[..there])?;
         }
         if let Some(valid) = &valid {
             spread(out, there, valid);
@@ -210,34 +218,52 @@ impl<'a> PageDecoder<'a> {
 /// Moves the first `there` values to the places that `valid` names, from the last one on, so that
 /// none is overwritten before it is moved. The other places get 0.
 fn spread<W: Word>(out: &mut [W], there: usize, valid: &BooleanBuffer) {
-    let mut from = there;
-    for place in (0..out.len()).rev() {
-        if from == place + 1 {
+    let (mut from, mut end) = (there, out.len());
+    for (first, after) in runs_of(valid).into_iter().rev() {
+        out[after..end].fill(W::default());
+        from -= after - first;
+        if from == first {
             // All places up to here are valid: nothing moves any more.
             return;
         }
-        out[place] = match valid.value(place) {
-            true => {
-                from -= 1;
-                out[from]
-            }
-            false => W::default(),
-        };
+        move_up(out, from, first, after - first);
+        end = first;
     }
+    out[..end].fill(W::default());
 }
 
 /// The same for the ends of byte strings behind `start`: a null ends where the one before ends.
 fn spread_ends(offsets: &mut Vec<i32>, start: usize, valid: &BooleanBuffer) {
     let mut from = offsets.len();
     offsets.resize(start + valid.len(), 0);
-    for place in (start..offsets.len()).rev() {
-        if from == place + 1 {
+    let mut end = offsets.len();
+    for (first, after) in runs_of(valid).into_iter().rev() {
+        let before = offsets[from - 1];
+        offsets[start + after..end].fill(before);
+        from -= after - first;
+        if from == start + first {
             return;
         }
-        offsets[place] = offsets[from - 1];
-        if valid.value(place - start) {
-            from -= 1;
-        }
+        move_up(offsets, from, start + first, after - first);
+        end = start + first;
+    }
+    let before = offsets[start - 1];
+    offsets[start..end].fill(before);
+}
+
+/// Where bits are set: from the first to before the last of each run.
+fn runs_of(bits: &BooleanBuffer) -> Vec<(usize, usize)> {
+    bits.set_slices().collect()
+}
+
+/// Moves `count` words from `from` on to `to`, which is behind it.
+fn move_up<W: Copy>(words: &mut [W], from: usize, to: usize, count: usize) {
+    // Most runs are of a few words, for which a call takes longer.
+    if count > 16 {
+        return words.copy_within(from..from + count, to);
+    }
+    for place in (0..count).rev() {
+        words[to + place] = words[from + place];
     }
 }
 

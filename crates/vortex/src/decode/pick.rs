@@ -10,6 +10,9 @@ use crate::values::{Slots, Values};
 use crate::word::Word;
 use crate::{Error, Result};
 
+/// Most places for each of which the runs are gone through.
+const SEARCHED_MAX: usize = 4;
+
 /// Byte strings by themselves: one more offset than strings, from 0.
 type Strings = (Vec<i32>, Vec<u8>);
 
@@ -122,8 +125,22 @@ impl PageDecoder<'_> {
                 numbers.into_iter().map(word).collect()
             }
             Node::Zstd { node, .. } => self.pick_words(node, bytes, count, places)?,
+            Node::Runs {
+                count: runs,
+                values,
+                lengths,
+            } if places.len() <= SEARCHED_MAX => {
+                let lengths = self.run_lengths(lengths, *runs, count)?;
+                self.budget.pay(places.len(), size_of::<usize>())?;
+                let runs_of: Vec<usize> = places
+                    .iter()
+                    .map(|place| run_of(&lengths, *place))
+                    .collect();
+                self.pick_words(values, bytes, *runs, &runs_of)?
+            }
             _ => {
-                let words: Vec<W> = self.new_words(node, bytes, count)?;
+                let wanted = places.iter().max().map_or(0, |last| last + 1);
+                let words: Vec<W> = self.first_words(node, bytes, count, wanted)?;
                 places.iter().map(|place| words[*place]).collect()
             }
         })
@@ -177,6 +194,7 @@ impl PageDecoder<'_> {
                 let codes = self.pick_codes(codes, offsets.len() - 1, count, places)?;
                 self.chosen(offsets, data, &codes)
             }
+            Node::ConstantBytes(_) => self.new_strings(node, places.len()),
             Node::Zstd { node, .. } => self.pick_strings(node, count, places),
             Node::Text(node) => {
                 let texts = self.pick_text(node, count, places)?;
@@ -214,6 +232,16 @@ impl PageDecoder<'_> {
         }
         Ok((offsets, out))
     }
+}
+
+/// The run that a place is in: lengths sum up to more than any place.
+fn run_of(lengths: &[u32], place: usize) -> usize {
+    let mut end = 0;
+    let found = lengths.iter().position(|length| {
+        end += *length as usize;
+        end > place
+    });
+    found.unwrap_or(0)
 }
 
 fn plain_word<W: Word>(data: &[u8], bytes: usize, place: usize) -> W {

@@ -2,7 +2,7 @@
 
 use super::byte_strings::put_ends;
 use super::{PageDecoder, misplaced};
-use crate::compress::Frames;
+use crate::compress::decompress_into;
 use crate::node::Node;
 use crate::text_node::{Head, TextNode};
 use crate::texts::{Strings, Texts, at};
@@ -18,7 +18,12 @@ impl PageDecoder<'_> {
     ) -> Result<Texts> {
         let mut out = Texts::new();
         if let Head::Shapes(head) = &node.head
-            && let Some(texts) = self.pick_shaped(head, &node.children, count, places)?
+            && let Some(texts) = self.pick_shaped(head, &node.children, count, places, false)?
+        {
+            return Ok(texts);
+        }
+        if let Head::Partner(column) = &node.head
+            && let Some(texts) = self.around.pick_partner(*column, places)?
         {
             return Ok(texts);
         }
@@ -123,7 +128,6 @@ impl PageDecoder<'_> {
             offsets: &frame_ends,
             data: &node.data,
         };
-        let mut zstd = Frames::new()?;
         let (mut block, mut held) = (Vec::new(), None);
         for place in places {
             let number = place / block_rows;
@@ -134,7 +138,7 @@ impl PageDecoder<'_> {
                 self.budget.pay(to - from, 1)?;
                 block.clear();
                 block.resize(to - from, 0);
-                zstd.decompress(frames.get(number), &mut block)?;
+                decompress_into(frames.get(number), &mut block)?;
                 held = Some(number);
             }
             let text = &block[at(ends[*place]) - from..at(ends[*place + 1]) - from];

@@ -2,9 +2,9 @@
 
 use super::byte_strings::put_ends;
 use super::{PageDecoder, misplaced};
-use crate::compress::Frames;
+use crate::compress::decompress_into;
 use crate::node::Node;
-use crate::shapes::{Parts, assemble};
+use crate::shapes::{PIECE_BYTES, Parts, Supply, assemble};
 use crate::text_node::{Head, ShapesHead, TextNode};
 use crate::texts::{SHORT, Strings, Texts};
 use crate::{Error, Result, digits, fsst, pattern, times};
@@ -71,7 +71,7 @@ impl PageDecoder<'_> {
                 let around = self.around;
                 let texts = around.partner(*column)?;
                 self.budget.pay(texts.data.len(), 1)?;
-                out.append(&texts)
+                out.append(texts)
             }
             _ => Err(misplaced()),
         }
@@ -139,7 +139,6 @@ impl PageDecoder<'_> {
         put_ends(&sizes, *raw_bytes, from, &mut out.offsets)?;
         out.data.resize(end, 0);
         let (mut rest, mut frames_left) = (&mut out.data[from..], &node.data[..]);
-        let mut zstd = Frames::new()?;
         for (sizes, frame) in sizes.chunks(*block_rows).zip(frames) {
             // Their sum was checked.
             let raw = sizes.iter().map(|size| *size as usize).sum();
@@ -147,7 +146,7 @@ impl PageDecoder<'_> {
             let (frame, left) = frames_left
                 .split_at_checked(frame as usize)
                 .ok_or_else(odd)?;
-            zstd.decompress(frame, block)?;
+            decompress_into(frame, block)?;
             (rest, frames_left) = (after, left);
         }
         match frames_left.is_empty() {
@@ -193,19 +192,15 @@ impl PageDecoder<'_> {
         let masks: Vec<u64> = self.new_words(masks, 8, head.edits)?;
         let values = values.iter().zip(&head.columns);
         let values: Vec<_> = values
-            .map(|(values, count)| {
-                let mut values = self.new_strings(values, *count)?;
-                // The last ones are copied as the others are.
-                values.1.extend([0; SHORT]);
-                Ok(values)
-            })
+            .map(|(values, count)| self.supplied(values, *count))
             .collect::<Result<_>>()?;
         self.budget
             .pay(head.raw_bytes.saturating_add(head.other_bytes), 1)?;
+        self.budget.pay(head.slots + head.shapes, PIECE_BYTES)?;
         if head.copies + head.edits > 0 {
             let longest = slots.iter().max().map_or(0, |slots| *slots as usize);
             // What is kept of images that others come from.
-            self.budget.pay(images, 48 + 8 * longest)?;
+            self.budget.pay(images, 48 + 4 * longest)?;
         }
         let parts = Parts {
             slots: &slots,
@@ -215,10 +210,45 @@ impl PageDecoder<'_> {
             kinds: &kinds,
             distances: &distances,
             masks: &masks,
-            values: values.iter().map(strings).collect(),
             others: others.as_ref(),
         };
-        assemble(&parts, [head.raw_bytes, head.other_bytes], outs)
+        let supplies = values.iter().map(Supplied::supply).collect();
+        assemble(&parts, supplies, [head.raw_bytes, head.other_bytes], outs)
+    }
+
+    /// The values of a column of shapes. Those of a dictionary stay there: they are copied once,
+    /// to where they end up.
+    fn supplied(&mut self, node: &Node, count: usize) -> Result<Supplied> {
+        let (mut strings, codes) = match node {
+            Node::Dictionary {
+                count: entries,
+                values,
+                codes,
+            } => {
+                let strings = self.new_strings(values, *entries)?;
+                (strings, Some(self.codes(codes, *entries, count)?))
+            }
+            Node::ConstantBytes(_) => {
+                self.budget.pay(count, 4)?;
+                (self.new_strings(node, 1)?, Some(vec![0; count]))
+            }
+            node => (self.new_strings(node, count)?, None),
+        };
+        // The last ones are copied as the others are.
+        strings.1.extend([0; SHORT]);
+        Ok(Supplied { strings, codes })
+    }
+}
+
+/// The values of a column of shapes, decoded.
+struct Supplied {
+    strings: (Vec<i32>, Vec<u8>),
+    codes: Option<Vec<u32>>,
+}
+
+impl Supplied {
+    fn supply(&self) -> Supply<'_> {
+        Supply::new(strings(&self.strings), self.codes.as_deref())
     }
 }
 

@@ -17,17 +17,35 @@ impl PageDecoder<'_> {
     ) -> Result<Vec<W>> {
         self.budget.pay(count, size_of::<W>())?;
         let mut words = vec![W::default(); count];
-        self.words(node, bytes, &mut words)?;
+        self.words(node, bytes, count, &mut words)?;
         Ok(words)
     }
 
-    /// Decodes as many words as `out` has; the caller has paid for them.
+    /// Decodes the first `wanted` of `count` words, and no more where the encoding allows that.
+    pub(super) fn first_words<W: Word>(
+        &mut self,
+        node: &Node,
+        bytes: usize,
+        count: usize,
+        wanted: usize,
+    ) -> Result<Vec<W>> {
+        self.budget.pay(wanted, size_of::<W>())?;
+        let mut words = vec![W::default(); wanted];
+        self.words(node, bytes, count, &mut words)?;
+        Ok(words)
+    }
+
+    /// Decodes as many of `count` words, from the first on, as `out` has; the caller has paid for them.
     pub(super) fn words<W: Word>(
         &mut self,
         node: &Node,
         bytes: usize,
+        count: usize,
         out: &mut [W],
     ) -> Result<()> {
+        if out.is_empty() && count > 0 {
+            return Ok(());
+        }
         let low = |number: &i64| W::from_low(number.cast_unsigned());
         match node {
             Node::Plain(data) => plain(data, bytes, out),
@@ -38,11 +56,11 @@ impl PageDecoder<'_> {
                 data,
             } => unpack(data, *width, low(reference), out),
             Node::Delta { first, deltas } => {
-                let Some((word, rest)) = out.split_first_mut() else {
+                let (Some((word, rest)), 1..) = (out.split_first_mut(), count) else {
                     return Err(misplaced());
                 };
                 *word = low(first);
-                self.words(deltas, bytes, rest)?;
+                self.words(deltas, bytes, count - 1, rest)?;
                 sum_up(*word, rest);
             }
             Node::Multiple {
@@ -50,44 +68,40 @@ impl PageDecoder<'_> {
                 factor,
                 multiples,
             } => {
-                self.words(multiples, bytes, out)?;
+                self.words(multiples, bytes, count, out)?;
                 let (reference, factor) = (low(reference), W::from_low(*factor));
                 for word in out {
                     *word = word.wrapping_mul(factor).wrapping_add(reference);
                 }
             }
             Node::Runs {
-                count,
+                count: runs,
                 values,
                 lengths,
-            } => self.runs(*count, values, lengths, bytes, out)?,
+            } => {
+                let values: Vec<W> = self.new_words(values, bytes, *runs)?;
+                let lengths = self.run_lengths(lengths, *runs, count)?;
+                put_runs(&values, &lengths, out);
+            }
             Node::Dictionary {
-                count,
+                count: entries,
                 values,
                 codes,
             } => {
-                let values: Vec<W> = self.new_words(values, bytes, *count)?;
-                let codes = self.codes(codes, *count, out.len())?;
+                let values: Vec<W> = self.new_words(values, bytes, *entries)?;
+                let codes = self.first_codes(codes, *entries, count, out.len())?;
                 look_up(&values, &codes, out);
             }
-            Node::Decimal { exponent, numbers } => self.decimals(*exponent, numbers, bytes, out)?,
-            Node::Zstd { node, .. } => self.words(node, bytes, out)?,
-            Node::Patched {
-                count,
-                places,
-                patches,
-                values,
-            } => {
-                self.words(values, bytes, out)?;
-                let places: Vec<u32> = self.new_words(places, 4, *count)?;
-                let patches: Vec<W> = self.new_words(patches, bytes, *count)?;
-                patch(&places, &patches, out)?;
+            Node::Decimal { exponent, numbers } => {
+                self.decimals(*exponent, numbers, bytes, count, out)?;
             }
-            Node::Pco { is_float, data } => self.pcodec(*is_float, data, out)?,
+            Node::Zstd { node, .. } => self.words(node, bytes, count, out)?,
+            Node::Patched { .. } => self.patched(node, bytes, count, out)?,
+            Node::Pco { is_float, data } => self.pcodec(*is_float, data, count, out)?,
             Node::Shared { codes } => {
                 let around = self.around;
                 let values = W::of(around.shared_values()?).ok_or_else(misplaced)?;
-                let codes = self.codes(codes, values.len(), out.len())?;
+                let codes = self.first_codes(codes, values.len(), count, out.len())?;
                 look_up(values, &codes, out);
             }
             _ => return Err(misplaced()),
@@ -101,33 +115,62 @@ impl PageDecoder<'_> {
         exponent: u8,
         numbers: &Node,
         bytes: usize,
+        count: usize,
         out: &mut [W],
     ) -> Result<()> {
         let power = power(exponent);
         if bytes == 8 {
-            self.words(numbers, 8, out)?;
+            self.words(numbers, 8, count, out)?;
             for word in out {
                 *word = W::from_low(bits_of(float_of(word.wide(), power), false));
             }
             return Ok(());
         }
-        let numbers: Vec<u64> = self.new_words(numbers, 8, out.len())?;
+        let numbers: Vec<u64> = self.first_words(numbers, 8, count, out.len())?;
         for (word, number) in out.iter_mut().zip(numbers) {
             *word = W::from_low(bits_of(float_of(number, power), true));
         }
         Ok(())
     }
 
-    fn pcodec<W: Word>(&mut self, is_float: bool, data: &[u8], out: &mut [W]) -> Result<()> {
-        self.budget.pay(out.len(), size_of::<u64>())?;
+    fn patched<W: Word>(
+        &mut self,
+        node: &Node,
+        bytes: usize,
+        count: usize,
+        out: &mut [W],
+    ) -> Result<()> {
+        let Node::Patched {
+            count: exceptions,
+            places,
+            patches,
+            values,
+        } = node
+        else {
+            return Err(misplaced());
+        };
+        self.words(values, bytes, count, out)?;
+        let places: Vec<u32> = self.new_words(places, 4, *exceptions)?;
+        let patches: Vec<W> = self.new_words(patches, bytes, *exceptions)?;
+        patch(&places, &patches, count, out)
+    }
+
+    fn pcodec<W: Word>(
+        &mut self,
+        is_float: bool,
+        data: &[u8],
+        count: usize,
+        out: &mut [W],
+    ) -> Result<()> {
+        self.budget.pay(count, size_of::<u64>())?;
         if is_float {
-            let mut floats = vec![0.0_f64; out.len()];
+            let mut floats = vec![0.0_f64; count];
             pco::decode(data, &mut floats)?;
             for (word, float) in out.iter_mut().zip(floats) {
                 *word = W::from_low(float.to_bits());
             }
         } else {
-            let mut numbers = vec![0_i64; out.len()];
+            let mut numbers = vec![0_i64; count];
             pco::decode(data, &mut numbers)?;
             for (word, number) in out.iter_mut().zip(numbers) {
                 *word = W::from_low(number.cast_unsigned());
@@ -136,31 +179,21 @@ impl PageDecoder<'_> {
         Ok(())
     }
 
-    fn runs<W: Word>(
-        &mut self,
-        count: usize,
-        values: &Node,
-        lengths: &Node,
-        bytes: usize,
-        out: &mut [W],
-    ) -> Result<()> {
-        let values: Vec<W> = self.new_words(values, bytes, count)?;
-        let lengths = self.run_lengths(lengths, count, out.len())?;
-        let mut rest = out;
-        for (value, length) in values.iter().zip(lengths) {
-            // The lengths sum up to what there is.
-            let (run, others) = rest.split_at_mut((length as usize).min(rest.len()));
-            run.fill(*value);
-            rest = others;
-        }
-        Ok(())
-    }
-
     /// Codes of a dictionary, each checked to name an entry.
     pub(super) fn codes(&mut self, node: &Node, entries: usize, count: usize) -> Result<Vec<u32>> {
-        let codes: Vec<u32> = self.new_words(node, 4, count)?;
+        self.first_codes(node, entries, count, count)
+    }
+
+    fn first_codes(
+        &mut self,
+        node: &Node,
+        entries: usize,
+        count: usize,
+        wanted: usize,
+    ) -> Result<Vec<u32>> {
+        let codes: Vec<u32> = self.first_words(node, 4, count, wanted)?;
         let greatest = codes.iter().fold(0, |most, code| most.max(*code));
-        match count == 0 || (greatest as usize) < entries {
+        match wanted == 0 || (greatest as usize) < entries {
             true => Ok(codes),
             false => Err(Error::corrupt(format!(
                 "code {greatest} of a dictionary of {entries}"
@@ -169,14 +202,33 @@ impl PageDecoder<'_> {
     }
 }
 
-/// Puts patches in their places, which ascend.
-fn patch<W: Word>(places: &[u32], patches: &[W], out: &mut [W]) -> Result<()> {
+/// Words of a run that is written whole, whatever its length.
+const SHORT_RUN: usize = 8;
+
+/// Fills the first of the words that runs are.
+fn put_runs<W: Word>(values: &[W], lengths: &[u32], out: &mut [W]) {
+    let mut rest = out;
+    for (value, length) in values.iter().zip(lengths) {
+        let length = (*length as usize).min(rest.len());
+        // Most runs are short: what is written behind them the next ones write over.
+        match rest.first_chunk_mut::<SHORT_RUN>() {
+            Some(start) if length <= SHORT_RUN => *start = [*value; SHORT_RUN],
+            _ => rest[..length].fill(*value),
+        }
+        rest = &mut rest[length..];
+    }
+}
+
+/// Puts patches in their places, which ascend, among the first of `count` words.
+fn patch<W: Word>(places: &[u32], patches: &[W], count: usize, out: &mut [W]) -> Result<()> {
     let mut least = 0;
     for (place, word) in places.iter().zip(patches) {
-        let slot = out.get_mut(*place as usize);
-        match slot {
-            Some(slot) if *place >= least => *slot = *word,
-            _ => return Err(Error::corrupt(format!("a patch at {place}"))),
+        let at = *place as usize;
+        if at >= count || *place < least {
+            return Err(Error::corrupt(format!("a patch at {place}")));
+        }
+        if let Some(slot) = out.get_mut(at) {
+            *slot = *word;
         }
         least = place + 1;
     }

@@ -2,10 +2,11 @@
 
 use arrow_buffer::BooleanBuffer;
 
+use super::forms::{Form, Forms, Piece, Supply};
+use super::pen::Pen;
 use super::survey::Matching;
-use super::table::ShapeTable;
 use super::{COPY, EDIT, NEW};
-use crate::texts::{Out, Strings, Texts, at};
+use crate::texts::{Out, Strings, Texts};
 use crate::{Error, Result};
 
 /// What a page of shapes holds, decoded but not put together. Nothing of it is checked yet.
@@ -18,79 +19,46 @@ pub(crate) struct Parts<'a> {
     pub(crate) kinds: &'a [u32],
     pub(crate) distances: &'a [u32],
     pub(crate) masks: &'a [u64],
-    pub(crate) values: Vec<Strings<'a>>,
     /// Which images are of the other column; `None`: there is no other.
     pub(crate) others: Option<&'a BooleanBuffer>,
 }
 
 /// Appends the images: those of this column to the first, those of the other to the second.
 /// `bytes` is how many each of them takes, and was paid for.
-pub(crate) fn assemble(parts: &Parts<'_>, bytes: [usize; 2], outs: &mut [Texts; 2]) -> Result<()> {
+pub(crate) fn assemble(
+    parts: &Parts<'_>,
+    supplies: Vec<Supply<'_>>,
+    bytes: [usize; 2],
+    outs: &mut [Texts; 2],
+) -> Result<()> {
     let [first, second] = outs;
     let mut assembler = Assembler {
-        shapes: shapes_of(parts)?,
-        columns: parts
-            .values
-            .iter()
-            .map(|values| Column {
-                values: *values,
-                next: 0,
-            })
-            .collect(),
+        forms: Forms::new(parts.slots, parts.columns, parts.pieces, &supplies)?,
+        supplies,
         outs: [Out::new(first, bytes[0])?, Out::new(second, bytes[1])?],
         history: Vec::new(),
-        spans: Vec::new(),
-        keeps: !parts.masks.is_empty() || !parts.distances.is_empty(),
+        starts: Vec::new(),
     };
     assembler.run(parts)?;
     let Assembler {
-        columns,
+        supplies,
         outs: [first, second],
         ..
     } = assembler;
-    if columns
-        .iter()
-        .any(|column| column.next != column.values.count())
-    {
+    if !supplies.iter().all(Supply::is_over) {
         return Err(Error::corrupt("shapes that leave values over"));
     }
     first.finish()?;
     second.finish()
 }
 
-/// What a shape is made of.
-struct Shape<'a> {
-    /// Before each place for a value: where the piece is that stands there.
-    pieces: Vec<(usize, usize)>,
-    columns: &'a [u32],
-    text: &'a [u8],
-}
-
-/// The values of a column, and which comes next.
-struct Column<'a> {
-    values: Strings<'a>,
-    next: usize,
-}
-
-impl<'a> Column<'a> {
-    #[inline]
-    fn take(&mut self) -> Result<(&'a [u8], usize, usize)> {
-        let Some([from, to]) = self.values.offsets.get(self.next..self.next + 2) else {
-            return Err(Error::corrupt("a column of fewer values than places"));
-        };
-        self.next += 1;
-        Ok((self.values.data, at(*from), at(*to)))
-    }
-}
-
 struct Assembler<'a> {
-    shapes: Vec<Shape<'a>>,
-    columns: Vec<Column<'a>>,
+    forms: Forms<'a>,
+    supplies: Vec<Supply<'a>>,
     outs: [Out<'a>; 2],
     history: Vec<Image>,
-    spans: Vec<(u32, u32)>,
-    /// True if images may come from earlier ones.
-    keeps: bool,
+    /// Where the values of images begin, relative to where those begin.
+    starts: Vec<u32>,
 }
 
 /// An image that is there.
@@ -100,30 +68,41 @@ struct Image {
     from: usize,
     to: usize,
     shape: usize,
-    /// Where its values are, relative to `from`.
-    spans: usize,
+    /// The place of its first value in `starts`.
+    starts: usize,
 }
 
-fn shapes_of<'a>(parts: &Parts<'a>) -> Result<Vec<Shape<'a>>> {
-    let table = ShapeTable::new(parts.slots, parts.columns, parts.pieces, parts.values.len())?;
-    let ends = parts.pieces.offsets;
-    let shape = |(piece, columns): &(usize, &'a [u32])| Shape {
-        pieces: ends[*piece..piece + columns.len() + 2]
-            .windows(2)
-            .map(|pair| (at(pair[0]), at(pair[1])))
-            .collect(),
-        columns,
-        text: parts.pieces.data,
-    };
-    Ok(table.shapes.iter().map(shape).collect())
+impl Image {
+    /// Where its values begin.
+    fn starts<'a>(&self, starts: &'a [u32], places: usize) -> &'a [u32] {
+        &starts[self.starts..self.starts + places]
+    }
+
+    /// Where a value ends: `pieces` are those of its shape, and what is behind it has a known length.
+    #[inline]
+    fn end_of(&self, starts: &[u32], pieces: &[Piece], place: usize) -> usize {
+        let next = starts.get(place + 1).map(|start| *start as usize);
+        next.unwrap_or(self.to - self.from) - pieces[place + 1].bytes
+    }
 }
 
-impl Assembler<'_> {
+fn missing() -> Error {
+    Error::corrupt("images of nothing")
+}
+
+fn too_few() -> Error {
+    Error::corrupt("fewer values or bytes than texts need")
+}
+
+impl<'a> Assembler<'a> {
     fn run(&mut self, parts: &Parts<'_>) -> Result<()> {
+        let keeps = !parts.masks.is_empty() || !parts.distances.is_empty();
+        if keeps {
+            self.history.reserve(parts.kinds.len());
+        }
         let mut codes = parts.codes.iter();
         let mut distances = parts.distances.iter();
         let mut masks = parts.masks.iter();
-        let missing = || Error::corrupt("images of nothing");
         for (place, kind) in parts.kinds.iter().enumerate() {
             let out = usize::from(parts.others.is_some_and(|others| others.value(place)));
             if u64::from(*kind) == COPY {
@@ -131,13 +110,10 @@ impl Assembler<'_> {
                 self.copy(place.checked_sub(distance).ok_or_else(missing)?, out)?;
             } else {
                 let shape = *codes.next().ok_or_else(missing)? as usize;
-                if shape >= self.shapes.len() {
-                    return Err(missing());
-                }
                 match u64::from(*kind) {
                     EDIT => self.edit(shape, *masks.next().ok_or_else(missing)?, out)?,
-                    NEW if self.keeps => self.put_kept(shape, out)?,
-                    NEW => self.put_new(shape, out)?,
+                    NEW if keeps => self.put_new::<true>(shape, out)?,
+                    NEW => self.put_new::<false>(shape, out)?,
                     _ => return Err(missing()),
                 }
             }
@@ -152,172 +128,163 @@ impl Assembler<'_> {
     }
 
     fn copy(&mut self, original: usize, out: usize) -> Result<()> {
-        let missing = || Error::corrupt("a copy of no image");
-        let original = *self.history.get(original).ok_or_else(missing)?;
+        let gone = || Error::corrupt("a copy of no image");
+        let original = *self.history.get(original).ok_or_else(gone)?;
+        let bytes = original.to - original.from;
+        let (source, mut pen) = open(&mut self.outs, original.out, out, bytes)?;
+        pen.put(source, original.from, original.to)
+            .ok_or_else(too_few)?;
+        self.end(original.shape, original.starts, out, bytes);
+        Ok(())
+    }
+
+    /// An image of its own; `KEEPS`: others may come from it.
+    fn put_new<const KEEPS: bool>(&mut self, shape: usize, out: usize) -> Result<()> {
+        let (form, pieces) = self.forms.get(shape)?;
+        let starts = self.starts.len();
+        let (_, mut pen) = open(&mut self.outs, out, out, form.reach)?;
+        let text = self.forms.text;
+        for (column, piece) in form.columns.iter().zip(pieces) {
+            pen.put_piece(piece, text).ok_or_else(too_few)?;
+            if KEEPS {
+                self.starts.push(pen.place());
+            }
+            put_next(&mut self.supplies, *column, &mut pen).ok_or_else(too_few)?;
+        }
+        pen.put_piece(&pieces[form.columns.len()], text)
+            .ok_or_else(too_few)?;
+        let bytes = pen.at;
+        match KEEPS {
+            true => self.end(shape, starts, out, bytes),
+            false => self.outs[out].wrote(bytes),
+        }
+        Ok(())
+    }
+
+    /// Ends an image of `bytes`, which others may come from.
+    fn end(&mut self, shape: usize, starts: usize, out: usize, bytes: usize) {
         let from = self.outs[out].at();
-        put_range(
-            &mut self.outs,
-            original.out,
-            original.from,
-            original.to,
-            out,
-        )?;
-        let to = self.outs[out].at();
+        self.outs[out].wrote(bytes);
         self.history.push(Image {
             out,
             from,
-            to,
-            ..original
-        });
-        Ok(())
-    }
-
-    /// An image that no other comes from.
-    fn put_new(&mut self, shape: usize, out: usize) -> Result<()> {
-        let shape = &self.shapes[shape];
-        let out = &mut self.outs[out];
-        for (column, (from, to)) in shape.columns.iter().zip(&shape.pieces) {
-            out.put(shape.text, *from, *to)?;
-            let (value, from, to) = self.columns[*column as usize].take()?;
-            out.put(value, from, to)?;
-        }
-        let (from, to) = shape.pieces[shape.columns.len()];
-        out.put(shape.text, from, to)
-    }
-
-    fn put_kept(&mut self, number: usize, out: usize) -> Result<()> {
-        let (image, spans) = (self.outs[out].at(), self.spans.len());
-        let shape = &self.shapes[number];
-        let place = &mut self.outs[out];
-        for (column, (from, to)) in shape.columns.iter().zip(&shape.pieces) {
-            place.put(shape.text, *from, *to)?;
-            let (value, from, to) = self.columns[*column as usize].take()?;
-            self.spans.push(span(place.at() - image, to - from));
-            place.put(value, from, to)?;
-        }
-        let (from, to) = shape.pieces[shape.columns.len()];
-        place.put(shape.text, from, to)?;
-        self.remember(image, number, spans, out);
-        Ok(())
-    }
-
-    fn remember(&mut self, from: usize, shape: usize, spans: usize, out: usize) {
-        let to = self.outs[out].at();
-        self.history.push(Image {
-            out,
-            from,
-            to,
+            to: from + bytes,
             shape,
-            spans,
+            starts,
         });
     }
 
     fn edit(&mut self, shape: usize, mask: u64, out: usize) -> Result<()> {
-        let missing = || Error::corrupt("an edit of no image");
-        let before = *self.history.last().ok_or_else(missing)?;
-        let places = self.shapes[shape].columns.len();
-        if u32::try_from(places).is_ok_and(|places| mask.checked_shr(places).unwrap_or(0) != 0) {
-            return Err(missing());
+        let odd = || Error::corrupt("an edit of no image");
+        let before = *self.history.last().ok_or_else(odd)?;
+        let (form, _) = self.forms.get(shape)?;
+        let places = u32::try_from(form.columns.len()).unwrap_or(u32::MAX);
+        if places < u64::BITS && mask >> places != 0 {
+            return Err(odd());
         }
-        match before.shape == shape {
-            true => self.edit_same(&before, mask, out),
-            false => self.edit_other(shape, &before, mask, out),
-        }
+        let starts = self.starts.len();
+        let bytes = match before.shape == shape {
+            true => self.edit_same(&before, mask, out)?,
+            false => self.edit_other((shape, form), &before, mask, out)?,
+        };
+        self.end(shape, starts, out, bytes);
+        Ok(())
     }
 
     /// Only what lies between changed values is copied, in as few steps as there are.
-    fn edit_same(&mut self, before: &Image, mask: u64, out: usize) -> Result<()> {
-        let (image, spans) = (self.outs[out].at(), self.spans.len());
-        let columns = self.shapes[before.shape].columns;
+    fn edit_same(&mut self, before: &Image, mask: u64, out: usize) -> Result<usize> {
+        let (form, pieces) = self.forms.get(before.shape)?;
+        let first = self.starts.len();
+        self.starts
+            .extend_from_within(before.starts..before.starts + form.columns.len());
+        let starts = &mut self.starts[first..];
+        let (source, mut pen) = open(&mut self.outs, before.out, out, form.reach)?;
         let (mut copied, mut moved, mut first) = (before.from, 0_u32, 0);
         let mut left = mask;
-        loop {
-            let changed = (left.trailing_zeros() as usize).min(columns.len());
-            for slot in first..changed {
-                let (start, end) = self.spans[before.spans + slot];
-                self.spans
-                    .push((start.wrapping_add(moved), end.wrapping_add(moved)));
-            }
-            let Some(column) = columns.get(changed) else {
-                break;
-            };
-            let (start, end) = self.spans[before.spans + changed];
-            put_range(
-                &mut self.outs,
-                before.out,
-                copied,
-                before.from + start as usize,
-                out,
-            )?;
-            let (value, from, to) = self.columns[*column as usize].take()?;
-            let own = span(self.outs[out].at() - image, to - from);
-            self.outs[out].put(value, from, to)?;
-            self.spans.push(own);
-            copied = before.from + end as usize;
-            moved = own.1.wrapping_sub(end);
-            first = changed + 1;
+        while left != 0 {
+            let changed = left.trailing_zeros() as usize;
             left &= left - 1;
+            let (start, end) = (
+                starts[changed] as usize,
+                before.end_of(starts, pieces, changed),
+            );
+            pen.put(source, copied, before.from + start)
+                .ok_or_else(too_few)?;
+            move_all(&mut starts[first..changed], moved);
+            starts[changed] = pen.place();
+            put_next(&mut self.supplies, form.columns[changed], &mut pen).ok_or_else(too_few)?;
+            copied = before.from + end;
+            moved = pen
+                .place()
+                .wrapping_sub(u32::try_from(end).unwrap_or(u32::MAX));
+            first = changed + 1;
         }
-        put_range(&mut self.outs, before.out, copied, before.to, out)?;
-        self.remember(image, before.shape, spans, out);
-        Ok(())
+        move_all(&mut starts[first..], moved);
+        pen.put(source, copied, before.to).ok_or_else(too_few)?;
+        Ok(pen.at)
     }
 
-    fn edit_other(&mut self, number: usize, before: &Image, mask: u64, out: usize) -> Result<()> {
-        let (image, spans) = (self.outs[out].at(), self.spans.len());
-        let shape = &self.shapes[number];
-        let mut matching = Matching::new(shape.columns, self.shapes[before.shape].columns);
-        for (slot, column) in shape.columns.iter().enumerate() {
-            let (from, to) = shape.pieces[slot];
-            self.outs[out].put(shape.text, from, to)?;
-            let start = self.outs[out].at();
-            let other = matching.next(slot);
-            if mask >> slot & 1 == 1 {
-                let (value, from, to) = self.columns[*column as usize].take()?;
-                self.outs[out].put(value, from, to)?;
+    fn edit_other(
+        &mut self,
+        (shape, form): (usize, Form<'a>),
+        before: &Image,
+        mask: u64,
+        out: usize,
+    ) -> Result<usize> {
+        let odd = || Error::corrupt("an edit that keeps what is not there");
+        let (_, pieces) = self.forms.get(shape)?;
+        let (old, old_pieces) = self.forms.get(before.shape)?;
+        let mut matching = Matching::new(form.columns, old.columns);
+        let (source, mut pen) = open(&mut self.outs, before.out, out, form.reach)?;
+        for (place, column) in form.columns.iter().enumerate() {
+            pen.put_piece(&pieces[place], self.forms.text)
+                .ok_or_else(too_few)?;
+            let (start, other) = (pen.place(), matching.next(place));
+            if mask >> place & 1 == 1 {
+                put_next(&mut self.supplies, *column, &mut pen).ok_or_else(too_few)?;
             } else {
-                let other =
-                    other.ok_or_else(|| Error::corrupt("an edit that keeps what is not there"))?;
-                let (from, to) = self.spans[before.spans + other];
-                put_range(
-                    &mut self.outs,
-                    before.out,
-                    before.from + from as usize,
-                    before.from + to as usize,
-                    out,
-                )?;
+                let other = other.ok_or_else(odd)?;
+                let olds = before.starts(&self.starts, old.columns.len());
+                let from = before.from + olds[other] as usize;
+                let to = before.from + before.end_of(olds, old_pieces, other);
+                pen.put(source, from, to).ok_or_else(too_few)?;
             }
-            let end = self.outs[out].at();
-            self.spans.push(span(start - image, end - start));
+            self.starts.push(start);
         }
-        let (from, to) = shape.pieces[shape.columns.len()];
-        self.outs[out].put(shape.text, from, to)?;
-        self.remember(image, number, spans, out);
-        Ok(())
+        pen.put_piece(&pieces[form.columns.len()], self.forms.text)
+            .ok_or_else(too_few)?;
+        Ok(pen.at)
     }
 }
 
-/// Images are parts of a page: far below 4 GiB.
-#[inline]
-fn span(from: usize, length: usize) -> (u32, u32) {
-    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    (number(from), number(from + length))
+/// Writes the next value of a column.
+#[inline(always)]
+fn put_next(supplies: &mut [Supply<'_>], column: u32, pen: &mut Pen<'_>) -> Option<()> {
+    let (value, from, to) = supplies.get_mut(column as usize)?.take()?;
+    pen.put(value, from, to)
 }
 
-/// Writes a range of what one of the outputs holds to the other or to itself.
+fn move_all(starts: &mut [u32], by: u32) {
+    for start in starts {
+        *start = start.wrapping_add(by);
+    }
+}
+
+/// What one of the outputs holds already, and a pen to write up to `bytes` to one of them.
 #[inline]
-fn put_range(
-    outs: &mut [Out<'_>; 2],
+fn open<'o>(
+    outs: &'o mut [Out<'_>; 2],
     source: usize,
-    from: usize,
-    to: usize,
     out: usize,
-) -> Result<()> {
+    bytes: usize,
+) -> Result<(&'o [u8], Pen<'o>)> {
     let [first, second] = outs;
-    match (source, out) {
-        (0, 0) => first.repeat(from, to),
-        (0, _) => second.put(first.data(), from, to),
-        (_, 0) => first.put(second.data(), from, to),
-        _ => second.repeat(from, to),
-    }
+    let (own, other) = if out == 0 {
+        (first, second)
+    } else {
+        (second, first)
+    };
+    let (written, room) = own.room(bytes);
+    let source = if source == out { written } else { other.data() };
+    Ok((source, Pen::new(room)))
 }

@@ -4,11 +4,16 @@
 //! Nothing is parsed or checked: pieces and values put together give the text byte by byte.
 
 mod assemble;
+mod forms;
+mod history;
+mod pen;
 mod scan;
 mod survey;
 mod table;
 
 pub(crate) use assemble::{Parts, assemble};
+pub(crate) use forms::{PIECE_BYTES, Supply};
+pub(crate) use history::{History, Traced};
 pub(crate) use scan::Scanner;
 pub(crate) use survey::Survey;
 pub(crate) use table::ShapeTable;
@@ -20,7 +25,7 @@ pub(crate) const SLOTS_MAX: usize = 64;
 pub(crate) const SHAPES_MAX: usize = 256;
 
 /// Most images of a page some of which come from others, when written: where the values of each are
-/// takes a reader up to 560 bytes.
+/// takes a reader up to 304 bytes.
 pub(crate) const HISTORY_IMAGES_MAX: usize = 24_576;
 
 /// How an image comes about.

@@ -79,12 +79,25 @@ fn span(from: usize, to: usize) -> (u32, u32) {
 /// Where the string that begins at `from` ends: at its closing quote.
 pub(super) fn closing_quote(text: &[u8], mut from: usize) -> Option<usize> {
     loop {
+        if let Some(eight) = text[from.min(text.len())..].first_chunk::<8>() {
+            from += before_quote(u64::from_le_bytes(*eight));
+        }
         match text.get(from)? {
             b'"' => return Some(from),
             b'\\' => from += 2,
             _ => from += 1,
         }
     }
+}
+
+/// How many of eight bytes stand before the first that is a quote or a backslash; at most seven.
+#[inline]
+fn before_quote(eight: u64) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    // The lowest byte that is zero keeps its highest bit; bits above it may be wrong.
+    let zeros = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes & (ONES << 7);
+    let found = zeros(eight ^ (ONES * 0x22)) | zeros(eight ^ (ONES * 0x5c));
+    (found.trailing_zeros() as usize / 8).min(7)
 }
 
 /// A string before a colon is a name.

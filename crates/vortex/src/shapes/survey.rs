@@ -25,6 +25,8 @@ pub(crate) struct Table {
     firsts: Vec<usize>,
     paths: BTreeMap<Vec<u8>, u64>,
     known: Distinct,
+    /// Room for the key of the shape being looked for.
+    key: Vec<u8>,
 }
 
 /// What images are made of.
@@ -201,7 +203,8 @@ impl Table {
             keys: Vec::new(),
             firsts: Vec::new(),
             paths: BTreeMap::new(),
-            known: Distinct::with_room(SHAPES_MAX + 1),
+            known: Distinct::new(),
+            key: Vec::new(),
         }
     }
 
@@ -213,33 +216,39 @@ impl Table {
     /// Finds or adds the shape of a text, and puts where its values are.
     fn place<'a>(&mut self, text: &'a [u8], spans: &mut Vec<(u32, u32)>) -> Image<'a> {
         let from = spans.len();
-        let mut key = Vec::with_capacity(text.len());
+        let mut key = std::mem::take(&mut self.key);
+        key.clear();
         let mut shape = None;
         if self.scanner.scan(text, SLOTS_MAX, spans) {
             put_pieces(text, &spans[from..], &mut key);
-            shape = self.find_or_add(key, SHAPES_MAX);
+            shape = self.find_or_add(&key, SHAPES_MAX);
         }
+        self.key = key;
         let shape = shape.unwrap_or_else(|| {
             spans.truncate(from);
             spans.push((0, u32::try_from(text.len()).unwrap_or(u32::MAX)));
             // Whole texts are a shape of nothing but one value.
-            self.find_or_add(vec![0, 0], usize::MAX).unwrap_or(0)
+            self.find_or_add(&[0, 0], usize::MAX).unwrap_or(0)
         });
         let spans = (from, spans.len());
         Image { text, shape, spans }
     }
 
-    fn find_or_add(&mut self, key: Vec<u8>, most: usize) -> Option<usize> {
-        let known = |shape: u32| self.keys.get(shape as usize) == Some(&key);
-        let hash = checksum(&key);
+    fn find_or_add(&mut self, key: &[u8], most: usize) -> Option<usize> {
+        let known = |shape: u32| {
+            self.keys
+                .get(shape as usize)
+                .is_some_and(|other| other == key)
+        };
+        let hash = checksum(key);
         if self.keys.len() >= most {
-            let found = self.keys.iter().position(|other| *other == key);
+            let found = self.keys.iter().position(|other| other == key);
             return found;
         }
         let (shape, is_new) = self.known.find_or_add(hash, known);
         if is_new {
-            self.add(&key);
-            self.keys.push(key);
+            self.add(key);
+            self.keys.push(key.to_vec());
         }
         Some(shape as usize)
     }

@@ -41,40 +41,17 @@ impl<'a> ShapeTable<'a> {
         })
     }
 
-    /// Of each column, which of its values the texts at `places` take, in their order.
-    pub(crate) fn ordinals(&self, codes: &[u32], places: &[usize]) -> Result<Vec<Vec<usize>>> {
-        let missing = || Error::corrupt("a text of no shape");
-        let mut wanted = vec![Vec::new(); self.columns];
-        let (mut counted, mut of_shape) = (0, vec![0_usize; self.shapes.len()]);
-        for place in places {
-            if *place < counted {
-                counted = 0;
-                of_shape.fill(0);
-            }
-            for code in &codes[counted..*place] {
-                *of_shape.get_mut(*code as usize).ok_or_else(missing)? += 1;
-            }
-            counted = *place;
-            let mut before = vec![0; self.columns];
-            for ((_, columns), count) in self.shapes.iter().zip(&of_shape) {
-                columns
-                    .iter()
-                    .for_each(|column| before[*column as usize] += count);
-            }
-            let (_, columns) = self
-                .shapes
-                .get(codes[*place] as usize)
-                .ok_or_else(missing)?;
-            for column in *columns {
-                let column = *column as usize;
-                wanted[column].push(before[column]);
-                before[column] += 1;
-            }
-        }
-        Ok(wanted)
+    /// How many columns there are.
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
     }
 
-    /// Appends the text of a shape that [`ShapeTable::ordinals`] has seen, from the next values.
+    /// The columns of a shape's places.
+    pub(crate) fn columns_of(&self, shape: usize) -> &'a [u32] {
+        self.shapes[shape].1
+    }
+
+    /// Appends the text of a shape, from the next values of its columns.
     pub(crate) fn put(
         &self,
         shape: usize,

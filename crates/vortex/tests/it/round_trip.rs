@@ -217,3 +217,55 @@ fn no_columns_and_no_rows_are_a_blob() {
     );
     assert_eq!(decoder.read_all().unwrap().num_columns(), 0);
 }
+
+#[test]
+fn rows_of_images_that_come_from_others_are_taken() {
+    let image = |key: usize, version: usize| {
+        let optional = match version % 5 {
+            4 => String::new(),
+            _ => format!(r#","note":"note {}","#, version / 3) + r#""labels":["x","y"]"#,
+        };
+        format!(
+            r#"{{"id":"order_{key:06}","name":"the name of {key}","total":{}.50,"version":{version}{optional}}}"#,
+            key * 31 + version
+        )
+    };
+    let (mut before, mut after, mut versions) = (Vec::new(), Vec::new(), [0_usize; 40]);
+    for row in 0..2_500_usize {
+        let key = row * row % 40;
+        let version = versions[key];
+        versions[key] += 1;
+        before.push((version > 0).then(|| image(key, version)));
+        after.push((row % 17 > 0).then(|| image(key, version + 1)));
+        if row % 17 == 0 {
+            versions[key] = 0;
+        }
+    }
+    let arrays: [ArrayRef; 2] = [
+        Arc::new(before.into_iter().collect::<StringArray>()),
+        Arc::new(after.into_iter().collect::<StringArray>()),
+    ];
+    let options = EncodeOptions {
+        page_rows: 1_024,
+        ..EncodeOptions::default()
+    };
+    let columns = [ColumnSpec::json(1, "before"), ColumnSpec::json(2, "after")];
+    let blob = VortexEncoder::new(options)
+        .encode(&columns, &arrays)
+        .unwrap();
+    let decoder = VortexDecoder::open(blob).unwrap();
+    let tree = decoder.page_encoding(1, 0).unwrap().to_string();
+    assert!(tree.contains("partner"), "{tree}");
+    for (place, array) in arrays.iter().enumerate() {
+        for row in 0..2_500 {
+            let taken = decoder.take(place, &[row]).unwrap();
+            assert_eq!(&taken, &array.slice(row, 1), "row {row}");
+        }
+        for rows in [vec![3, 3, 4, 900, 1_023, 1_024], (100..150).collect()] {
+            let taken = decoder.take(place, &rows).unwrap();
+            for (at, row) in rows.iter().enumerate() {
+                assert_eq!(&taken.slice(at, 1), &array.slice(*row, 1), "row {row}");
+            }
+        }
+    }
+}

@@ -82,5 +82,7 @@ fn open(storage: &JsValue, env: &JsValue, name: Option<String>) -> Result<Inner>
         retry_at: Cell::default(),
         error: RefCell::default(),
         counts: Counts::default(),
+        reading: Cell::default(),
+        remembered: RefCell::default(),
     })
 }

@@ -7,7 +7,7 @@ use tidelog_embedded::{Server, Settings, instant};
 use tidelog_log::Result;
 
 use super::cold::Lake;
-use super::gets::{Gets, Reader, SEED_COLD, SEED_HOT, SEED_WARM, over_http, warm};
+use super::gets::{Gets, Reader, SEED_COLD, SEED_HOT, SEED_WARM, cold, over_http, warm};
 use super::peer::Peer;
 use super::report::{Report, Sizes};
 use super::sensors::{READINGS, RECENT, Reading, Sensors, check_equal, prepared};
@@ -80,7 +80,7 @@ fn gets(
     let (hot_path, folded_path) = (format!("{HOT}/{RECENT}"), format!("{FOLDED}/{READINGS}"));
     over_http(connection, &hot_path, &few, "")?;
     over_http(connection, &folded_path, &all, "")?;
-    Ok(vec![
+    let mut all_kinds = vec![
         of(
             "hot, row",
             "engine",
@@ -117,17 +117,31 @@ fn gets(
             SEED_WARM,
             warm(connection, FOLDED, READINGS, &all)?,
         ),
+    ];
+    all_kinds.extend(cold_gets(connection, lake, anew)?);
+    Ok(all_kinds)
+}
+
+/// Gets from the lake, with the snapshot's files known, and with manifests read for each.
+fn cold_gets(connection: &mut Connection, lake: &Lake, readings: &[Reading]) -> Result<Vec<Gets>> {
+    let path = format!("{FOLDED}/{READINGS}");
+    let of = |tier, way, millis| Gets {
+        tier,
+        way,
+        millis,
+        seed: SEED_COLD,
+    };
+    Ok(vec![
+        of("cold, table open", "library", lake.gets(readings, false)?),
         of(
             "cold, table open",
-            "library",
-            SEED_COLD,
-            lake.gets(anew, false)?,
+            "HTTP",
+            cold(connection, &path, readings)?,
         ),
         of(
             "cold, table opened anew",
             "library",
-            SEED_COLD,
-            lake.gets(anew, true)?,
+            lake.gets(readings, true)?,
         ),
     ])
 }

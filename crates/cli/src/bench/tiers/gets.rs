@@ -19,7 +19,7 @@ pub(super) struct Gets {
     pub(super) tier: &'static str,
     /// How they are reached.
     pub(super) way: &'static str,
-    /// One figure a get; none where there is no way.
+    /// One figure a get.
     pub(super) millis: Vec<f64>,
     /// What the seed's design has for the tier, milliseconds.
     pub(super) seed: f64,
@@ -105,6 +105,16 @@ pub(super) fn over_http(
         }
     }
     Ok(took)
+}
+
+/// Milliseconds of each get that the lake answers, over HTTP. One before opens the table.
+pub(super) fn cold(
+    connection: &mut Connection,
+    collection: &str,
+    readings: &[Reading],
+) -> Result<Vec<f64>> {
+    over_http(connection, collection, &readings[..1], "?tier=cold")?;
+    over_http(connection, collection, readings, "?tier=cold")
 }
 
 /// Milliseconds of each get that the cache answers, over HTTP; all must be hits.

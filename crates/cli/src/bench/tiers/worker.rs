@@ -6,10 +6,10 @@ use serde_json::json;
 use tidelog_embedded::instant;
 use tidelog_log::Result;
 
-use super::gets::{Gets, SEED_COLD, SEED_HOT, SEED_WARM, over_http, warm};
+use super::gets::{Gets, SEED_COLD, SEED_HOT, SEED_WARM, cold, over_http, warm};
 use super::report::{Report, Sizes};
 use super::sensors::{READINGS, RECENT, Reading, Sensors, check_equal};
-use super::server::{FOLDED, HOT, count, fill, settled};
+use super::server::{FOLDED, HOT, count, fill, settled, synced};
 use super::sums::{Question, Sums, questions};
 use super::{HostKind, TiersArgs};
 use crate::bench::figures::{failed, millis};
@@ -32,6 +32,7 @@ pub(super) fn run(args: &TiersArgs, sensors: Sensors) -> Result<()> {
     fill_peer(&mut Connection::open(workerd.peer())?, sensors)?;
 
     let mut connection = Connection::open(workerd.tidelog())?;
+    synced(&mut connection, FOLDED)?;
     let state = settled(&mut connection, FOLDED)?;
     let gets = gets(args, sensors, &mut connection)?;
     // workerd closes a connection that waited as long as the gets took.
@@ -45,12 +46,7 @@ pub(super) fn run(args: &TiersArgs, sensors: Sensors) -> Result<()> {
         json: sensors.json_bytes(),
         lake: None,
     };
-    let notes = vec![
-        format!("workerd {}", workerd.version()),
-        "cold: no route reads a key from the lake; library ChangesScan::newest does, on the \
-         embedded host's side of this bench"
-            .to_owned(),
-    ];
+    let notes = vec![format!("workerd {}", workerd.version())];
     let report = Report {
         host: HostKind::Worker,
         rows: args.rows,
@@ -62,10 +58,11 @@ pub(super) fn run(args: &TiersArgs, sensors: Sensors) -> Result<()> {
     report.print(args.json)
 }
 
-/// Gets of every kind that has a route.
+/// Gets of every kind.
 fn gets(args: &TiersArgs, sensors: Sensors, connection: &mut Connection) -> Result<Vec<Gets>> {
     let few: Vec<Reading> = sensors.some(args.gets, args.recent).collect();
     let all: Vec<Reading> = sensors.some(args.gets, args.rows).collect();
+    let anew = &all[..args.slow_gets().min(all.len())];
     let of = |tier, seed, millis| Gets {
         tier,
         way: "HTTP",
@@ -87,7 +84,7 @@ fn gets(args: &TiersArgs, sensors: Sensors, connection: &mut Connection) -> Resu
             SEED_WARM,
             warm(connection, FOLDED, READINGS, &all)?,
         ),
-        of("cold", SEED_COLD, Vec::new()),
+        of("cold", SEED_COLD, cold(connection, &folded, anew)?),
     ])
 }
 
