@@ -56,7 +56,7 @@ export async function run(t) {
   await t.delete(`${snapshots}/${first}`, { ...admin(), expect: 200, own });
   await ask(restore, { time: new Date(Date.now() + 60_000).toISOString() }, 200);
 
-  await t.delete(t.object(), { expect: 200 });
+  await t.delete(t.object(), { expect: 200, shown: (answer) => [answer.json().status, answer.json().head] });
   await ask(restore, { snapshot: full }, 200);
   await documents(t);
   await t.changes("one", "&images=full");
