@@ -31,6 +31,18 @@ const DELETE: &str = "\
 Examples:
   tidelog snapshot delete airport/JFK 01939f5a-… --reason 'over a year old'";
 
+/// Columns of the list, in order.
+const COLUMNS: [&str; 8] = [
+    "id",
+    "kind",
+    "status",
+    "sequence",
+    "created",
+    "documents",
+    "own",
+    "note",
+];
+
 /// Subcommands of `snapshot`.
 #[derive(Subcommand, Debug)]
 pub(crate) enum SnapshotCommand {
@@ -209,7 +221,7 @@ fn list(args: &ListArgs, configuration: &Configuration) -> Result<()> {
         }
         let snapshots = page["snapshots"].as_array().into_iter().flatten();
         let rows: Vec<Map<String, Json>> = snapshots.map(row).collect();
-        let table = TextTable::of(&rows, &[]);
+        let table = TextTable::of(&rows, &COLUMNS.map(str::to_owned));
         print::line(table.header())?;
         rows.iter()
             .try_for_each(|row| print::line(table.row(row)))?;
