@@ -85,7 +85,7 @@ mkdir -p "$out.new"
 optimize=node_modules/.bin/wasm-opt
 [ -x "$optimize" ] || { say "wasm-opt is missing: run npm ci"; exit 1; }
 say "optimizing"
-"$optimize" -O2 --strip-debug --strip-producers --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext \
+"$optimize" -Os --strip-debug --strip-producers --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext \
     --enable-mutable-globals --enable-reference-types --enable-multivalue \
     "$out.new/tidelog_bg.wasm" -o "$out.new/optimized.wasm"
 mv "$out.new/optimized.wasm" "$out.new/tidelog_bg.wasm"
