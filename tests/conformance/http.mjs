@@ -27,15 +27,17 @@ export async function send(url, wanted) {
   const response = await open(url, wanted);
   const chunks = [];
   for await (const chunk of response) chunks.push(chunk);
-  return new Answer(response, Buffer.concat(chunks).toString());
+  const bytes = Buffer.concat(chunks);
+  return new Answer(response, bytes.toString(), bytes);
 }
 
-/** An answer: status, headers by lower-case name, text. */
+/** An answer: status, headers by lower-case name, text, and the bytes it is of. */
 export class Answer {
-  constructor(response, text) {
+  constructor(response, text, bytes) {
     this.status = response.statusCode;
     this.headers = response.headers;
     this.text = text;
+    this.bytes = bytes;
   }
 
   header(name) {

@@ -28,6 +28,7 @@ use Kind::{Conflict, Fenced, Gone, Invalid, NotFound, TooLarge, Unavailable, Uns
 pub const CODES: &[Code] = &[
     // Invalid: never retry as it is.
     code(Invalid, "invalid_range", "The header Range is not one range of bytes of the file."),
+    code(Invalid, "snapshot_damaged", "The file is no snapshot's, or not as it was written; the message says where."),
     code(Invalid, "snapshot_truncated", "The file ends before its last frame; `offset` says where to go on."),
     code(Invalid, "ambiguous_time_field", "A time range names no field and the collection has several time fields."),
     code(Invalid, "blob_key", "The name of a stored blob is none that every store can hold."),

@@ -43,7 +43,7 @@ export async function run(t) {
   await ask(restore, { sequence: 4 }, 200);
   await documents(t);
   await ask(restore, { sequence: 4 }, 200);
-  await ask(restore, { time: "2020-01-01T00:00:00Z", dryRun: true }, 200);
+  await ask(restore, { time: "2020-01-01T00:00:00Z", dryRun: true }, "410 restore_beyond_horizon");
 
   const first = (await ask(snapshots, { kind: "incremental" }, 201)).json().id;
   await t.put(`${t.object()}/notes/d`, { n: 4 }, { expect: 201 });

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use tidelog_core::snapshot_file::{FileReader, Frame, MAGIC};
 use tidelog_core::{Import, SnapshotCommand, SnapshotReply};
-use tidelog_log::{Error, Result};
+use tidelog_log::{Error, Kind, Result};
 
 use super::{Look, Who, answered};
 use crate::handle::Routed;
@@ -35,7 +35,7 @@ pub(crate) async fn upload<H: ObjectHost, B: BodySource>(
         let chunk = request.body.chunk().await?;
         let is_end = chunk.is_none();
         if let Some(chunk) = chunk {
-            let frames = reader.push(&chunk)?;
+            let frames = reader.push(&chunk).map_err(damaged)?;
             bytes += frames.iter().map(|frame| frame.body.len()).sum::<usize>();
             waiting.extend(frames);
             if reader.offset() > FILE_BYTES_MAX {
@@ -48,7 +48,7 @@ pub(crate) async fn upload<H: ObjectHost, B: BodySource>(
             bytes = 0;
             let by = by.clone();
             let command = |schema| by.asks(SnapshotCommand::Import { schema, frames });
-            done = Some(host.administer(&object, command).await?);
+            done = Some(host.administer(&object, command).await.map_err(damaged)?);
         }
         if is_end {
             break;
@@ -64,6 +64,14 @@ pub(crate) async fn upload<H: ObjectHost, B: BodySource>(
     match &done {
         SnapshotReply::Import(_) => Ok(answered(&done, StatusCode::CREATED)),
         _ => Err(Error::internal("an import was answered otherwise")),
+    }
+}
+
+/// What does not check out is the file that was sent, not what is stored here.
+fn damaged(error: Error) -> Error {
+    match error.kind() {
+        Kind::Corrupt => Error::invalid("snapshot_damaged", error.message()),
+        _ => error,
     }
 }
 

@@ -401,7 +401,7 @@ fn what_is_no_file_is_refused_before_the_object_hears_of_it() {
     let fake = answering(snapshot(SnapshotStatus::Complete));
     let cases = [
         ("", "snapshot_truncated"),
-        ("PK\u{3}\u{4}", "corrupt"),
+        ("PK\u{3}\u{4}", "snapshot_damaged"),
         ("TLS\u{9}", "unsupported_format"),
         ("TLS\u{1}", "snapshot_truncated"),
     ];
