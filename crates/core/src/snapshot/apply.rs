@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use tidelog_log::{ChangeRef, Error, Reader, Result, Row};
 
 use super::restore::Restoring;
-use crate::Engine;
 use crate::document::Prepared;
 use crate::folded::{Stored, no_duplicates};
 use crate::mutate::OpenTurn;
 use crate::sql::Sql;
 use crate::table::restore::{self, Staged};
 use crate::table::schema;
+use crate::{Engine, View};
 
 /// One document, as it is and as it is to be.
 pub(super) struct Change<'v> {
@@ -25,20 +25,8 @@ impl Engine {
     /// Makes every change that was noted.
     pub(super) fn apply(&mut self, sql: &dyn Sql, now: i64, restoring: &Restoring) -> Result<()> {
         let view = self.view.clone();
-        let mut changes = Vec::new();
-        for row in restore::after(sql, Staged::Change, (0, ""), (usize::MAX, usize::MAX))? {
-            let prepared = view
-                .collections
-                .iter()
-                .find(|p| p.collection.id == row.collection);
-            let prepared = prepared.ok_or_else(|| Error::internal("a change of no collection"))?;
-            changes.push(Change {
-                prepared,
-                before: self.main.stored(sql, prepared, &row.key)?,
-                key: row.key,
-                after: row_of(row.body.as_deref())?,
-            });
-        }
+        let rows = restore::after(sql, Staged::Change, (0, ""), (usize::MAX, usize::MAX))?;
+        let changes = self.changes_of(sql, &view, rows)?;
         // A restore opens an epoch, as a fence does.
         self.fenced = true;
         let mut turn = self.begin_restored(now, &restoring.caller(), &restoring.cause)?;
@@ -54,6 +42,30 @@ impl Engine {
         self.finish(sql, turn)?;
         self.check_unique_values(sql, changes.iter().map(|c| c.prepared.collection.id))?;
         self.arm_expire(sql, now)
+    }
+
+    /// Changes as they were noted, with the documents as they are.
+    pub(super) fn changes_of<'v>(
+        &mut self,
+        sql: &dyn Sql,
+        view: &'v View,
+        rows: Vec<restore::Row>,
+    ) -> Result<Vec<Change<'v>>> {
+        let mut changes = Vec::with_capacity(rows.len());
+        for row in rows {
+            let mut all = view.collections.iter();
+            let prepared = all.find(|p| p.collection.id == row.collection);
+            let prepared = prepared.ok_or_else(|| Error::internal("a change of no collection"))?;
+            let body = row.body.as_deref();
+            let after = body.map(|body| Row::decode(&mut Reader::new(body)));
+            changes.push(Change {
+                prepared,
+                before: self.main.stored(sql, prepared, &row.key)?,
+                after: after.transpose()?,
+                key: row.key,
+            });
+        }
+        Ok(changes)
     }
 
     /// Refuses a state that breaks a unique index which came later than it. Without an upgrade there is
@@ -95,11 +107,6 @@ pub(super) fn breaks_index(error: Error) -> Error {
         }
         _ => error,
     }
-}
-
-pub(super) fn row_of(body: Option<&[u8]>) -> Result<Option<Row>> {
-    let row = body.map(|body| Row::decode(&mut Reader::new(body)));
-    row.transpose()
 }
 
 impl Change<'_> {

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use tidelog_log::{Error, Kind, Reader, Record, Result, Sequence};
 
 use super::file::{self, Frame, FrameKind, Head};
-use super::{Import, SNAPSHOTS_MAX, Snapshot, SnapshotKind, SnapshotStatus, copy, remove, sources};
+use super::take::{check_count, next_id};
+use super::{Import, Snapshot, SnapshotKind, SnapshotStatus, copy, remove, sources};
 use crate::document::check_key;
 use crate::folded::{Blob, Manifest, Origin, tag_of, wrong_column};
 use crate::mutate::IdMaker;
@@ -292,20 +293,8 @@ fn take_link(sql: &dyn Sql, ids: &mut IdMaker, at: &mut Importing, body: &[u8]) 
             "the snapshots of the file do not build on each other",
         ));
     }
-    if snapshots::count(sql)? >= SNAPSHOTS_MAX as u64 {
-        let message = format!("an object has at most {SNAPSHOTS_MAX} snapshots; delete some");
-        return Err(Error::conflict("too_many_snapshots", message));
-    }
-    let newest = snapshots::list(sql, None, 1)?;
-    let created = newest
-        .first()
-        .map_or(ids.now, |s| ids.now.max(s.created + 1));
-    let id = IdMaker {
-        now: created,
-        ..*ids
-    }
-    .next();
-    ids.made += 1;
+    check_count(sql)?;
+    let (id, created) = next_id(sql, ids)?;
     at.last = None;
     at.ids.push((theirs.id.clone(), id.clone()));
     snapshots::put(

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use tidelog_log::{Epoch, Error, Hash, RecordHeader, RecordWriter, Result, Sequence, split_parts};
 
-use super::apply::{Change, row_of};
+use super::apply::Change;
 use super::restore::{Phase, Restoring};
 use super::{Budget, copy};
 use crate::folded::{DOCUMENT_BYTES_FOLDED, Manifest, Place, raw_bytes, write_blobs};
@@ -83,21 +83,9 @@ impl Engine {
         };
         let last = (last.collection, last.key.clone());
         let view = self.view.clone();
-        let mut changes = Vec::with_capacity(rows.len());
-        for row in rows {
-            budget.spend(4, row.body.as_ref().map_or(0, Vec::len));
-            let prepared = view
-                .collections
-                .iter()
-                .find(|p| p.collection.id == row.collection);
-            let prepared = prepared.ok_or_else(|| Error::internal("a change of no collection"))?;
-            changes.push(Change {
-                prepared,
-                before: self.main.stored(sql, prepared, &row.key)?,
-                key: row.key,
-                after: row_of(row.body.as_deref())?,
-            });
-        }
+        let bytes = rows.iter().map(|row| row.body.as_ref().map_or(0, Vec::len));
+        budget.spend(4 * rows.len(), bytes.sum());
+        let changes = self.changes_of(sql, &view, rows)?;
         self.stage_places(sql, &changes)?;
         stage_documents(sql, &changes, staging.sequence)?;
         self.stage_record(sql, now, restoring, &mut staging, &changes)?;

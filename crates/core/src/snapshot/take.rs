@@ -67,26 +67,13 @@ impl Engine {
             return Err(Error::too_large("label_too_long", message).at("note"));
         }
         self.make_snapshot_tables(sql)?;
-        if snapshots::count(sql)? >= SNAPSHOTS_MAX as u64 {
-            let message = format!("an object has at most {SNAPSHOTS_MAX} snapshots; delete some");
-            return Err(Error::conflict("too_many_snapshots", message));
-        }
+        check_count(sql)?;
         let parent = match kind {
             SnapshotKind::Full => None,
             SnapshotKind::Incremental => Some(self.parent_of(sql, parent)?),
         };
         let from = parent.as_ref().map_or(self.head.sequence, |p| p.sequence);
-        // Ids sort by their time, so no two snapshots have the same.
-        let newest = snapshots::list(sql, None, 1)?;
-        let created = newest
-            .first()
-            .map_or(ids.now, |s| ids.now.max(s.created + 1));
-        let id = IdMaker {
-            now: created,
-            ..*ids
-        }
-        .next();
-        ids.made += 1;
+        let (id, created) = next_id(sql, ids)?;
         let snapshot = Snapshot {
             id,
             kind,
@@ -280,6 +267,25 @@ impl Engine {
         copy::put_manifest(sql, &snapshot.id, id, &manifest)?;
         Ok(documents)
     }
+}
+
+/// The id of the next snapshot, and its time: ids sort by their times, so no two have the same.
+pub(super) fn next_id(sql: &dyn Sql, ids: &mut IdMaker) -> Result<(String, i64)> {
+    let newest = snapshots::list(sql, None, 1)?;
+    let newest = newest.first().map(|newest| newest.created + 1);
+    let now = newest.map_or(ids.now, |next| ids.now.max(next));
+    let id = IdMaker { now, ..*ids }.next();
+    ids.made += 1;
+    Ok((id, now))
+}
+
+/// Refuses one more snapshot than an object may have.
+pub(super) fn check_count(sql: &dyn Sql) -> Result<()> {
+    if snapshots::count(sql)? < SNAPSHOTS_MAX as u64 {
+        return Ok(());
+    }
+    let message = format!("an object has at most {SNAPSHOTS_MAX} snapshots; delete some");
+    Err(Error::conflict("too_many_snapshots", message))
 }
 
 /// Documents in a collection's row table.
