@@ -46,10 +46,11 @@ pub(super) fn complete(sql: &dyn Sql, id: &str) -> Result<Snapshot> {
     Err(Error::conflict("snapshot_incomplete", message).at("snapshot"))
 }
 
-/// The newest snapshot that is whole.
+/// The newest snapshot of this object's own history that is whole.
 pub(super) fn newest(sql: &dyn Sql) -> Result<Option<Snapshot>> {
     let all = snapshots::list(sql, None, ALL)?;
-    Ok(all.into_iter().find(Snapshot::is_complete))
+    let mut own = all.into_iter().filter(Snapshot::is_of_this_history);
+    Ok(own.find(Snapshot::is_complete))
 }
 
 /// A snapshot that builds on this one.

@@ -96,6 +96,9 @@ fn a_file_restores_into_another_object() {
     let imported = done.snapshot.unwrap();
     let said = other.engine.view().snapshot(&other.sql, &imported).unwrap();
     assert!(said.imported && said.status == SnapshotStatus::Complete);
+    // It is of another history: no incremental builds on it unasked.
+    let none = other.take(SnapshotKind::Incremental).unwrap_err();
+    assert_eq!(none.code(), "snapshot_parent_missing");
     let restore = other.restore(RestoreTarget::Snapshot(imported.clone()), false);
     assert_eq!(
         restore.unwrap().differences["notes"].added,
