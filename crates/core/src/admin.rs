@@ -35,8 +35,8 @@ pub struct AuditEntry {
     /// Why; empty: not said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// What was done: `snapshot.create`, `snapshot.delete`, `snapshot.import`, `restore`,
-    /// `restore.cancel`.
+    /// What was done: `snapshot.create`, `snapshot.delete`, `snapshot.import`, `snapshot.promote`,
+    /// `snapshot.recall`, `snapshot.discover`, `restore`, `restore.cancel`.
     pub action: String,
     /// The snapshot's or the restore's id.
     pub id: String,
@@ -77,6 +77,7 @@ impl Engine {
             Reply::Snapshot(SnapshotReply::Restore(restore)) => Some(restore.id.clone()),
             // A file comes in many turns; the last one says what became of it.
             Reply::Snapshot(SnapshotReply::Import(import)) => import.snapshot.clone(),
+            Reply::Snapshot(SnapshotReply::Discovery(discovery)) => Some(discovery.id.clone()),
             _ => None,
         };
         let Some(id) = id else {
@@ -121,6 +122,9 @@ fn said(command: &SnapshotCommand) -> (&'static str, Json) {
         }
         SnapshotCommand::CancelRestore => ("restore.cancel", json!({})),
         SnapshotCommand::Import { .. } => ("snapshot.import", json!({})),
+        SnapshotCommand::Promote { .. } => ("snapshot.promote", json!({})),
+        SnapshotCommand::Recall { .. } => ("snapshot.recall", json!({})),
+        SnapshotCommand::Discover { .. } => ("snapshot.discover", json!({})),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::snapshot::{Job, SNAPSHOT, SnapshotCommand, SnapshotPolicy, SnapshotRe
 use crate::sql::{Sql, atomically};
 use crate::table::log::Head;
 use crate::table::{cursors, idempotency, log, meta, wakes};
+use crate::transfer::{TRANSFER, TransferCommand};
 use crate::{
     Address, AdminCommand, Caller, Mutation, ObjectState, Touched, TurnReply, TypeSchema, View,
 };
@@ -96,6 +97,8 @@ pub enum Command {
     Snapshot(Box<SnapshotCommand>),
     /// What an administrator asks: it is noted, too.
     Admin(Box<AdminCommand>),
+    /// What became of a step that [`View::transfer_due`] asked for.
+    Transferred(Box<TransferCommand>),
 }
 
 impl Command {
@@ -122,6 +125,8 @@ pub enum Effect {
     WakeAt(i64),
     /// There are messages to deliver: [`View::letters_due`].
     Posted,
+    /// There is something to transfer: [`View::transfer_due`].
+    Transfer,
 }
 
 /// An answer.
@@ -140,7 +145,7 @@ pub enum Reply {
 }
 
 /// What an engine remembers of its database and a failed turn must not change.
-struct Kept {
+pub(crate) struct Kept {
     head: Head,
     status: meta::Status,
     fenced: bool,
@@ -173,6 +178,8 @@ pub struct Engine {
     pub(crate) behaviour: Option<Behaviour>,
     /// The turn sent messages, or found some to deliver.
     pub(crate) posted: bool,
+    /// The turn has, or found, something to transfer.
+    pub(crate) transfers: bool,
     /// A panic of the actor's went through.
     pub(crate) panicked: bool,
 }
@@ -219,6 +226,7 @@ impl Engine {
                 job: Job::load(sql)?,
                 behaviour: behaviour.cloned(),
                 posted: false,
+                transfers: false,
                 panicked: false,
             })
         })
@@ -256,7 +264,7 @@ impl Engine {
             Err(error) => {
                 self.put_back(before);
                 self.view = view;
-                self.posted = false;
+                (self.posted, self.transfers) = (false, false);
                 self.undone = undoes(&error) && log::head(sql).ok() != Some(self.head);
                 return Err(error);
             }
@@ -267,6 +275,7 @@ impl Engine {
         }
         effects.extend(wake.map(Effect::WakeAt));
         effects.extend(std::mem::take(&mut self.posted).then_some(Effect::Posted));
+        effects.extend(std::mem::take(&mut self.transfers).then_some(Effect::Transfer));
         Ok(effects)
     }
 
@@ -336,6 +345,7 @@ impl Engine {
             Command::Actor(command) => self.act(sql, now, entropy, *command),
             Command::Snapshot(command) => self.snapshot(sql, now, entropy, *command),
             Command::Admin(admin) => self.admin(sql, now, entropy, *admin),
+            Command::Transferred(told) => self.transferred(sql, (now, entropy), *told),
         }
     }
 
@@ -346,13 +356,13 @@ impl Engine {
             return false;
         };
         match name {
-            FOLD => true,
-            SNAPSHOT | TRIM | PRUNE | SEGMENT => false,
+            FOLD => !job.waits(),
+            SNAPSHOT | TRANSFER | TRIM | PRUNE | SEGMENT => false,
             _ => job.keeps_writes_out(),
         }
     }
 
-    fn kept(&self) -> Kept {
+    pub(crate) fn kept(&self) -> Kept {
         Kept {
             head: self.head,
             status: self.status,
@@ -365,7 +375,7 @@ impl Engine {
     }
 
     /// Goes back to what was remembered before a turn that failed.
-    fn put_back(&mut self, kept: Kept) {
+    pub(crate) fn put_back(&mut self, kept: Kept) {
         self.head = kept.head;
         self.status = kept.status;
         self.fenced = kept.fenced;
@@ -395,6 +405,7 @@ impl Engine {
                 DELETE => self.delete_step(sql, now, &Caller::default()),
                 FOLD => self.fold(sql, now),
                 SEGMENT => self.fold_log(sql, now),
+                TRANSFER => self.transfer_timer(sql, now),
                 TRIM => self.trim(sql, now),
                 EXPIRE => self.expire(sql, now),
                 PRUNE => {
