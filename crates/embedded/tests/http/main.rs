@@ -10,4 +10,5 @@ mod live;
 mod settings;
 mod snapshot_files;
 mod snapshots;
+mod snapshots_cold;
 mod support;
