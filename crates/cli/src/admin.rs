@@ -81,7 +81,10 @@ fn runs(job: &Json) -> bool {
 fn far(job: &Json) -> String {
     if let Some(moving) = job["moving"].as_str() {
         let failure = job["failure"]["message"].as_str();
-        return failure.map_or_else(|| moving.to_owned(), |failure| format!("{moving}: {failure}"));
+        return failure.map_or_else(
+            || moving.to_owned(),
+            |failure| format!("{moving}: {failure}"),
+        );
     }
     if let Some(found) = job["found"].as_u64() {
         return format!("looking: {} found so far", crate::print::count(found));
@@ -119,7 +122,10 @@ mod tests {
         let moving = json!({"status": "complete", "moving": "recalling"});
         assert!(runs(&moving));
         assert_eq!(far(&moving), "recalling");
-        assert_eq!(far(&json!({"status": "running", "found": 1_000})), "looking: 1,000 found so far");
+        assert_eq!(
+            far(&json!({"status": "running", "found": 1_000})),
+            "looking: 1,000 found so far"
+        );
         let snapshot = json!({"status": "complete", "bytes": 2_000});
         assert!(!runs(&snapshot));
         assert_eq!(far(&snapshot), "taking a snapshot: 2.0 kB so far");

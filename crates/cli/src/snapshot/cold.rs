@@ -129,7 +129,11 @@ fn lines(found: &Json) -> Vec<String> {
         count("skipped")
     )];
     let added = found["added"].as_array().into_iter().flatten();
-    lines.extend(added.filter_map(Json::as_str).map(|id| format!("  new  {id}")));
+    lines.extend(
+        added
+            .filter_map(Json::as_str)
+            .map(|id| format!("  new  {id}")),
+    );
     lines
 }
 

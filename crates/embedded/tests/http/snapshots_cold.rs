@@ -66,7 +66,10 @@ fn cold() -> (Shop, [String; 2], Json) {
     for id in [&full, &last] {
         let path = format!("a/snapshots/{id}");
         let asked = ask(&shop, "POST", &format!("{path}/promote"), &Json::Null);
-        assert_eq!((asked.status, &asked.json()["moving"]), (202, &json!("promoting")));
+        assert_eq!(
+            (asked.status, &asked.json()["moving"]),
+            (202, &json!("promoting"))
+        );
         until(&shop, &path, |answer| answer.json()["tier"] == "cold");
         let again = ask(&shop, "POST", &format!("{path}/promote"), &Json::Null);
         assert_eq!(again.status, 200);
@@ -90,8 +93,16 @@ fn parts(shop: &Shop, id: &str) -> Vec<PathBuf> {
 fn a_restore_from_cold_goes_on_by_itself_also_after_a_restart() {
     let (mut shop, [full, last], wanted) = cold();
     assert!(parts(&shop, &full).len() > 1 && parts(&shop, &last).len() > 1);
-    let file = ask(&shop, "GET", &format!("a/snapshots/{last}/file"), &Json::Null);
-    assert_eq!((file.status, &file.json()["code"]), (409, &json!("snapshot_cold")));
+    let file = ask(
+        &shop,
+        "GET",
+        &format!("a/snapshots/{last}/file"),
+        &Json::Null,
+    );
+    assert_eq!(
+        (file.status, &file.json()["code"]),
+        (409, &json!("snapshot_cold"))
+    );
     let asked = ask(&shop, "POST", "a/restore", &json!({ "snapshot": last }));
     assert!([200, 202].contains(&asked.status), "{}", asked.text);
     shop.restart_after(|_| {});
@@ -119,7 +130,10 @@ fn an_object_whose_file_is_lost_comes_back_from_the_cold_tier() {
     for id in [&last, &full] {
         let path = format!("a/snapshots/{id}");
         let deleted = ask(&shop, "DELETE", &path, &Json::Null);
-        assert_eq!((deleted.status, &deleted.json()["status"]), (202, &json!("deleting")));
+        assert_eq!(
+            (deleted.status, &deleted.json()["status"]),
+            (202, &json!("deleting"))
+        );
         until(&shop, &path, |answer| answer.status == 404);
         assert_eq!(parts(&shop, id), Vec::<PathBuf>::new());
     }
@@ -135,7 +149,9 @@ fn an_altered_part_is_named_and_nothing_changes() {
     std::fs::write(part, &bytes).unwrap();
     let asked = ask(&shop, "POST", "a/restore", &json!({ "snapshot": last }));
     assert_eq!(asked.status, 202, "{}", asked.text);
-    let failed = until(&shop, "a/restore", |answer| answer.json()["status"] == "failed");
+    let failed = until(&shop, "a/restore", |answer| {
+        answer.json()["status"] == "failed"
+    });
     let failure = &failed.json()["failure"];
     assert_eq!(failure["code"], "snapshot_damaged");
     assert!(failure["message"].as_str().unwrap().contains(&full));
