@@ -616,11 +616,9 @@ fn a_recall_and_a_restore_that_break_at_any_call_end_as_if_nothing_had() {
     survives(
         || promoted().0,
         |world| {
-            drop(
-                world
-                    .restore(RestoreTarget::Snapshot(ids[2].clone()), false)
-                    .unwrap(),
-            )
+            let target = RestoreTarget::Snapshot(ids[2].clone());
+            let restore = world.restore(target, false).unwrap();
+            assert_eq!(restore.status, RestoreStatus::Running);
         },
         |world| {
             if world.last_restore().status == RestoreStatus::Running {
