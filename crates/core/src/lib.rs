@@ -14,7 +14,8 @@ mod schema;
 pub use schema::{
     CheckSpec, ColdPolicy, ColdSpec, Collection, CollectionHot, CollectionSpec, CompressionCodec,
     Field, FieldSpec, HotPolicy, HotSpec, Index, IndexSpec, PartitionSpec, Quantity, Retention,
-    RetentionSpec, SyncPolicy, SyncSpec, Transform, TypeSchema, TypeSpec, WarmPolicy, WarmSpec,
+    RetentionSpec, SnapshotRetention, SnapshotRetentionSpec, SnapshotsPolicy, SnapshotsSpec,
+    SyncPolicy, SyncSpec, Transform, TypeSchema, TypeSpec, WarmPolicy, WarmSpec,
 };
 
 mod table;
