@@ -31,8 +31,8 @@ mod snapshot;
 pub use snapshot::file as snapshot_file;
 pub use snapshot::{
     CHAIN_MAX, Difference, Failure, Import, NOTE_BYTES_MAX, Restore, RestoreStatus, RestoreTarget,
-    SNAPSHOTS_MAX, SNAPSHOTS_PAGE_MAX, Snapshot, SnapshotCommand, SnapshotFile, SnapshotKind,
-    SnapshotPage, SnapshotPolicy, SnapshotReply, SnapshotStatus,
+    RetentionState, SNAPSHOTS_MAX, SNAPSHOTS_PAGE_MAX, ScheduleState, Snapshot, SnapshotCommand,
+    SnapshotFile, SnapshotKind, SnapshotPage, SnapshotPolicy, SnapshotReply, SnapshotStatus,
 };
 
 mod input;
