@@ -152,6 +152,7 @@ fn stored() -> Json {
         "TypeSpec": object(&["collections"], &json!({
             "type": text, "description": text, "collections": collections,
             "hot": tier, "warm": tier, "cold": tier, "sync": tier, "retention": tier,
+            "snapshots": tier,
         })),
         "TypeSchema": object(&["type", "version", "collections"], &json!({
             "type": text, "version": whole, "description": text,
