@@ -334,7 +334,7 @@ fn a_retention_is_read_and_declared() {
         (answer.status, &answer.json()["hotAge"]),
         (200, &json!("7d"))
     );
-    let asked = fake.admins.lock().unwrap().pop().unwrap().command;
+    let asked = fake.asked.lock().unwrap().pop().unwrap().command;
     let SnapshotCommand::SetRetention(rules) = asked else {
         panic!("{asked:?}");
     };
@@ -371,7 +371,7 @@ fn a_snapshot_is_kept() {
         r#"{"keep": true}"#,
     );
     assert_eq!((kept.status, &kept.json()["id"]), (200, &json!("s1")));
-    let asked = fake.admins.lock().unwrap().pop().unwrap().command;
+    let asked = fake.asked.lock().unwrap().pop().unwrap().command;
     let is_so = matches!(&asked, SnapshotCommand::Keep { id, keep: true } if id == "s1");
     assert!(is_so, "{asked:?}");
     let wrong = ask(&fake, "PATCH OBJECT/snapshots/s1", &[json], "{}").problem();
