@@ -13,14 +13,6 @@ pub(super) fn schemas() -> Json {
     );
     let time = json!({"type": "string", "format": "date-time"});
     let kind = json!({"type": "string", "enum": ["full", "incremental"], "default": "full"});
-    let measure = json!({"type": ["string", "integer"]});
-    let rules = object(
-        &[],
-        &json!({
-            "hotAge": measure, "hotCount": whole, "coldAge": measure, "coldCount": whole,
-            "chain": whole, "promoteAge": measure, "promoteSize": measure,
-        }),
-    );
     json!({
         "NewSnapshot": object(&[], &json!({
             "kind": kind, "parent": text, "note": {"type": "string", "maxLength": 256},
@@ -37,14 +29,6 @@ pub(super) fn schemas() -> Json {
                 "documents": {"type": "object", "additionalProperties": whole},
             }),
         ),
-        "KeepSnapshot": object(&["keep"], &json!({"keep": flag})),
-        "RetentionRules": rules,
-        "Retention": object(&["own"], &json!({
-            "own": reference("RetentionRules"),
-            "schedule": object(&["sequence"], &json!({
-                "last": text, "sequence": whole, "failure": reference("Failure"),
-            })),
-        })),
         "Failure": object(&["code", "message"], &json!({"code": text, "message": text})),
         "SnapshotPage": object(&["snapshots"], &json!({
             "snapshots": list(&reference("Snapshot")), "next": text,

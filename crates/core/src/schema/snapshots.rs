@@ -123,7 +123,7 @@ impl Default for SnapshotRetention {
             hot_count: 100,
             cold_age_millis: 7 * 365 * DAY,
             cold_count: 0,
-            chain: *SNAPSHOT_CHAIN.end() as u64,
+            chain: 100,
             promote_age_millis: 0,
             promote_bytes: 0,
         }

@@ -49,7 +49,7 @@ fn kinds(lab: &Lab) -> Vec<(SnapshotKind, u64)> {
         assert_eq!(
             (s.status, s.note.as_str()),
             (SnapshotStatus::Complete, "schedule")
-        )
+        );
     })
     .map(|s| (s.kind, s.sequence.0))
     .collect()
@@ -212,8 +212,7 @@ fn an_attempt_that_cannot_be_is_shown_and_made_again_later() {
                 FROM _snapshots, (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n LIMIT 999) \
                 SELECT value FROM n)";
     lab.sql.exec(body, &[]).unwrap();
-    lab.snapshots(SnapshotCommand::SetRetention(no_limits()))
-        .unwrap();
+    lab.keep_all();
     write(&mut lab, 0..3);
     lab.settle();
     let failure = |lab: &Lab| {
@@ -250,13 +249,6 @@ fn an_attempt_that_cannot_be_is_shown_and_made_again_later() {
         ("schedule", lab.engine.head())
     );
     assert_eq!(failure(&lab), None);
-}
-
-fn no_limits() -> tidelog_core::SnapshotRetentionSpec {
-    tidelog_core::SnapshotRetentionSpec {
-        hot_count: Some(0),
-        ..Default::default()
-    }
 }
 
 #[test]
