@@ -121,6 +121,15 @@ const requests = {
   }),
   "snapshots.get": (id) => administers("GET", `snapshots/${segment(id)}`),
   "snapshots.delete": (id, options) => administers("DELETE", `snapshots/${segment(id)}`, options),
+  "snapshots.keep": (id, keep = true, options) => ({
+    ...administers("PATCH", `snapshots/${segment(id)}`, options),
+    body: { keep },
+  }),
+  "snapshots.retention": () => administers("GET", "snapshots/retention"),
+  "snapshots.setRetention": ({ actor, reason, source, ...rules } = {}) => ({
+    ...administers("PUT", "snapshots/retention", { actor, reason, source }),
+    body: rules,
+  }),
   "snapshots.audit": ({ before, limit } = {}) => ({
     ...administers("GET", "snapshots/audit"),
     query: { before, limit },
@@ -291,7 +300,8 @@ export async function rows(query, collection, wanted = {}) {
 }
 
 const READS = new Set([
-  "get", "query", "changes", "state", "snapshots.list", "snapshots.get", "snapshots.audit", "restoreState",
+  "get", "query", "changes", "state", "snapshots.list", "snapshots.get", "snapshots.audit", "snapshots.retention",
+  "restoreState",
 ]);
 const ATTEMPTS_MORE = 4;
 
@@ -314,6 +324,9 @@ export class Snapshots extends RpcTarget {
   get(...args) { return this.#call("snapshots.get", args); }
   delete(...args) { return this.#call("snapshots.delete", args); }
   audit(...args) { return this.#call("snapshots.audit", args); }
+  keep(...args) { return this.#call("snapshots.keep", args); }
+  retention() { return this.#call("snapshots.retention", []); }
+  setRetention(...args) { return this.#call("snapshots.setRetention", args); }
 }
 
 /// Calls a stub's method, or that of a member: `member.method`.

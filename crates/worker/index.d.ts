@@ -291,6 +291,8 @@ export interface Snapshot {
   parent?: string;
   note?: string;
   imported?: boolean;
+  /** Neither its age nor the number of snapshots makes it go. */
+  keep?: boolean;
   epoch: number;
   sequence: number;
   from: number;
@@ -357,12 +359,43 @@ export interface AuditEntry {
   details: { [member: string]: Json };
 }
 
+/** How long snapshots are kept. Times are seconds, or text such as `"7d"`; 0 is no limit. */
+export interface RetentionRules {
+  /** Age past which one goes from the object. */
+  hotAge?: string | number;
+  /** Most snapshots in the object. */
+  hotCount?: number;
+  /** Age past which one goes from object storage. */
+  coldAge?: string | number;
+  /** Most snapshots in object storage. */
+  coldCount?: number;
+  /** Most incrementals on one full snapshot. */
+  chain?: number;
+  /** Age past which one is moved to object storage. */
+  promoteAge?: string | number;
+  /** Bytes of its own past which one is moved there; a number, or text such as `"10MB"`. */
+  promoteSize?: string | number;
+}
+
+/** The rules in force. */
+export interface Retention extends Required<RetentionRules> {
+  /** What the object declares itself. */
+  own: RetentionRules;
+  /** Where the type has a schedule: its newest snapshot, the event that is of, why it failed last. */
+  schedule?: { last?: string; sequence: number; failure?: { code: string; message: string } };
+}
+
 /** Needs the Worker's secret `TIDELOG_ADMIN_TOKEN` to be set; who holds a binding does not show it. */
 export interface SnapshotCalls {
   create(options?: SnapshotOptions): Promise<Snapshot>;
   list(options?: { kind?: "full" | "incremental"; parent?: string; before?: string; limit?: number }): Promise<SnapshotPage>;
   get(id: string): Promise<Snapshot>;
   delete(id: string, options?: AdminOptions): Promise<Snapshot>;
+  /** Keeps one whatever its age and number; with `false` no longer. */
+  keep(id: string, keep?: boolean, options?: AdminOptions): Promise<Snapshot>;
+  retention(): Promise<Retention>;
+  /** Declares the object's own rules, in the place of those before; what is left out is as its type says. */
+  setRetention(rules: RetentionRules & AdminOptions): Promise<Retention>;
   /** What administrators had the object do, newest first. */
   audit(options?: { before?: number; limit?: number }): Promise<{ entries: AuditEntry[]; next?: number }>;
 }

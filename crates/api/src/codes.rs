@@ -169,6 +169,7 @@ pub const CODES: &[Code] = &[
     code(Gone, "offset_outside_lineage", "The offset is of a life of the object that its log did not pass through; start again at `earliestOffset`."),
     code(Gone, "offset_trimmed", "The offset is no longer in the log; start again at `earliestOffset`."),
     code(Gone, "restore_beyond_horizon", "The state is further back than snapshots and log reach; the message names the oldest there is."),
+    code(Gone, "snapshot_expired", "The snapshot was past its age, or one too many, and is gone."),
     // Unavailable: retry after `Retry-After`.
     code(Unavailable, "address_in_use", "At start: another process listens there."),
     code(Unavailable, "actor_reset", "The object was reset during the request; repeat a write with its `Idempotency-Key`."),

@@ -178,7 +178,10 @@ pub(crate) fn is_admins(operation: Operation) -> bool {
         Operation::CreateSnapshot
             | Operation::ListSnapshots
             | Operation::Audit
+            | Operation::GetRetention
+            | Operation::SetRetention
             | Operation::GetSnapshot
+            | Operation::KeepSnapshot
             | Operation::DeleteSnapshot
             | Operation::Restore
             | Operation::GetRestore
@@ -235,7 +238,10 @@ pub(crate) async fn of_object<H: ObjectHost, B: BodySource>(
         Operation::CreateSnapshot => snapshots::create(host, request).await,
         Operation::ListSnapshots => snapshots::list(host, &request).await,
         Operation::Audit => snapshots::audit(host, &request).await,
+        Operation::GetRetention => snapshots::retention(host, &request).await,
+        Operation::SetRetention => snapshots::set_retention(host, request).await,
         Operation::GetSnapshot => snapshots::get(host, &request).await,
+        Operation::KeepSnapshot => snapshots::keep(host, request).await,
         Operation::DeleteSnapshot => snapshots::delete(host, &request).await,
         Operation::Restore => snapshots::restore(host, request).await,
         Operation::GetRestore => snapshots::last_restore(host, &request).await,

@@ -1,7 +1,9 @@
-//! `tidelog snapshot`: takes, lists, shows and deletes snapshots of an object, and moves them as files.
+//! `tidelog snapshot`: takes, lists, shows, keeps and deletes snapshots of an object, and moves them as
+//! files.
 
 mod export;
 mod import;
+mod retention;
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value as Json, json};
@@ -58,6 +60,12 @@ pub(crate) enum SnapshotCommand {
     /// Forget a snapshot, or give up taking it
     #[command(after_help = DELETE)]
     Delete(OneArgs),
+    /// Keep a snapshot whatever its age and number, or no longer
+    #[command(after_help = retention::KEEP)]
+    Keep(retention::KeepArgs),
+    /// Show or declare how long an object keeps its snapshots
+    #[command(after_help = retention::EXAMPLES)]
+    Retention(retention::RetentionArgs),
     /// Download a snapshot as a file, or go on with a download that broke off
     #[command(after_help = export::EXAMPLES)]
     Export(export::ExportArgs),
@@ -129,6 +137,8 @@ pub(crate) fn run(command: &SnapshotCommand, configuration: &Configuration) -> R
         SnapshotCommand::List(args) => list(args, configuration),
         SnapshotCommand::Show(args) => one(args, configuration, Method::GET),
         SnapshotCommand::Delete(args) => one(args, configuration, Method::DELETE),
+        SnapshotCommand::Keep(args) => retention::keep(args, configuration),
+        SnapshotCommand::Retention(args) => retention::run(args, configuration),
         SnapshotCommand::Export(args) => export::run(args, configuration),
         SnapshotCommand::Import(args) => import::run(args, configuration),
     }
@@ -191,6 +201,9 @@ fn lines(snapshot: &Json) -> Vec<String> {
         ),
         format!("  schema    version {}", snapshot["schemaVersion"]),
     ];
+    if snapshot["keep"] == true {
+        lines.push("  kept      whatever its age and number".to_owned());
+    }
     for (label, name) in [("parent", "parent"), ("note", "note")] {
         if !text(name).is_empty() {
             lines.push(format!("  {label:<9} {}", text(name)));

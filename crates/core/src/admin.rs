@@ -35,10 +35,10 @@ pub struct AuditEntry {
     /// Why; empty: not said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// What was done: `snapshot.create`, `snapshot.delete`, `snapshot.import`, `restore`,
-    /// `restore.cancel`.
+    /// What was done: `snapshot.create`, `snapshot.delete`, `snapshot.import`, `snapshot.keep`,
+    /// `snapshot.retention`, `snapshot.expire`, `restore`, `restore.cancel`.
     pub action: String,
-    /// The snapshot's or the restore's id.
+    /// The snapshot's or the restore's id; empty where it is about none.
     pub id: String,
     /// What was asked for in particular.
     pub details: Json,
@@ -77,6 +77,7 @@ impl Engine {
             Reply::Snapshot(SnapshotReply::Restore(restore)) => Some(restore.id.clone()),
             // A file comes in many turns; the last one says what became of it.
             Reply::Snapshot(SnapshotReply::Import(import)) => import.snapshot.clone(),
+            Reply::Snapshot(SnapshotReply::Retention(_)) => Some(String::new()),
             _ => None,
         };
         let Some(id) = id else {
@@ -92,6 +93,26 @@ impl Engine {
         };
         audit::add(sql, &entry, AUDIT_ENTRIES_MAX as u64)?;
         Ok(reply)
+    }
+
+    /// Notes what the object did by itself: who stands for it, and what.
+    pub(crate) fn note(
+        &self,
+        sql: &dyn Sql,
+        time: i64,
+        (actor, action): (&str, &str),
+        id: &str,
+        details: Json,
+    ) -> Result<()> {
+        let entry = AuditEntry {
+            time,
+            actor: actor.to_owned(),
+            reason: String::new(),
+            action: action.to_owned(),
+            id: id.to_owned(),
+            details,
+        };
+        audit::add(sql, &entry, AUDIT_ENTRIES_MAX as u64)
     }
 }
 
@@ -110,6 +131,8 @@ fn said(command: &SnapshotCommand) -> (&'static str, Json) {
             ("snapshot.create", json!({"kind": kind, "parent": parent}))
         }
         SnapshotCommand::Delete { .. } => ("snapshot.delete", json!({})),
+        SnapshotCommand::Keep { keep, .. } => ("snapshot.keep", json!({"keep": keep})),
+        SnapshotCommand::SetRetention(retention) => ("snapshot.retention", json!(retention)),
         SnapshotCommand::Restore {
             target,
             collections,

@@ -14,7 +14,8 @@ mod schema;
 pub use schema::{
     CheckSpec, ColdPolicy, ColdSpec, Collection, CollectionHot, CollectionSpec, CompressionCodec,
     Field, FieldSpec, HotPolicy, HotSpec, Index, IndexSpec, PartitionSpec, Quantity, Retention,
-    RetentionSpec, SyncPolicy, SyncSpec, Transform, TypeSchema, TypeSpec, WarmPolicy, WarmSpec,
+    RetentionSpec, SnapshotRetention, SnapshotRetentionSpec, SnapshotsPolicy, SnapshotsSpec,
+    SyncPolicy, SyncSpec, Transform, TypeSchema, TypeSpec, WarmPolicy, WarmSpec,
 };
 
 mod table;
@@ -30,8 +31,8 @@ mod snapshot;
 pub use snapshot::file as snapshot_file;
 pub use snapshot::{
     CHAIN_MAX, Difference, Failure, Import, NOTE_BYTES_MAX, Restore, RestoreStatus, RestoreTarget,
-    SNAPSHOTS_MAX, SNAPSHOTS_PAGE_MAX, Snapshot, SnapshotCommand, SnapshotFile, SnapshotKind,
-    SnapshotPage, SnapshotPolicy, SnapshotReply, SnapshotStatus,
+    RetentionState, SNAPSHOTS_MAX, SNAPSHOTS_PAGE_MAX, ScheduleState, Snapshot, SnapshotCommand,
+    SnapshotFile, SnapshotKind, SnapshotPage, SnapshotPolicy, SnapshotReply, SnapshotStatus,
 };
 
 mod input;

@@ -24,6 +24,8 @@ pub enum Look {
     Restore,
     /// The import of a file that is under way.
     Import,
+    /// How long snapshots are kept, and how far the schedule is.
+    Retention,
     /// One page of the audit log, newest first.
     Audit {
         /// Those before this number.
@@ -65,6 +67,7 @@ impl Look {
             Self::Snapshot(id) => Ok(show::snapshot(&view.snapshot(sql, id)?)),
             Self::Restore => Ok(show::restore(&view.last_restore(sql)?)),
             Self::Import => Ok(json!(view.import_under_way(sql)?)),
+            Self::Retention => Ok(json!(view.snapshot_retention(sql)?)),
             Self::Audit { before, limit } => {
                 let page = view.audit(sql, *before, *limit)?;
                 let entries: Vec<Json> = page.entries.iter().map(show::audit_entry).collect();

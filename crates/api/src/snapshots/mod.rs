@@ -10,6 +10,9 @@ pub use download::{FileBytes, FilePart, FileStream};
 mod upload;
 pub(crate) use upload::upload;
 
+mod retention;
+pub(crate) use retention::{keep, retention, set_retention};
+
 mod show;
 
 use http::{HeaderMap, StatusCode};
@@ -167,6 +170,7 @@ fn answered<B>(answer: &SnapshotReply, done: StatusCode) -> Response<B> {
             show::restore(restore),
         ),
         SnapshotReply::Import(import) => (import.snapshot.is_some(), serde_json::json!(import)),
+        SnapshotReply::Retention(retention) => (true, serde_json::json!(retention)),
     };
     let status = if is_done { done } else { StatusCode::ACCEPTED };
     reply::json(status, &shown)

@@ -72,6 +72,7 @@ impl Engine {
             at.frames += 1;
             at.offset += (frame.body.len() + file::FRAME_BYTES) as u64;
             if self.take_frame(sql, ids, at, frame)? {
+                self.arm_retain(sql, ids.now)?;
                 done = at.ids.last().map(|(_, id)| id.clone());
             }
         }
@@ -304,6 +305,7 @@ fn take_link(sql: &dyn Sql, ids: &mut IdMaker, at: &mut Importing, body: &[u8]) 
             parent: parent.map(|(_, id)| id),
             status: SnapshotStatus::Importing,
             imported: true,
+            keep: false,
             created,
             own_bytes: theirs.bytes,
             ..theirs

@@ -6,8 +6,9 @@
 
 mod info;
 pub use info::{
-    Difference, Failure, Import, Restore, RestoreStatus, RestoreTarget, Snapshot, SnapshotCommand,
-    SnapshotKind, SnapshotPage, SnapshotReply, SnapshotStatus,
+    Difference, Failure, Import, Restore, RestoreStatus, RestoreTarget, RetentionState,
+    ScheduleState, Snapshot, SnapshotCommand, SnapshotKind, SnapshotPage, SnapshotReply,
+    SnapshotStatus,
 };
 
 mod job;
@@ -37,6 +38,12 @@ pub use view::SNAPSHOTS_PAGE_MAX;
 
 mod sources;
 
+mod schedule;
+pub(crate) use schedule::{SCHEDULE, Schedule};
+
+mod retain;
+pub(crate) use retain::RETAIN;
+
 mod overlay;
 
 mod compare;
@@ -48,6 +55,8 @@ mod apply;
 mod stage;
 
 mod switch;
+
+use crate::{SnapshotRetention, SnapshotRetentionSpec};
 
 /// Timer: the next step of a snapshot or a restore.
 pub(crate) const SNAPSHOT: &str = "snapshot";

@@ -31,6 +31,22 @@ impl Engine {
             return Err(Error::conflict("snapshot_has_children", message).at("id"));
         }
         forget(sql, &snapshot)?;
+        self.schedule_forgets(sql, id)?;
+        Ok(snapshot)
+    }
+
+    /// Keeps a snapshot whatever its age and number, or no longer.
+    pub(super) fn keep_snapshot(
+        &mut self,
+        sql: &dyn Sql,
+        now: i64,
+        id: &str,
+        keep: bool,
+    ) -> Result<Snapshot> {
+        let mut snapshot = sources::find(sql, id)?;
+        snapshot.keep = keep;
+        snapshots::put(sql, &snapshot)?;
+        self.arm_retain(sql, now)?;
         Ok(snapshot)
     }
 }

@@ -156,6 +156,13 @@ impl Engine {
             SnapshotCommand::Delete { id } => {
                 SnapshotReply::Snapshot(Box::new(self.delete_snapshot(sql, &id)?))
             }
+            SnapshotCommand::Keep { id, keep } => {
+                SnapshotReply::Snapshot(Box::new(self.keep_snapshot(sql, now, &id, keep)?))
+            }
+            SnapshotCommand::SetRetention(retention) => {
+                self.set_retention(sql, now, &retention)?;
+                SnapshotReply::Retention(Box::new(self.view.snapshot_retention(sql)?))
+            }
             SnapshotCommand::Restore {
                 schema,
                 caller,
@@ -371,6 +378,9 @@ impl Engine {
         status: RestoreStatus,
     ) -> Result<Restore> {
         done.status = status;
+        if done.undo.is_some() {
+            self.arm_retain(sql, self.head.timestamp)?;
+        }
         restore::clear(sql)?;
         meta::set_fact(sql, LAST, Some(&done))?;
         self.set_job(sql, None)?;

@@ -24,13 +24,18 @@ pub(crate) struct Sources {
 /// A snapshot by its id.
 ///
 /// # Errors
-/// `unknown_snapshot`.
+/// `unknown_snapshot`, or `snapshot_expired` for one that its age or the number of snapshots made go.
 pub(super) fn find(sql: &dyn Sql, id: &str) -> Result<Snapshot> {
+    if let Some(found) = snapshots::find(sql, id)? {
+        return Ok(found);
+    }
     let shown: String = id.chars().take(80).collect();
-    snapshots::find(sql, id)?.ok_or_else(|| {
-        let message = format!("there is no snapshot {shown:?}");
-        Error::not_found("unknown_snapshot", message).at("snapshot")
-    })
+    if super::retain::is_expired(sql, id)? {
+        let message = format!("snapshot {shown} was too old, or one too many, and is gone");
+        return Err(Error::new(Kind::Gone, "snapshot_expired", message).at("snapshot"));
+    }
+    let message = format!("there is no snapshot {shown:?}");
+    Err(Error::not_found("unknown_snapshot", message).at("snapshot"))
 }
 
 /// A snapshot that is whole.

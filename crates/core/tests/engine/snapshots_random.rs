@@ -171,6 +171,7 @@ fn every_state_that_was_comes_back_as_it_was() {
         let mut chance = Chance(seed);
         let threshold = [0, 3, 1, 8][usize::try_from(seed % 4).unwrap()];
         let mut lab = Lab::with_policy(collections(threshold), small_steps());
+        lab.keep_all();
         let (mut seen, mut at, mut taken) = (Seen::default(), StartAt::Beginning, Vec::new());
         lab.write(vec![insert("notes", json!({"id": "k0"}))])
             .unwrap();

@@ -9,5 +9,6 @@ mod life;
 mod live;
 mod settings;
 mod snapshot_files;
+mod snapshot_keeping;
 mod snapshots;
 mod support;
