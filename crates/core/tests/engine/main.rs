@@ -28,6 +28,7 @@ mod size;
 mod snapshot_faults;
 mod snapshot_files;
 mod snapshots;
+mod snapshots_model;
 mod snapshots_random;
 mod stamps;
 mod timers;
