@@ -333,8 +333,6 @@ fn every_state_that_was_comes_back_as_it_was() {
         (restores, longest) = (restores + made, longest.max(chain));
     }
     assert!(restores > seeds, "{restores} restores");
-    assert!(
-        steps < 10_000 || longest == 100,
-        "the longest chain: {longest}"
-    );
+    let is_large = seeds * steps >= 100_000;
+    assert!(!is_large || longest == 100, "longest chain: {longest}");
 }
