@@ -9,7 +9,7 @@ use super::restore::Phase;
 use super::{RestoreStatus, sources};
 use crate::Engine;
 use crate::sql::Sql;
-use crate::table::{snapshots, wakes};
+use crate::table::{restore, snapshots, wakes};
 
 impl Engine {
     /// True for an error that another attempt would meet again.
@@ -28,6 +28,11 @@ impl Engine {
                 snapshot.status = SnapshotStatus::Failed;
                 snapshot.failure = Some(failure);
                 snapshots::put(sql, &snapshot)?;
+                self.set_job(sql, None)
+            }
+            // Asked again, it begins anew.
+            Some(Job::Healing(_)) => {
+                restore::clear(sql)?;
                 self.set_job(sql, None)
             }
             Some(Job::Restoring(restoring)) => {

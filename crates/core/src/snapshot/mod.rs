@@ -49,6 +49,12 @@ mod stage;
 
 mod switch;
 
+mod check;
+pub use check::{CheckPage, Checked, Damage};
+
+mod heal;
+pub use heal::{Heal, Healed};
+
 /// Timer: the next step of a snapshot or a restore.
 pub(crate) const SNAPSHOT: &str = "snapshot";
 

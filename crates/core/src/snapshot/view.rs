@@ -3,7 +3,9 @@
 use tidelog_log::{Epoch, Error, Result};
 
 use super::sources::Sources;
-use super::{Import, Restore, RestoreTarget, Snapshot, SnapshotPage, import, restore, sources};
+use super::{
+    Heal, Import, Restore, RestoreTarget, Snapshot, SnapshotPage, heal, import, restore, sources,
+};
 use crate::sql::Sql;
 use crate::table::{lineage, snapshots};
 use crate::{Engine, View};
@@ -52,6 +54,17 @@ impl View {
         import::under_way(sql)?.ok_or_else(|| {
             let message = "no file is being imported into this object";
             Error::not_found("no_import", message)
+        })
+    }
+
+    /// The healing under way, or the last one.
+    ///
+    /// # Errors
+    /// `no_heal` where there never was one.
+    pub fn last_heal(&self, sql: &dyn Sql) -> Result<Heal> {
+        heal::last(sql)?.ok_or_else(|| {
+            let message = "nothing was ever healed in this object";
+            Error::not_found("no_heal", message)
         })
     }
 

@@ -16,6 +16,7 @@ mod deletion;
 mod documents;
 mod expire;
 mod faults;
+mod heal;
 mod idempotency;
 mod indexes;
 mod keys;

@@ -14,8 +14,10 @@ pub(crate) struct Seen {
     pub(crate) head: u64,
     at: Option<Offset>,
     /// By collection and key: sequences, ascending, each with the document after it.
-    keys: BTreeMap<(String, String), Vec<(u64, Option<Json>)>>,
+    keys: BTreeMap<(String, String), Versions>,
 }
+
+type Versions = Vec<(u64, Option<Json>)>;
 
 /// The documents after an event.
 pub(crate) struct State<'s>(BTreeMap<(&'s str, &'s str), &'s Json>);
