@@ -9,7 +9,7 @@ use super::restore::Phase;
 use super::{RestoreStatus, sources};
 use crate::Engine;
 use crate::sql::Sql;
-use crate::table::{restore, snapshots, wakes};
+use crate::table::{snapshots, wakes};
 
 impl Engine {
     /// True for an error that another attempt would meet again.
@@ -30,11 +30,7 @@ impl Engine {
                 snapshots::put(sql, &snapshot)?;
                 self.set_job(sql, None)
             }
-            // Asked again, it begins anew.
-            Some(Job::Healing(_)) => {
-                restore::clear(sql)?;
-                self.set_job(sql, None)
-            }
+            Some(Job::Healing(healing)) => self.give_up_healing(sql, *healing, failure),
             Some(Job::Restoring(restoring)) => {
                 if let Phase::Undo(taking) = &restoring.phase {
                     let undo = sources::find(sql, &taking.id)?;

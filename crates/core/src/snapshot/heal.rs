@@ -9,7 +9,7 @@ use tidelog_log::{Error, Result, Sequence};
 
 use super::check::{Damage, is_as_written, mask_damage};
 use super::job::Job;
-use super::{Budget, SNAPSHOT};
+use super::{Budget, Failure, RestoreStatus, SNAPSHOT};
 use crate::Engine;
 use crate::folded::{Entry, Manifest};
 use crate::mutate::IdMaker;
@@ -35,12 +35,12 @@ const LAST: &str = "heal";
 const NAMED_MAX: usize = 100;
 
 /// What became of damage.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heal {
     /// A UUIDv7.
     pub id: String,
-    /// True until it is through.
-    pub running: bool,
+    /// `running`, `complete` or `failed`.
+    pub status: RestoreStatus,
     /// When it was asked for, milliseconds since 1970.
     pub created: i64,
     /// Live blobs looked at.
@@ -52,6 +52,9 @@ pub struct Heal {
     /// Snapshots that cannot be restored as some of them is damaged: they are `failed` now. The oldest
     /// of them last.
     pub snapshots: Vec<String>,
+    /// Why it could not go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
 }
 
 /// A blob that is whole again.
@@ -143,9 +146,13 @@ impl Engine {
         let healing = Healing {
             heal: Heal {
                 id: ids.next(),
-                running: true,
+                status: RestoreStatus::Running,
                 created: ids.now,
-                ..Heal::default()
+                blobs: 0,
+                healed: Vec::new(),
+                lost: Vec::new(),
+                snapshots: Vec::new(),
+                failure: None,
             },
             collection: 0,
             blob: 0,
@@ -166,11 +173,7 @@ impl Engine {
                 return Err(Error::internal("nothing is being healed"));
             };
             if self.heal_step(sql, &mut healing, &mut budget)? {
-                healing.heal.running = false;
-                restore::clear(sql)?;
-                meta::set_fact(sql, LAST, Some(&healing.heal))?;
-                self.set_job(sql, None)?;
-                return Ok(healing.heal);
+                return self.end_heal(sql, healing.heal, RestoreStatus::Complete);
             }
             let heal = healing.heal.clone();
             self.set_job(sql, Some(Job::Healing(healing)))?;
@@ -179,6 +182,26 @@ impl Engine {
                 return Ok(heal);
             }
         }
+    }
+
+    fn end_heal(&mut self, sql: &dyn Sql, mut heal: Heal, status: RestoreStatus) -> Result<Heal> {
+        heal.status = status;
+        restore::clear(sql)?;
+        meta::set_fact(sql, LAST, Some(&heal))?;
+        self.set_job(sql, None)?;
+        Ok(heal)
+    }
+
+    /// Healing cannot go on: what was healed is.
+    pub(super) fn give_up_healing(
+        &mut self,
+        sql: &dyn Sql,
+        healing: Healing,
+        failure: Failure,
+    ) -> Result<()> {
+        let mut heal = healing.heal;
+        heal.failure = Some(failure);
+        self.end_heal(sql, heal, RestoreStatus::Failed).map(drop)
     }
 
     /// One step; true once it is done.

@@ -63,7 +63,7 @@ fn heal(lab: &mut Lab) -> Heal {
     };
     lab.finish_job();
     let heal = lab.engine.view().last_heal(&lab.sql).unwrap();
-    assert!(!heal.running);
+    assert_eq!(heal.status, RestoreStatus::Complete);
     heal
 }
 
