@@ -140,6 +140,9 @@ const requests = {
   }),
   restoreState: () => administers("GET", "restore"),
   cancelRestore: (options) => administers("DELETE", "restore", options),
+  check: ({ after } = {}) => ({ ...administers("GET", "check"), query: { after } }),
+  heal: (options) => administers("POST", "heal", options),
+  healState: () => administers("GET", "heal"),
 };
 
 /// What only an administrator may ask: it shows the admin token.
@@ -301,7 +304,7 @@ export async function rows(query, collection, wanted = {}) {
 
 const READS = new Set([
   "get", "query", "changes", "state", "snapshots.list", "snapshots.get", "snapshots.audit", "snapshots.retention",
-  "restoreState",
+  "restoreState", "check", "healState",
 ]);
 const ATTEMPTS_MORE = 4;
 
@@ -387,6 +390,9 @@ export class ObjectClient extends RpcTarget {
   restore(...args) { return this.#call("restore", args); }
   restoreState() { return this.#call("restoreState", []); }
   cancelRestore(...args) { return this.#call("cancelRestore", args); }
+  check(...args) { return this.#call("check", args); }
+  heal(...args) { return this.#call("heal", args); }
+  healState() { return this.#call("healState", []); }
 
   get snapshots() {
     return new Snapshots((name, args) => this.#call(name, args));

@@ -36,7 +36,7 @@ pub struct AuditEntry {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
     /// What was done: `snapshot.create`, `snapshot.delete`, `snapshot.import`, `snapshot.keep`,
-    /// `snapshot.retention`, `snapshot.expire`, `restore`, `restore.cancel`.
+    /// `snapshot.retention`, `snapshot.expire`, `restore`, `restore.cancel`, `heal`.
     pub action: String,
     /// The snapshot's or the restore's id; empty where it is about none.
     pub id: String,
@@ -75,6 +75,7 @@ impl Engine {
         let id = match &reply {
             Reply::Snapshot(SnapshotReply::Snapshot(snapshot)) => Some(snapshot.id.clone()),
             Reply::Snapshot(SnapshotReply::Restore(restore)) => Some(restore.id.clone()),
+            Reply::Snapshot(SnapshotReply::Heal(heal)) => Some(heal.id.clone()),
             // A file comes in many turns; the last one says what became of it.
             Reply::Snapshot(SnapshotReply::Import(import)) => import.snapshot.clone(),
             Reply::Snapshot(SnapshotReply::Retention(_)) => Some(String::new()),
@@ -143,6 +144,7 @@ fn said(command: &SnapshotCommand) -> (&'static str, Json) {
             ("restore", details)
         }
         SnapshotCommand::CancelRestore => ("restore.cancel", json!({})),
+        SnapshotCommand::Heal => ("heal", json!({})),
         SnapshotCommand::Import { .. } => ("snapshot.import", json!({})),
     }
 }

@@ -30,9 +30,10 @@ mod segment;
 mod snapshot;
 pub use snapshot::file as snapshot_file;
 pub use snapshot::{
-    CHAIN_MAX, Difference, Failure, Import, NOTE_BYTES_MAX, Restore, RestoreStatus, RestoreTarget,
-    RetentionState, SNAPSHOTS_MAX, SNAPSHOTS_PAGE_MAX, ScheduleState, Snapshot, SnapshotCommand,
-    SnapshotFile, SnapshotKind, SnapshotPage, SnapshotPolicy, SnapshotReply, SnapshotStatus,
+    CHAIN_MAX, CheckPage, Checked, Damage, Difference, Failure, Heal, Healed, Import,
+    NOTE_BYTES_MAX, Restore, RestoreStatus, RestoreTarget, RetentionState, SNAPSHOTS_MAX,
+    SNAPSHOTS_PAGE_MAX, ScheduleState, Snapshot, SnapshotCommand, SnapshotFile, SnapshotKind,
+    SnapshotPage, SnapshotPolicy, SnapshotReply, SnapshotStatus,
 };
 
 mod input;

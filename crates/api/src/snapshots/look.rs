@@ -26,6 +26,10 @@ pub enum Look {
     Import,
     /// How long snapshots are kept, and how far the schedule is.
     Retention,
+    /// A page of a check for damage, behind this place.
+    Check(Option<String>),
+    /// The healing under way, or the last one.
+    Heal,
     /// One page of the audit log, newest first.
     Audit {
         /// Those before this number.
@@ -56,7 +60,7 @@ impl Look {
     /// Reads it, as it is answered.
     ///
     /// # Errors
-    /// `unknown_snapshot`, `no_restore`, `no_import`, `limit_out_of_range`.
+    /// `unknown_snapshot`, `no_restore`, `no_import`, `no_heal`, `invalid_cursor`, `limit_out_of_range`.
     pub fn of(&self, view: &View, sql: &dyn Sql) -> Result<Json> {
         match self {
             Self::Snapshots {
@@ -68,6 +72,8 @@ impl Look {
             Self::Restore => Ok(show::restore(&view.last_restore(sql)?)),
             Self::Import => Ok(json!(view.import_under_way(sql)?)),
             Self::Retention => Ok(json!(view.snapshot_retention(sql)?)),
+            Self::Check(after) => Ok(json!(view.check(sql, after.as_deref())?)),
+            Self::Heal => Ok(show::heal(&view.last_heal(sql)?)),
             Self::Audit { before, limit } => {
                 let page = view.audit(sql, *before, *limit)?;
                 let entries: Vec<Json> = page.entries.iter().map(show::audit_entry).collect();

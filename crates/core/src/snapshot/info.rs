@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tidelog_log::{Epoch, Sequence};
 
 use super::file::Frame;
+use super::heal::Heal;
 use crate::{Caller, SnapshotRetentionSpec, TypeSchema};
 
 /// How a snapshot holds its state.
@@ -217,6 +218,8 @@ pub enum SnapshotCommand {
     },
     /// Give the restore up that is under way.
     CancelRestore,
+    /// Make damaged blobs whole again, and mark damaged snapshots.
+    Heal,
     /// Take these frames of a snapshot's file, which follow on those that were taken before.
     Import {
         /// The registry's newest version of the type.
@@ -257,6 +260,8 @@ pub enum SnapshotReply {
     Restore(Box<Restore>),
     /// The import.
     Import(Box<Import>),
+    /// What became of damage.
+    Heal(Box<Heal>),
     /// How long snapshots are kept.
     Retention(Box<RetentionState>),
 }

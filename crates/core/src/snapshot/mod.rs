@@ -56,6 +56,12 @@ mod stage;
 
 mod switch;
 
+mod check;
+pub use check::{CheckPage, Checked, Damage};
+
+mod heal;
+pub use heal::{Heal, Healed};
+
 use crate::{SnapshotRetention, SnapshotRetentionSpec};
 
 /// Timer: the next step of a snapshot or a restore.

@@ -185,6 +185,7 @@ impl Engine {
             SnapshotCommand::CancelRestore => {
                 SnapshotReply::Restore(Box::new(self.cancel_restore(sql)?))
             }
+            SnapshotCommand::Heal => SnapshotReply::Heal(Box::new(self.heal(sql, &mut ids)?)),
         };
         Ok(Reply::Snapshot(reply))
     }
@@ -200,6 +201,7 @@ impl Engine {
         match &self.job {
             None => Ok(()),
             Some(Job::Taking(_)) => self.take_steps(sql, now).map(drop),
+            Some(Job::Healing(_)) => self.heal_steps(sql, now).map(drop),
             Some(Job::Restoring(_)) => {
                 let mut ids = IdMaker { now, entropy, made };
                 self.restore_steps(sql, &mut ids).map(drop)
