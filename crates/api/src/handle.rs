@@ -192,6 +192,10 @@ pub(crate) fn is_admins(operation: Operation) -> bool {
             | Operation::SnapshotFile
             | Operation::ImportSnapshot
             | Operation::GetImport
+            | Operation::PromoteSnapshot
+            | Operation::RecallSnapshot
+            | Operation::DiscoverSnapshots
+            | Operation::GetDiscovery
     )
 }
 
@@ -255,6 +259,10 @@ pub(crate) async fn of_object<H: ObjectHost, B: BodySource>(
         Operation::SnapshotFile => snapshots::download(host, &request).await,
         Operation::ImportSnapshot => snapshots::upload(host, request).await,
         Operation::GetImport => snapshots::import_under_way(host, &request).await,
+        Operation::PromoteSnapshot => snapshots::promote(host, &request).await,
+        Operation::RecallSnapshot => snapshots::recall(host, &request).await,
+        Operation::DiscoverSnapshots => snapshots::discover(host, &request).await,
+        Operation::GetDiscovery => snapshots::discovery(host, &request).await,
         other => Err(Error::internal(format!("{other:?} is for no object"))),
     }
 }

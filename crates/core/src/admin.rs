@@ -35,8 +35,9 @@ pub struct AuditEntry {
     /// Why; empty: not said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// What was done: `snapshot.create`, `snapshot.delete`, `snapshot.import`, `snapshot.keep`,
-    /// `snapshot.retention`, `snapshot.expire`, `restore`, `restore.cancel`, `heal`.
+    /// What was done: `snapshot.create`, `snapshot.delete`, `snapshot.import`, `snapshot.promote`,
+    /// `snapshot.recall`, `snapshot.discover`, `snapshot.keep`, `snapshot.retention`,
+    /// `snapshot.expire`, `restore`, `restore.cancel`, `heal`.
     pub action: String,
     /// The snapshot's or the restore's id; empty where it is about none.
     pub id: String,
@@ -79,6 +80,7 @@ impl Engine {
             // A file comes in many turns; the last one says what became of it.
             Reply::Snapshot(SnapshotReply::Import(import)) => import.snapshot.clone(),
             Reply::Snapshot(SnapshotReply::Retention(_)) => Some(String::new()),
+            Reply::Snapshot(SnapshotReply::Discovery(discovery)) => Some(discovery.id.clone()),
             _ => None,
         };
         let Some(id) = id else {
@@ -146,6 +148,9 @@ fn said(command: &SnapshotCommand) -> (&'static str, Json) {
         SnapshotCommand::CancelRestore => ("restore.cancel", json!({})),
         SnapshotCommand::Heal => ("heal", json!({})),
         SnapshotCommand::Import { .. } => ("snapshot.import", json!({})),
+        SnapshotCommand::Promote { .. } => ("snapshot.promote", json!({})),
+        SnapshotCommand::Recall { .. } => ("snapshot.recall", json!({})),
+        SnapshotCommand::Discover { .. } => ("snapshot.discover", json!({})),
     }
 }
 

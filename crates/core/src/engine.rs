@@ -13,6 +13,7 @@ use crate::snapshot::{
 use crate::sql::{Sql, atomically};
 use crate::table::log::Head;
 use crate::table::{cursors, idempotency, log, meta, wakes};
+use crate::transfer::{TRANSFER, TransferCommand};
 use crate::{
     Address, AdminCommand, Caller, Mutation, ObjectState, Touched, TurnReply, TypeSchema, View,
 };
@@ -98,6 +99,8 @@ pub enum Command {
     Snapshot(Box<SnapshotCommand>),
     /// What an administrator asks: it is noted, too.
     Admin(Box<AdminCommand>),
+    /// What became of a step that [`View::transfer_due`] asked for.
+    Transferred(Box<TransferCommand>),
 }
 
 impl Command {
@@ -124,6 +127,8 @@ pub enum Effect {
     WakeAt(i64),
     /// There are messages to deliver: [`View::letters_due`].
     Posted,
+    /// There is something to transfer: [`View::transfer_due`].
+    Transfer,
 }
 
 /// An answer.
@@ -142,7 +147,7 @@ pub enum Reply {
 }
 
 /// What an engine remembers of its database and a failed turn must not change.
-struct Kept {
+pub(crate) struct Kept {
     head: Head,
     status: meta::Status,
     fenced: bool,
@@ -178,6 +183,8 @@ pub struct Engine {
     pub(crate) behaviour: Option<Behaviour>,
     /// The turn sent messages, or found some to deliver.
     pub(crate) posted: bool,
+    /// The turn has, or found, something to transfer.
+    pub(crate) transfers: bool,
     /// A panic of the actor's went through.
     pub(crate) panicked: bool,
 }
@@ -225,6 +232,7 @@ impl Engine {
                 schedule: Schedule::load(sql)?,
                 behaviour: behaviour.cloned(),
                 posted: false,
+                transfers: false,
                 panicked: false,
             })
         })
@@ -262,7 +270,7 @@ impl Engine {
             Err(error) => {
                 self.put_back(before);
                 self.view = view;
-                self.posted = false;
+                (self.posted, self.transfers) = (false, false);
                 self.undone = undoes(&error) && log::head(sql).ok() != Some(self.head);
                 return Err(error);
             }
@@ -273,6 +281,7 @@ impl Engine {
         }
         effects.extend(wake.map(Effect::WakeAt));
         effects.extend(std::mem::take(&mut self.posted).then_some(Effect::Posted));
+        effects.extend(std::mem::take(&mut self.transfers).then_some(Effect::Transfer));
         Ok(effects)
     }
 
@@ -342,6 +351,7 @@ impl Engine {
             Command::Actor(command) => self.act(sql, now, entropy, *command),
             Command::Snapshot(command) => self.snapshot(sql, now, entropy, *command),
             Command::Admin(admin) => self.admin(sql, now, entropy, *admin),
+            Command::Transferred(told) => self.transferred(sql, (now, entropy), *told),
         }
     }
 
@@ -352,13 +362,14 @@ impl Engine {
             return false;
         };
         match name {
-            FOLD | SCHEDULE | RETAIN => true,
-            SNAPSHOT | TRIM | PRUNE | SEGMENT => false,
+            FOLD => !job.waits(),
+            SCHEDULE | RETAIN => true,
+            SNAPSHOT | TRANSFER | TRIM | PRUNE | SEGMENT => false,
             _ => job.keeps_writes_out(),
         }
     }
 
-    fn kept(&self) -> Kept {
+    pub(crate) fn kept(&self) -> Kept {
         Kept {
             head: self.head,
             status: self.status,
@@ -372,7 +383,7 @@ impl Engine {
     }
 
     /// Goes back to what was remembered before a turn that failed.
-    fn put_back(&mut self, kept: Kept) {
+    pub(crate) fn put_back(&mut self, kept: Kept) {
         self.head = kept.head;
         self.status = kept.status;
         self.fenced = kept.fenced;
@@ -405,6 +416,7 @@ impl Engine {
                 DELETE => self.delete_step(sql, now, &Caller::default()),
                 FOLD => self.fold(sql, now),
                 SEGMENT => self.fold_log(sql, now),
+                TRANSFER => self.transfer_timer(sql, now),
                 TRIM => self.trim(sql, now),
                 EXPIRE => self.expire(sql, now),
                 PRUNE => {

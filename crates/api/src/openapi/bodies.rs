@@ -55,7 +55,7 @@ pub(super) fn query_parameter(name: &str) -> (Json, &'static str) {
         "atLeast" => (text(), "An offset that the answer must have seen"),
         "tier" => (
             json!({"type": "string", "enum": ["hot", "cold"], "default": "hot"}),
-            "The object, or the collection's table in the lake as of its newest snapshot",
+            "The object, or the collection's table in the lake as of its newest snapshot; of snapshots: only those there",
         ),
         "ttl" => (
             text(),
@@ -65,6 +65,10 @@ pub(super) fn query_parameter(name: &str) -> (Json, &'static str) {
             json!({"type": "string", "enum": ["full", "incremental"]}),
             "Only snapshots of this kind",
         ),
+        "minBytes" => (whole(0), "Only snapshots of at least so many bytes"),
+        "maxBytes" => (whole(0), "Only snapshots of at most so many bytes"),
+        "fromSequence" => (whole(0), "Only states after this event or a later one"),
+        "toSequence" => (whole(0), "Only states after this event or an earlier one"),
         "before" => (text(), "Only those before this one, the `next` of a page"),
         "offset" => (text(), "-1, now, or an offset of this stream"),
         "live" => (

@@ -44,6 +44,7 @@ impl Engine {
                     super::remove::forget(sql, &undo)?;
                 }
                 self.unstage(sql)?;
+                self.drop_recalls(sql)?;
                 let mut restore = restoring.restore;
                 restore.failure = Some(failure);
                 self.end_restore(sql, restore, RestoreStatus::Failed)
@@ -54,7 +55,7 @@ impl Engine {
 }
 
 impl Failure {
-    pub(super) fn of(error: &Error) -> Self {
+    pub(crate) fn of(error: &Error) -> Self {
         Self {
             code: error.code().to_owned(),
             message: error.message().to_owned(),

@@ -2,14 +2,17 @@
 //!
 //! A snapshot goes only when nothing that stays builds on it: a chain goes from its end, or not at all.
 //! The newest complete one of the object's own history stays whatever its age, and so does what it builds
-//! on: there is always something to restore.
+//! on: there is always something to restore. Where snapshots move to object storage by their age, what is
+//! over the rules of the object moves instead of going.
 
 use std::collections::BTreeSet;
 
 use serde_json::json;
 use tidelog_log::Result;
 
-use super::{Snapshot, SnapshotRetention, SnapshotRetentionSpec, SnapshotStatus, remove};
+use super::{
+    Snapshot, SnapshotRetention, SnapshotRetentionSpec, SnapshotStatus, SnapshotTier, remove,
+};
 use crate::Engine;
 use crate::sql::Sql;
 use crate::table::{meta, snapshots, wakes};
@@ -66,72 +69,124 @@ impl Engine {
     pub(crate) fn retain_wake(&mut self, sql: &dyn Sql, now: i64) -> Result<()> {
         let rules = self.snapshot_rules(sql)?;
         let all = snapshots::list(sql, None, super::SNAPSHOTS_MAX + 1)?;
-        let gone = over(&all, &rules, now);
-        for snapshot in gone.iter().take(STEP) {
-            remove::forget(sql, snapshot)?;
-            self.schedule_forgets(sql, &snapshot.id)?;
+        let plan = plan(&all, &rules, now);
+        let mut gone = Vec::new();
+        for (snapshot, what) in plan.iter().take(STEP) {
+            let id = &snapshot.id;
+            match what {
+                What::Promote => drop(self.promote_snapshot(sql, now, id)?),
+                What::Forget => {
+                    let mut snapshot = (*snapshot).clone();
+                    if !self.forget_cold(sql, now, &mut snapshot)? {
+                        remove::forget(sql, &snapshot)?;
+                    }
+                    self.schedule_forgets(sql, id)?;
+                    gone.push(id.clone());
+                }
+            }
             let details = json!({"kind": snapshot.kind, "sequence": snapshot.sequence});
-            self.note(sql, now, (NAME, "snapshot.expire"), &snapshot.id, details)?;
+            self.note(sql, now, (NAME, what.name()), id, details)?;
         }
-        if !gone.is_empty() {
-            remember(sql, gone.iter().take(STEP))?;
-        }
-        if gone.len() > STEP {
+        remember(sql, gone)?;
+        if plan.len() > STEP {
             return wakes::set(sql, RETAIN, now);
         }
         next_look(&all, &rules, now).map_or(Ok(()), |at| wakes::set(sql, RETAIN, at))
     }
 }
 
-/// The snapshots that go now, what builds on others first.
-fn over<'a>(all: &'a [Snapshot], rules: &SnapshotRetention, now: i64) -> Vec<&'a Snapshot> {
-    let newest = all.iter().find(|s| s.is_complete() && !s.imported);
-    let newest = newest.map(|newest| newest.id.as_str());
-    let (mut held, mut gone, mut count) = (BTreeSet::new(), Vec::new(), 0);
-    for snapshot in all {
-        count += u64::from(!snapshot.is_under_way());
-        let many = rules.hot_count > 0 && count > rules.hot_count;
-        let old = expires(snapshot, rules).is_some_and(|at| at <= now);
-        let exempt = snapshot.is_under_way()
-            || snapshot.keep
-            || held.contains(snapshot.id.as_str())
-            || newest == Some(snapshot.id.as_str());
-        if (many || old) && !exempt {
-            gone.push(snapshot);
-        } else {
-            held.extend(snapshot.parent.as_deref());
+/// What becomes of a snapshot.
+#[derive(Clone, Copy)]
+enum What {
+    Forget,
+    Promote,
+}
+
+impl What {
+    /// As the audit log calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Forget => "snapshot.expire",
+            Self::Promote => "snapshot.promote",
         }
     }
-    gone
 }
 
-/// When a snapshot is too old.
-fn expires(snapshot: &Snapshot, rules: &SnapshotRetention) -> Option<i64> {
-    let age = rules.hot_age_millis;
-    (age > 0).then(|| snapshot.created.saturating_add(age))
+/// The snapshots that go now, or move to object storage; what builds on others first.
+fn plan<'a>(all: &'a [Snapshot], rules: &SnapshotRetention, now: i64) -> Vec<(&'a Snapshot, What)> {
+    let newest = all.iter().find(|s| s.is_complete() && !s.imported);
+    let newest = newest.map(|newest| newest.id.as_str());
+    let (mut held, mut found) = (BTreeSet::new(), Vec::new());
+    let mut counts = [0_u64; 2];
+    for snapshot in all.iter().filter(|s| s.status != SnapshotStatus::Deleting) {
+        let hot = snapshot.tier == SnapshotTier::Hot;
+        let (age, most) = limits(snapshot, rules);
+        let count = &mut counts[usize::from(hot)];
+        *count += u64::from(!snapshot.is_under_way());
+        let over = (most > 0 && *count > most) || is_past(snapshot, age, now);
+        let exempt = snapshot.is_under_way() || snapshot.keep;
+        let moves = hot
+            && snapshot.is_complete()
+            && match over {
+                true => rules.promote_age_millis > 0 || snapshot.cold.is_some(),
+                false => snapshot.cold.is_none() && is_due(snapshot, rules, now),
+            };
+        let stays = held.contains(snapshot.id.as_str()) || newest == Some(snapshot.id.as_str());
+        if moves && !exempt {
+            found.push((snapshot, What::Promote));
+        } else if over && !exempt && !stays {
+            found.push((snapshot, What::Forget));
+            continue;
+        }
+        held.extend(snapshot.parent.as_deref());
+    }
+    found
 }
 
-/// When the next one is too old.
+/// The age and the number that a snapshot's tier allows; 0: any.
+fn limits(snapshot: &Snapshot, rules: &SnapshotRetention) -> (i64, u64) {
+    match snapshot.tier {
+        SnapshotTier::Hot => (rules.hot_age_millis, rules.hot_count),
+        SnapshotTier::Cold => (rules.cold_age_millis, rules.cold_count),
+    }
+}
+
+fn is_past(snapshot: &Snapshot, age: i64, now: i64) -> bool {
+    age > 0 && snapshot.created.saturating_add(age) <= now
+}
+
+/// True where one is old enough, or large enough, to be in object storage.
+fn is_due(snapshot: &Snapshot, rules: &SnapshotRetention, now: i64) -> bool {
+    let large = rules.promote_bytes > 0 && snapshot.own_bytes > rules.promote_bytes;
+    large || is_past(snapshot, rules.promote_age_millis, now)
+}
+
+/// When the next one is too old, or old enough to move.
 fn next_look(all: &[Snapshot], rules: &SnapshotRetention, now: i64) -> Option<i64> {
-    let each = all.iter().filter_map(|snapshot| expires(snapshot, rules));
+    let each = all.iter().flat_map(|snapshot| {
+        let ages = [limits(snapshot, rules).0, rules.promote_age_millis];
+        let ages = ages.into_iter().filter(|age| *age > 0);
+        ages.map(|age| snapshot.created.saturating_add(age))
+    });
     each.filter(|at| *at > now).min()
 }
 
 /// Keeps the ids of those that went, so that who asks for one is told.
-fn remember<'a>(sql: &dyn Sql, gone: impl Iterator<Item = &'a &'a Snapshot>) -> Result<()> {
+fn remember(sql: &dyn Sql, gone: Vec<String>) -> Result<()> {
+    if gone.is_empty() {
+        return Ok(());
+    }
     let mut ids: Vec<String> = meta::fact(sql, EXPIRED)?.unwrap_or_default();
-    ids.extend(gone.map(|snapshot| snapshot.id.clone()));
+    ids.extend(gone);
     let most = ids.len().saturating_sub(EXPIRED_MAX);
     ids.drain(..most);
     meta::set_fact(sql, EXPIRED, Some(&ids))
 }
 
 impl Snapshot {
-    /// True while it is taken or comes in.
+    /// True while it is taken, comes in, goes, or is on its way between the tiers.
     fn is_under_way(&self) -> bool {
-        matches!(
-            self.status,
-            SnapshotStatus::Running | SnapshotStatus::Importing
-        )
+        use SnapshotStatus::{Complete, Failed};
+        self.moving.is_some() || !matches!(self.status, Complete | Failed)
     }
 }

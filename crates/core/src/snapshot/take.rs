@@ -6,7 +6,7 @@ use tidelog_log::{Error, Result, Sequence};
 use super::job::Job;
 use super::{
     Budget, CHAIN_MAX, NOTE_BYTES_MAX, SNAPSHOT, SNAPSHOTS_MAX, Snapshot, SnapshotKind,
-    SnapshotStatus, copy, records, sources,
+    SnapshotStatus, SnapshotTier, copy, records, sources,
 };
 use crate::Engine;
 use crate::folded::BLOBS_MAX;
@@ -95,6 +95,9 @@ impl Engine {
             documents: Default::default(),
             bytes: 0,
             own_bytes: 0,
+            tier: SnapshotTier::Hot,
+            cold: None,
+            moving: None,
             failure: None,
         };
         snapshots::put(sql, &snapshot)?;
@@ -109,7 +112,7 @@ impl Engine {
         })
     }
 
-    pub(super) fn make_snapshot_tables(&mut self, sql: &dyn Sql) -> Result<()> {
+    pub(crate) fn make_snapshot_tables(&mut self, sql: &dyn Sql) -> Result<()> {
         snapshots::create(sql)?;
         meta::holds_snapshots(sql)
     }
@@ -290,7 +293,7 @@ pub(super) fn next_id(sql: &dyn Sql, ids: &mut IdMaker) -> Result<(String, i64)>
 }
 
 /// Refuses one more snapshot than an object may have.
-pub(super) fn check_count(sql: &dyn Sql) -> Result<()> {
+pub(crate) fn check_count(sql: &dyn Sql) -> Result<()> {
     if snapshots::count(sql)? < SNAPSHOTS_MAX as u64 {
         return Ok(());
     }

@@ -12,4 +12,5 @@ mod settings;
 mod snapshot_files;
 mod snapshot_keeping;
 mod snapshots;
+mod snapshots_cold;
 mod support;
