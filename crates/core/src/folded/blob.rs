@@ -8,6 +8,7 @@ use arrow_array::{Array, ArrayRef};
 use tidelog_log::{Error, FieldType, Kind, Result, Row, Sequence, Value};
 use tidelog_vortex::{Scalar, VortexDecoder};
 
+use super::adopted::Adopted;
 use super::bounds::Wanted;
 use super::cache::{CacheKey, Cached, Tag};
 use super::columns::{EXTRA, KEY, Origin, VERSION, bytes_at, value_at, wrong_column};
@@ -20,6 +21,7 @@ use crate::table::rows::decode_extra;
 pub(crate) struct Blob<'s> {
     sql: &'s dyn Sql,
     tag: Tag,
+    adopted: Option<Adopted>,
     opened: Arc<OpenedBlob>,
 }
 
@@ -88,7 +90,22 @@ impl<'s> Blob<'s> {
     /// `corrupt` when its bytes are not what was written.
     pub(crate) fn open(sql: &'s dyn Sql, id: BlobId, tag: Tag) -> Result<Self> {
         let opened = opened(sql, id, tag)?;
-        Ok(Self { sql, tag, opened })
+        Ok(Self {
+            sql,
+            tag,
+            adopted: None,
+            opened,
+        })
+    }
+
+    /// The same with the versions that its rows have where they are live.
+    pub(crate) fn adopted(self, adopted: Option<Adopted>) -> Self {
+        Self { adopted, ..self }
+    }
+
+    /// True when the bounds of its versions are not those of the versions its rows have.
+    pub(crate) fn is_adopted(&self) -> bool {
+        self.adopted.is_some()
     }
 
     /// Rows of a page, as a range of the blob's rows.
@@ -99,6 +116,9 @@ impl<'s> Blob<'s> {
 
     /// Decodes a page of a column, or finds it decoded.
     pub(crate) fn page(&self, column: usize, page: usize) -> Result<ArrayRef> {
+        if let Some(adopted) = self.adopted.filter(|_| column == self.version) {
+            return adopted.versions(self.sql, self.rows_of(page));
+        }
         let key = CacheKey {
             tag: self.tag,
             page: Some((column, page)),

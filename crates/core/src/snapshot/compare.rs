@@ -25,11 +25,12 @@ use crate::{Document, Engine};
 const READ_KEYS: usize = 1_000;
 
 /// One collection of the full snapshot, and whether the overlay has anything of it.
-struct Base<'s> {
+pub(super) struct Base<'s> {
     sql: &'s dyn Sql,
     snapshot: Option<String>,
+    is_imported: bool,
     collection: u32,
-    folded: Folded<'s>,
+    pub(super) folded: Folded<'s>,
     has_overlay: bool,
     masks: RefCell<BTreeMap<BlobId, Rc<Mask>>>,
 }
@@ -41,8 +42,13 @@ impl<'s> Base<'s> {
             Some(id) => copy::manifest(sql, id, collection)?,
             None => Manifest::default(),
         };
+        let found = match &snapshot {
+            Some(id) => snapshots::find(sql, id)?,
+            None => None,
+        };
         Ok(Self {
             sql,
+            is_imported: found.is_some_and(|found| found.imported),
             snapshot,
             collection,
             folded: Folded::with(sql, Arc::new(manifest)),
@@ -51,7 +57,7 @@ impl<'s> Base<'s> {
         })
     }
 
-    fn mask(&self, blob: BlobId) -> Result<Rc<Mask>> {
+    pub(super) fn mask(&self, blob: BlobId) -> Result<Rc<Mask>> {
         if let Some(mask) = self.masks.borrow().get(&blob) {
             return Ok(Rc::clone(mask));
         }
@@ -61,6 +67,13 @@ impl<'s> Base<'s> {
         let mask = Rc::new(bits.map_or_else(Mask::default, Mask::of_bits));
         self.masks.borrow_mut().insert(blob, Rc::clone(&mask));
         Ok(mask)
+    }
+
+    /// True when no other blob has a document of one of this blob's: a file from elsewhere may say
+    /// otherwise.
+    pub(super) fn is_alone(&self, entry: &Entry, (first, last): (&str, &str)) -> bool {
+        let mut others = self.folded.entries().iter().filter(|o| o.id != entry.id);
+        !self.is_imported || !others.any(|other| other.may_overlap(first, last))
     }
 
     /// True when the overlay says what becomes of a key.
@@ -84,7 +97,7 @@ impl<'s> Base<'s> {
     }
 
     /// The mask here of a live blob, if it is one of the snapshot's.
-    fn mask_of(&self, entry: &Entry) -> Result<Option<Rc<Mask>>> {
+    pub(super) fn mask_of(&self, entry: &Entry) -> Result<Option<Rc<Mask>>> {
         let mut entries = self.folded.entries().iter();
         let is_shared = entries.any(|own| own.id == entry.id && own.tag == entry.tag);
         is_shared.then(|| self.mask(entry.id)).transpose()
@@ -201,6 +214,10 @@ impl Engine {
             return Ok(next_blob);
         }
         let page = if entry.id == from { page } else { 0 };
+        let place = (&base, entry, live_mask.as_ref());
+        if page == 0 && self.adopt(sql, restoring, prepared, place, budget)? {
+            return Ok(next_blob);
+        }
         let blob = base.folded.blob(entry)?;
         if page >= blob.decoder.page_count() {
             return Ok(next_blob);

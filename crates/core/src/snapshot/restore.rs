@@ -19,6 +19,7 @@ use crate::engine::Reply;
 use crate::mutate::IdMaker;
 use crate::sql::Sql;
 use crate::table::blobs::BlobId;
+use crate::table::restore::Staged;
 use crate::table::{meta, restore, wakes};
 use crate::write::check_caller;
 use crate::{Caller, Engine, TypeSchema, View};
@@ -355,7 +356,8 @@ impl Engine {
     ) -> Result<bool> {
         let policy = self.policy.snapshots;
         let (rows, bytes) = (policy.direct_rows as u64, policy.direct_bytes as u64);
-        if restoring.total() <= rows && restoring.bytes <= bytes {
+        let adopts = !restore::after(sql, Staged::Adopt, (0, ""), (1, 0))?.is_empty();
+        if restoring.total() <= rows && restoring.bytes <= bytes && !adopts {
             self.apply(sql, now, restoring)?;
             restoring.restore.offset = Some(self.offset().to_string());
             return Ok(true);

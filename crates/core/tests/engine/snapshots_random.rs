@@ -7,7 +7,7 @@ use tidelog_core::{Command, RestoreTarget, Snapshot, SnapshotCommand, SnapshotKi
 use tidelog_log::{Sequence, StartAt};
 
 use crate::lab::{Lab, delete, folding, insert, upsert};
-use crate::model::{Chance, number, stored};
+use crate::model::{Chance, number, replayed, stored};
 use crate::snapshots::small_steps;
 
 /// Documents by collection and key.
@@ -154,6 +154,9 @@ fn step(chance: &mut Chance, lab: &mut Lab, seen: &mut Seen, taken: &mut Vec<Sna
             assert_eq!(counted, differs as u64, "{target:?}");
             let wanted = if dry_run { before } else { wanted };
             assert!(present(lab) == wanted, "{target:?}");
+            for name in ["notes", "marks"] {
+                assert_eq!(stored(lab, name), replayed(lab, name), "{target:?}");
+            }
             return 1;
         }
         _ => write(chance, lab),
