@@ -215,6 +215,40 @@ impl<'s> Blob<'s> {
         page.document(row % page_rows)
     }
 
+    /// Reads every column of a page: each must have a value of its type, or none, for every row.
+    ///
+    /// # Errors
+    /// `corrupt`.
+    pub(crate) fn check_page(&self, page: usize) -> Result<()> {
+        let rows = self.rows_of(page).len();
+        let own = [
+            (self.key, FieldType::String),
+            (self.version, FieldType::Int),
+        ];
+        let fields = self.fields.iter().map(|field| (field.at, field.field_type));
+        for (at, field_type) in own.into_iter().chain(fields) {
+            let array = self.page(at, page)?;
+            if array.len() != rows {
+                return Err(wrong_column("of as many rows as its page"));
+            }
+            // A column is of one type: what one of its values is, all are.
+            if let Some(some) = (0..rows).find(|row| !array.is_null(*row)) {
+                value_at(&array, some, field_type)?;
+            }
+            if array.null_count() > 0 && [self.key, self.version].contains(&at) {
+                return Err(wrong_column("a key with its version"));
+            }
+        }
+        let Some(extra) = self.extra.map(|at| self.page(at, page)).transpose()? else {
+            return Ok(());
+        };
+        for row in (0..rows).filter(|row| !extra.is_null(*row)) {
+            let bytes = bytes_at(&extra, row).ok_or_else(|| wrong_column("bytes"))?;
+            decode_extra(bytes, &mut Row::default())?;
+        }
+        Ok(())
+    }
+
     /// Decodes what a page says of the fields that are wanted.
     pub(crate) fn decode(&self, page: usize, wanted: impl Fn(u32) -> bool) -> Result<Page> {
         let fields = self.fields.iter().filter(|field| wanted(field.id));

@@ -158,6 +158,16 @@ impl Manifest {
         self.blobs.retain(|entry| entry.id != id);
     }
 
+    /// True when the keys of two blobs may lie between each other.
+    pub(crate) fn overlaps(&self) -> bool {
+        let mut last: Option<&[u8]> = None;
+        self.blobs.iter().any(|entry| {
+            let meets = last.is_some_and(|last| entry.first.as_slice() <= last);
+            last = last.max(Some(entry.last.as_slice()));
+            meets
+        })
+    }
+
     /// Stores it.
     pub(crate) fn store(&self, sql: &dyn Sql, collection: u32) -> Result<()> {
         blobs::set_manifest(sql, collection, &self.encode())
@@ -311,6 +321,20 @@ mod tests {
         assert!(entry.may_overlap("a", "z") && !entry.may_overlap("a", "b"));
         assert!(entry.may_hold_prefix(&longer) && entry.may_hold_prefix("x"));
         assert!(entry.ends_before("y") && !entry.ends_before(&longer));
+    }
+
+    #[test]
+    fn blobs_overlap_when_one_begins_before_another_ended() {
+        let of = |bounds: &[(&str, &str)]| {
+            let mut manifest = Manifest::default();
+            for (id, keys) in (1..).zip(bounds) {
+                manifest.add(Entry::new((id, [0; 16]), 9, (1, 1), *keys));
+            }
+            manifest.overlaps()
+        };
+        assert!(!of(&[]) && !of(&[("c", "d"), ("a", "b"), ("e", "e")]));
+        assert!(of(&[("a", "b"), ("b", "c")]));
+        assert!(of(&[("a", "z"), ("b", "c"), ("d", "e")]));
     }
 
     #[test]

@@ -39,14 +39,13 @@ impl Engine {
         let mask = base.mask(entry.id)?;
         let rows = |mask: &Mask| (entry.rows as usize).saturating_sub(mask.masked() as usize);
         let gone = live.is_none_or(|live| live.masked() == entry.rows);
-        if !gone || rows(&mask) < self.policy.snapshots.adopt_rows.max(1) {
+        let distinct = restoring.distinct.contains(&prepared.collection.id);
+        if !gone || !distinct || rows(&mask) < self.policy.snapshots.adopt_rows.max(1) {
             return Ok(false);
         }
         let (first, last) = bounds_of(&blob)?;
         let between = (first.as_str(), last.as_str());
-        if !base.is_alone(entry, between)
-            || !self.blobs_are_elsewhere(sql, prepared, base, entry, between)?
-        {
+        if !self.blobs_are_elsewhere(sql, prepared, base, entry, between)? {
             return Ok(false);
         }
         let overlaid = restore::keys_between(sql, prepared.collection.id, between, NEAR_MAX + 1)?;

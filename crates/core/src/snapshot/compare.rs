@@ -36,7 +36,7 @@ pub(super) struct Base<'s> {
 }
 
 impl<'s> Base<'s> {
-    fn open(sql: &'s dyn Sql, restoring: &Restoring, collection: u32) -> Result<Self> {
+    pub(super) fn open(sql: &'s dyn Sql, restoring: &Restoring, collection: u32) -> Result<Self> {
         let snapshot = restoring.sources.full.clone();
         let manifest = match &snapshot {
             Some(id) => copy::manifest(sql, id, collection)?,
@@ -69,11 +69,9 @@ impl<'s> Base<'s> {
         Ok(mask)
     }
 
-    /// True when no other blob has a document of one of this blob's: a file from elsewhere may say
-    /// otherwise.
-    pub(super) fn is_alone(&self, entry: &Entry, (first, last): (&str, &str)) -> bool {
-        let mut others = self.folded.entries().iter().filter(|o| o.id != entry.id);
-        !self.is_imported || !others.any(|other| other.may_overlap(first, last))
+    /// True of a snapshot that came as a file.
+    pub(super) fn is_imported(&self) -> bool {
+        self.is_imported
     }
 
     /// True when the overlay says what becomes of a key.

@@ -240,28 +240,35 @@ impl Engine {
     }
 }
 
-/// Every document must read, and keys must be ascending and within what the frame says.
+/// Every document must read, and keys must be ascending and within what the frame says. Columns are read
+/// as they are, not document by document: of ten million that takes a tenth of the time.
 fn check_rows(blob: &Blob<'_>, entry: &crate::folded::Entry) -> Result<()> {
     let wrong = |what: &str| Error::corrupt(format!("a blob's {what}"));
     if blob.decoder.rows() != entry.rows as usize {
         return Err(wrong("rows are not as many as its frame says"));
     }
-    let mut last: Option<String> = None;
+    let mut last = String::new();
     for page in 0..blob.decoder.page_count() {
-        let decoded = blob.decode(page, |_| true)?;
+        blob.check_page(page)?;
         let keys = blob.keys(page)?;
         let keys = keys
             .as_string_opt::<i32>()
             .ok_or_else(|| wrong_column("text"))?;
+        let mut before = last.as_str();
         for at in 0..keys.len() {
-            let document = decoded.document(at)?;
-            check_key(&document.key).map_err(|e| wrong(e.message()))?;
-            let ascends = last.as_ref().is_none_or(|last| *last < document.key);
-            if !ascends || !entry.may_hold(&document.key) {
-                return Err(wrong("keys are not ascending, or outside its bounds"));
+            let key = keys.value(at);
+            check_key(key).map_err(|e| wrong(e.message()))?;
+            // Keys are never empty, so the first comes after none.
+            if key <= before {
+                return Err(wrong("keys are not ascending"));
             }
-            last = Some(document.key);
+            before = key;
         }
+        let first = keys.iter().flatten().next().unwrap_or_default();
+        if !entry.may_hold(first) || !entry.may_hold(before) {
+            return Err(wrong("keys are outside its bounds"));
+        }
+        last = before.to_owned();
     }
     Ok(())
 }

@@ -43,6 +43,8 @@ mod compare;
 
 mod restore;
 
+mod keys;
+
 mod adopt;
 
 mod apply;
@@ -74,11 +76,13 @@ pub struct SnapshotPolicy {
     pub direct_bytes: usize,
     /// A blob of the state wanted is adopted whole where it brings back at least so many documents.
     pub adopt_rows: usize,
+    /// Keys of an imported snapshot that are looked at in one turn, 8 bytes of memory each.
+    pub keys_at_once: usize,
 }
 
 impl Default for SnapshotPolicy {
     /// 20,000 documents and 8 MB a step; 5,000 documents and 8 MB in one turn; blobs from 1,000
-    /// documents on.
+    /// documents on; 8 MB of keys.
     fn default() -> Self {
         Self {
             step_rows: 20_000,
@@ -86,6 +90,7 @@ impl Default for SnapshotPolicy {
             direct_rows: 5_000,
             direct_bytes: 8_000_000,
             adopt_rows: 1_000,
+            keys_at_once: 1_000_000,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A restore, step by step: what is wanted, how it differs, an undo snapshot, the change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,9 @@ pub(crate) struct Restoring {
     pub(super) phase: Phase,
     /// Bytes of the documents that change, before and after.
     pub(super) bytes: u64,
+    /// Ids of the collections of which no key is in two blobs of the full snapshot.
+    #[serde(default)]
+    pub(super) distinct: BTreeSet<u32>,
     /// The caller's labels: source, correlation id, trace parent.
     labels: [String; 3],
     /// Why, as it stands in the log.
@@ -53,6 +56,8 @@ pub(super) enum Phase {
     Links { link: usize, after: u64 },
     /// Events of the log, after this one.
     Log { after: Sequence },
+    /// Keys of an imported snapshot are looked at, those of a part of a collection.
+    Keys { collection: usize, part: u64 },
     /// Blobs of the full snapshot are compared with what there is.
     Base {
         collection: usize,
@@ -76,6 +81,13 @@ pub(super) enum Phase {
 }
 
 impl Phase {
+    pub(super) fn first_of_keys() -> Self {
+        Self::Keys {
+            collection: 0,
+            part: 0,
+        }
+    }
+
     pub(super) fn first_of_comparing() -> Self {
         Self::Base {
             collection: 0,
@@ -263,6 +275,7 @@ impl Engine {
             sources,
             phase: Phase::Large { after: None },
             bytes: 0,
+            distinct: BTreeSet::new(),
             labels: [
                 caller.source.clone(),
                 caller.correlation_id.clone(),
@@ -305,6 +318,10 @@ impl Engine {
         match &mut restoring.phase {
             Phase::Large { .. } | Phase::Links { .. } | Phase::Log { .. } => {
                 self.overlay_step(sql, restoring, budget)?;
+                Ok(false)
+            }
+            Phase::Keys { .. } => {
+                self.keys_step(sql, restoring, budget)?;
                 Ok(false)
             }
             Phase::Base { .. } | Phase::Overlay { .. } | Phase::Rows { .. } => {

@@ -19,6 +19,7 @@ pub(crate) fn small_steps() -> LogPolicy {
             direct_rows: 3,
             direct_bytes: 1_000,
             adopt_rows: 2,
+            keys_at_once: 10,
         },
         ..small_segments()
     }
