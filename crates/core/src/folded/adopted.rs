@@ -39,6 +39,17 @@ impl Adopted {
         Ok(Arc::new(versions.collect::<Int64Array>()))
     }
 
+    /// What its versions are remembered under: the blob may have others elsewhere.
+    pub(crate) fn tag_of_versions(&self, blob: Tag) -> Tag {
+        let (_, mask) = self.mask.unwrap_or_default();
+        let first = self.first.to_le_bytes().into_iter().cycle();
+        let mut each = blob.into_iter().zip(mask).zip(first);
+        std::array::from_fn(|_| {
+            each.next()
+                .map_or(0, |((blob, mask), first)| blob ^ mask ^ first)
+        })
+    }
+
     /// The manifest needs the blob no more.
     pub(crate) fn release(&self, sql: &dyn Sql) -> Result<()> {
         self.mask.map_or(Ok(()), |(id, _)| blobs::release(sql, id))

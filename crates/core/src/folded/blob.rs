@@ -116,18 +116,19 @@ impl<'s> Blob<'s> {
 
     /// Decodes a page of a column, or finds it decoded.
     pub(crate) fn page(&self, column: usize, page: usize) -> Result<ArrayRef> {
-        if let Some(adopted) = self.adopted.filter(|_| column == self.version) {
-            return adopted.versions(self.sql, self.rows_of(page));
-        }
+        let adopted = self.adopted.filter(|_| column == self.version);
         let key = CacheKey {
-            tag: self.tag,
+            tag: adopted.map_or(self.tag, |adopted| adopted.tag_of_versions(self.tag)),
             page: Some((column, page)),
         };
         let cache = self.sql.blob_cache();
         if let Some(Cached::Page(array)) = cache.and_then(|cache| cache.get(&key)) {
             return Ok(array);
         }
-        let array = self.decoder.read_page(column, page).map_err(foreign)?;
+        let array = match adopted {
+            Some(adopted) => adopted.versions(self.sql, self.rows_of(page))?,
+            None => self.decoder.read_page(column, page).map_err(foreign)?,
+        };
         if let Some(cache) = cache {
             cache.put(key, Cached::Page(array.clone()));
         }

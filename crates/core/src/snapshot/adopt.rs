@@ -50,7 +50,10 @@ impl Engine {
         }
         let overlaid = restore::keys_between(sql, prepared.collection.id, between, NEAR_MAX + 1)?;
         let near = rows_between(sql, prepared, between)?;
-        budget.spend(overlaid.len() + near.len() + entry.rows as usize / 64 + 1, 0);
+        budget.spend(
+            overlaid.len() + near.len() + entry.rows as usize / 64 + 1,
+            0,
+        );
         if overlaid.len() > NEAR_MAX || near.len() > NEAR_MAX {
             return Ok(false);
         }

@@ -210,7 +210,8 @@ impl Engine {
         let blob = reader.rest();
         let [mut entry] = <[_; 1]>::try_from(entries)
             .map_err(|_| Error::corrupt("a blob's frame names another number of blobs"))?;
-        if tag_of(blob) != entry.tag || blob.len() as u64 != entry.bytes {
+        let is_adopted = entry.adopted.is_some();
+        if is_adopted || tag_of(blob) != entry.tag || blob.len() as u64 != entry.bytes {
             return Err(Error::corrupt("a blob is not what its frame says"));
         }
         entry.id = blobs::put(sql, blob, 1)?;
