@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
-use tidelog_core::{Command, RestoreTarget, Snapshot, SnapshotCommand, SnapshotKind};
+use tidelog_core::{Command, RestoreTarget, Snapshot, SnapshotCommand, SnapshotKind, SqlExt as _};
 use tidelog_log::{Sequence, StartAt};
 
 use crate::lab::{Lab, delete, folding, insert, upsert};
@@ -67,6 +67,13 @@ fn collections(threshold: u64) -> Json {
     let mut folded = folding(json!({"notes": plain}), threshold);
     folded["marks"] = json!({"fields": {"n": {"type": "int"}}, "hot": {"vortex_threshold": 0}});
     folded
+}
+
+/// Records of blobs that were adopted, among those that are in no segment.
+fn adopted_records(lab: &Lab) -> u64 {
+    let text = "SELECT count(*) FROM _log WHERE id % 256 = 0 AND substr(body, 5, 1) = x'03'";
+    let found = lab.sql.first(text, &[], |row| row[0].unsigned());
+    found.unwrap().unwrap()
 }
 
 /// One random turn of writes.
@@ -169,7 +176,7 @@ fn every_state_that_was_comes_back_as_it_was() {
     let first = number("TIDELOG_SEED").unwrap_or(1);
     let seeds = number("TIDELOG_SEEDS").unwrap_or(6);
     let steps = number("TIDELOG_STEPS").unwrap_or(200);
-    let mut restores = 0;
+    let (mut restores, mut adopted) = (0, 0);
     for seed in first..first + seeds {
         let mut chance = Chance(seed);
         let threshold = [0, 3, 1, 8][usize::try_from(seed % 4).unwrap()];
@@ -179,7 +186,9 @@ fn every_state_that_was_comes_back_as_it_was() {
             .unwrap();
         seen.follow(&lab, &mut at);
         for _ in 0..steps {
-            restores += step(&mut chance, &mut lab, &mut seen, &mut taken);
+            let restored = step(&mut chance, &mut lab, &mut seen, &mut taken);
+            restores += restored;
+            adopted += restored * adopted_records(&lab);
             if lab.engine.head() > Sequence(0) {
                 seen.follow(&lab, &mut at);
             }
@@ -192,4 +201,5 @@ fn every_state_that_was_comes_back_as_it_was() {
         assert_eq!(lab.check_log(), lab.engine.head().0, "seed {seed}");
     }
     assert!(restores > seeds, "{restores} restores");
+    assert!(adopted > 0, "no blob was adopted");
 }
