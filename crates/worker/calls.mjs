@@ -121,6 +121,15 @@ const requests = {
   }),
   "snapshots.get": (id) => administers("GET", `snapshots/${segment(id)}`),
   "snapshots.delete": (id, options) => administers("DELETE", `snapshots/${segment(id)}`, options),
+  "snapshots.keep": (id, keep = true, options) => ({
+    ...administers("PATCH", `snapshots/${segment(id)}`, options),
+    body: { keep },
+  }),
+  "snapshots.retention": () => administers("GET", "snapshots/retention"),
+  "snapshots.setRetention": ({ actor, reason, source, ...rules } = {}) => ({
+    ...administers("PUT", "snapshots/retention", { actor, reason, source }),
+    body: rules,
+  }),
   "snapshots.promote": (id, options) => administers("POST", `snapshots/${segment(id)}/promote`, options),
   "snapshots.recall": (id, options) => administers("POST", `snapshots/${segment(id)}/recall`, options),
   "snapshots.discover": (options) => administers("POST", "snapshots/discover", options),
@@ -135,6 +144,9 @@ const requests = {
   }),
   restoreState: () => administers("GET", "restore"),
   cancelRestore: (options) => administers("DELETE", "restore", options),
+  check: ({ after } = {}) => ({ ...administers("GET", "check"), query: { after } }),
+  heal: (options) => administers("POST", "heal", options),
+  healState: () => administers("GET", "heal"),
 };
 
 /// What only an administrator may ask: it shows the admin token.
@@ -295,8 +307,8 @@ export async function rows(query, collection, wanted = {}) {
 }
 
 const READS = new Set([
-  "get", "query", "changes", "state", "snapshots.list", "snapshots.get", "snapshots.audit", "snapshots.discovery",
-  "restoreState",
+  "get", "query", "changes", "state", "snapshots.list", "snapshots.get", "snapshots.audit", "snapshots.discovery", "snapshots.retention",
+  "restoreState", "check", "healState",
 ]);
 const ATTEMPTS_MORE = 4;
 
@@ -323,6 +335,9 @@ export class Snapshots extends RpcTarget {
   discover(...args) { return this.#call("snapshots.discover", args); }
   discovery(...args) { return this.#call("snapshots.discovery", args); }
   audit(...args) { return this.#call("snapshots.audit", args); }
+  keep(...args) { return this.#call("snapshots.keep", args); }
+  retention() { return this.#call("snapshots.retention", []); }
+  setRetention(...args) { return this.#call("snapshots.setRetention", args); }
 }
 
 /// Calls a stub's method, or that of a member: `member.method`.
@@ -383,6 +398,9 @@ export class ObjectClient extends RpcTarget {
   restore(...args) { return this.#call("restore", args); }
   restoreState() { return this.#call("restoreState", []); }
   cancelRestore(...args) { return this.#call("cancelRestore", args); }
+  check(...args) { return this.#call("check", args); }
+  heal(...args) { return this.#call("heal", args); }
+  healState() { return this.#call("healState", []); }
 
   get snapshots() {
     return new Snapshots((name, args) => this.#call(name, args));

@@ -291,6 +291,8 @@ export interface Snapshot {
   parent?: string;
   note?: string;
   imported?: boolean;
+  /** Neither its age nor the number of snapshots makes it go. */
+  keep?: boolean;
   epoch: number;
   sequence: number;
   from: number;
@@ -365,6 +367,42 @@ export interface Restore {
   failure?: { code: string; message: string };
 }
 
+/** Something that is not what was written. */
+export interface Damage {
+  collection?: string;
+  /** The snapshot whose part it is. */
+  snapshot?: string;
+  blob?: number;
+  /** The first page of the blob that does not read. */
+  page?: number;
+  /** The first event of the log that does not read. */
+  sequence?: number;
+  what: string;
+}
+
+/** One page of a check. */
+export interface Check {
+  checked: { blobs: number; bytes: number; documents: number; events: number; parts: number };
+  damaged: Damage[];
+  next?: string;
+}
+
+/** What became of damage. */
+export interface Heal {
+  id: string;
+  status: "running" | "complete" | "failed";
+  created: string;
+  /** Live blobs looked at. */
+  blobs: number;
+  /** Blobs that are whole again, the first 100: of a snapshot's copy, or of readable pages and events. */
+  healed: { collection: string; blob: number; from: "copy" | "events"; documents: number }[];
+  /** What is damaged still, and why. */
+  lost: Damage[];
+  /** Snapshots that are damaged, `failed` now. */
+  snapshots: string[];
+  failure?: { code: string; message: string };
+}
+
 /** A call of an administrator. */
 export interface AuditEntry {
   number: number;
@@ -375,6 +413,32 @@ export interface AuditEntry {
   /** The snapshot's or the restore's. */
   id: string;
   details: { [member: string]: Json };
+}
+
+/** How long snapshots are kept. Times are seconds, or text such as `"7d"`; 0 is no limit. */
+export interface RetentionRules {
+  /** Age past which one goes from the object. */
+  hotAge?: string | number;
+  /** Most snapshots in the object. */
+  hotCount?: number;
+  /** Age past which one goes from object storage. */
+  coldAge?: string | number;
+  /** Most snapshots in object storage. */
+  coldCount?: number;
+  /** Most incrementals on one full snapshot. */
+  chain?: number;
+  /** Age past which one is moved to object storage. */
+  promoteAge?: string | number;
+  /** Bytes of its own past which one is moved there; a number, or text such as `"10MB"`. */
+  promoteSize?: string | number;
+}
+
+/** The rules in force. */
+export interface Retention extends Required<RetentionRules> {
+  /** What the object declares itself. */
+  own: RetentionRules;
+  /** Where the type has a schedule: its newest snapshot, the event that is of, why it failed last. */
+  schedule?: { last?: string; sequence: number; failure?: { code: string; message: string } };
 }
 
 /** Needs the Worker's secret `TIDELOG_ADMIN_TOKEN` to be set; who holds a binding does not show it. */
@@ -395,6 +459,11 @@ export interface SnapshotCalls {
   }): Promise<SnapshotPage>;
   get(id: string): Promise<Snapshot>;
   delete(id: string, options?: AdminOptions): Promise<Snapshot>;
+  /** Keeps one whatever its age and number; with `false` no longer. */
+  keep(id: string, keep?: boolean, options?: AdminOptions): Promise<Snapshot>;
+  retention(): Promise<Retention>;
+  /** Declares the object's own rules, in the place of those before; what is left out is as its type says. */
+  setRetention(rules: RetentionRules & AdminOptions): Promise<Retention>;
   /** Brings a snapshot to object storage; then its copy in the object goes. */
   promote(id: string, options?: AdminOptions): Promise<Snapshot>;
   /** Brings it back, with those it builds on; the copy there stays. */
@@ -461,6 +530,12 @@ export interface ObjectCalls {
   /** The restore under way, or the last one. */
   restoreState(): Promise<Restore>;
   cancelRestore(options?: AdminOptions): Promise<Restore>;
+  /** Looks for damage, a page of some 8 MB: `next` of the answer is `after` of the next page. */
+  check(options?: { after?: string }): Promise<Check>;
+  /** Makes damaged blobs whole again, exactly and without events; see `status` of the answer. */
+  heal(options?: AdminOptions): Promise<Heal>;
+  /** The healing under way, or the last one. */
+  healState(): Promise<Heal>;
 }
 
 /**

@@ -25,11 +25,17 @@ pub enum Operation {
     CreateSnapshot,
     ListSnapshots,
     Audit,
+    GetRetention,
+    SetRetention,
     GetSnapshot,
+    KeepSnapshot,
     DeleteSnapshot,
     Restore,
     GetRestore,
     CancelRestore,
+    Check,
+    Heal,
+    GetHeal,
     SnapshotFile,
     ImportSnapshot,
     PromoteSnapshot,
@@ -234,6 +240,10 @@ pub const ROUTES: &[Route] = &[
         .query(&["kind", "tier", "parent", "minBytes", "maxBytes", "fromSequence", "toSequence", "before", "limit"]).answers(&[(200, JSON, "SnapshotPage")]),
     route("GET", "/v1/objects/{type}/{id}/snapshots/audit", Operation::Audit, "Lists what administrators had the object do, newest first")
         .query(&["before", "limit"]).answers(&[(200, JSON, "AuditPage")]),
+    route("GET", "/v1/objects/{type}/{id}/snapshots/retention", Operation::GetRetention, "Reads how long the object keeps its snapshots, and how far its schedule is")
+        .answers(&[(200, JSON, "Retention")]),
+    route("PUT", "/v1/objects/{type}/{id}/snapshots/retention", Operation::SetRetention, "Declares how long the object keeps its snapshots, where that is not as its type says")
+        .query(&["source"]).headers(ADMIN).body(&[(JSON, "RetentionRules")]).answers(&[(200, JSON, "Retention")]),
     route("GET", "/v1/objects/{type}/{id}/snapshots/import", Operation::GetImport, "Reads how far the import of a file is")
         .answers(&[(200, JSON, "Import")]),
     route("POST", "/v1/objects/{type}/{id}/snapshots/import", Operation::ImportSnapshot, "Takes the file of a snapshot, of an object of the same type; with offset it goes on where it broke off")
@@ -251,6 +261,8 @@ pub const ROUTES: &[Route] = &[
         .headers(&["Range"]).answers(&[(200, FILE, "Bytes"), (206, FILE, "Bytes")]),
     route("GET", "/v1/objects/{type}/{id}/snapshots/{snapshot}", Operation::GetSnapshot, "Reads what is known of a snapshot")
         .answers(&[(200, JSON, "Snapshot")]),
+    route("PATCH", "/v1/objects/{type}/{id}/snapshots/{snapshot}", Operation::KeepSnapshot, "Keeps a snapshot whatever its age and number, or no longer")
+        .query(&["source"]).headers(ADMIN).body(&[(JSON, "KeepSnapshot")]).answers(&[(200, JSON, "Snapshot")]),
     route("DELETE", "/v1/objects/{type}/{id}/snapshots/{snapshot}", Operation::DeleteSnapshot, "Forgets a snapshot, or gives up taking it; 202 while what it has in object storage goes")
         .query(&["source"]).headers(ADMIN).answers(&[(200, JSON, "Snapshot"), (202, JSON, "Snapshot")]),
     route("POST", "/v1/objects/{type}/{id}/restore", Operation::Restore, "Brings back the state of a snapshot, a sequence or a time, as ordinary events: 200 when it is there, 202 while that is under way")
@@ -260,6 +272,12 @@ pub const ROUTES: &[Route] = &[
         .answers(&[(200, JSON, "Restore")]),
     route("DELETE", "/v1/objects/{type}/{id}/restore", Operation::CancelRestore, "Gives up the restore under way; nothing was changed")
         .query(&["source"]).headers(ADMIN).answers(&[(200, JSON, "Restore")]),
+    route("GET", "/v1/objects/{type}/{id}/check", Operation::Check, "Looks for damage: a page of what every checksum says, from `after` on")
+        .query(&["after"]).answers(&[(200, JSON, "Check")]),
+    route("POST", "/v1/objects/{type}/{id}/heal", Operation::Heal, "Makes damaged blobs whole again and marks damaged snapshots: 200 when it is through, 202 while it is under way")
+        .query(&["source"]).headers(ADMIN).answers(&[(200, JSON, "Heal"), (202, JSON, "Heal")]),
+    route("GET", "/v1/objects/{type}/{id}/heal", Operation::GetHeal, "Reads the healing under way, or the last one")
+        .answers(&[(200, JSON, "Heal")]),
     route("GET", "/v1/objects/{type}/{id}/cache/{entry}", Operation::GetCacheEntry, "Reads an entry of the cache beside an object")
         .answers(&[(200, ANY, "Bytes")]),
     route("PUT", "/v1/objects/{type}/{id}/cache/{entry}", Operation::PutCacheEntry, "Keeps any bytes in the cache beside an object, for a time")

@@ -1,8 +1,10 @@
-//! `tidelog snapshot`: takes, lists, shows and deletes snapshots of an object, and moves them as files.
+//! `tidelog snapshot`: takes, lists, shows, keeps and deletes snapshots of an object, and moves them as
+//! files.
 
 mod cold;
 mod export;
 mod import;
+mod retention;
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value as Json, json};
@@ -61,6 +63,12 @@ pub(crate) enum SnapshotCommand {
     /// Forget a snapshot, or give up taking it
     #[command(after_help = DELETE)]
     Delete(OneArgs),
+    /// Keep a snapshot whatever its age and number, or no longer
+    #[command(after_help = retention::KEEP)]
+    Keep(retention::KeepArgs),
+    /// Show or declare how long an object keeps its snapshots
+    #[command(after_help = retention::EXAMPLES)]
+    Retention(retention::RetentionArgs),
     /// Bring a snapshot to object storage; then its copy in the object goes
     #[command(after_help = cold::PROMOTE)]
     Promote(cold::MoveArgs),
@@ -156,6 +164,8 @@ pub(crate) fn run(command: &SnapshotCommand, configuration: &Configuration) -> R
         SnapshotCommand::List(args) => list(args, configuration),
         SnapshotCommand::Show(args) => one(args, configuration, Method::GET),
         SnapshotCommand::Delete(args) => one(args, configuration, Method::DELETE),
+        SnapshotCommand::Keep(args) => retention::keep(args, configuration),
+        SnapshotCommand::Retention(args) => retention::run(args, configuration),
         SnapshotCommand::Promote(args) => cold::run(args, configuration, "promote"),
         SnapshotCommand::Recall(args) => cold::run(args, configuration, "recall"),
         SnapshotCommand::Discover(args) => cold::discover(args, configuration),
@@ -225,6 +235,9 @@ fn lines(snapshot: &Json) -> Vec<String> {
         ),
         format!("  schema    version {}", snapshot["schemaVersion"]),
     ];
+    if snapshot["keep"] == true {
+        lines.push("  kept      whatever its age and number".to_owned());
+    }
     if let Some(parts) = snapshot["cold"]["parts"].as_u64() {
         let bytes = print::bytes(snapshot["cold"]["bytes"].as_u64().unwrap_or(0));
         let parts = print::count(parts);

@@ -7,7 +7,9 @@ use tidelog_log::{Error, Kind, Result, Sequence};
 use crate::actor::{self, ActorCommand, Behaviour, MessageReply};
 use crate::folded::{FOLD, MainState};
 use crate::segment::{SEGMENT, Unfolded};
-use crate::snapshot::{Job, SNAPSHOT, SnapshotCommand, SnapshotPolicy, SnapshotReply};
+use crate::snapshot::{
+    Job, RETAIN, SCHEDULE, SNAPSHOT, Schedule, SnapshotCommand, SnapshotPolicy, SnapshotReply,
+};
 use crate::sql::{Sql, atomically};
 use crate::table::log::Head;
 use crate::table::{cursors, idempotency, log, meta, wakes};
@@ -153,6 +155,7 @@ pub(crate) struct Kept {
     log_bytes: u64,
     unfolded: Unfolded,
     job: Option<Job>,
+    schedule: Option<Schedule>,
 }
 
 /// One object's engine. After a failed commit of the enclosing transaction, drop it and open
@@ -173,6 +176,8 @@ pub struct Engine {
     pub(crate) main: MainState,
     /// The snapshot or the restore that is under way.
     pub(crate) job: Option<Job>,
+    /// How far the schedule of snapshots is.
+    pub(crate) schedule: Option<Schedule>,
     /// Which events last touched which collections, as far as it is known here.
     pub(crate) touched: Touched,
     pub(crate) behaviour: Option<Behaviour>,
@@ -224,6 +229,7 @@ impl Engine {
                 unfolded: Unfolded::of(sql)?,
                 main: MainState::default(),
                 job: Job::load(sql)?,
+                schedule: Schedule::load(sql)?,
                 behaviour: behaviour.cloned(),
                 posted: false,
                 transfers: false,
@@ -357,6 +363,7 @@ impl Engine {
         };
         match name {
             FOLD => !job.waits(),
+            SCHEDULE | RETAIN => true,
             SNAPSHOT | TRANSFER | TRIM | PRUNE | SEGMENT => false,
             _ => job.keeps_writes_out(),
         }
@@ -371,6 +378,7 @@ impl Engine {
             log_bytes: self.log_bytes,
             unfolded: self.unfolded,
             job: self.job.clone(),
+            schedule: self.schedule.clone(),
         }
     }
 
@@ -383,6 +391,7 @@ impl Engine {
         self.log_bytes = kept.log_bytes;
         self.unfolded = kept.unfolded;
         self.job = kept.job;
+        self.schedule = kept.schedule;
         self.main = MainState::default();
     }
 
@@ -402,6 +411,8 @@ impl Engine {
             }
             match name {
                 SNAPSHOT => self.snapshot_wake(sql, now, entropy),
+                SCHEDULE => self.schedule_wake(sql, now, entropy),
+                RETAIN => self.retain_wake(sql, now),
                 DELETE => self.delete_step(sql, now, &Caller::default()),
                 FOLD => self.fold(sql, now),
                 SEGMENT => self.fold_log(sql, now),
@@ -423,7 +434,10 @@ impl Engine {
         if let Err(error) = done {
             self.put_back(before);
             if name == SNAPSHOT && Self::is_lost(&error) {
-                return self.give_up(sql, &error);
+                return self.give_up(sql, now, &error);
+            }
+            if name == SCHEDULE && Self::is_lost(&error) {
+                return self.schedule_failed(sql, now, &error);
             }
             wakes::back_off(sql, name, now)?;
             actor::note_failure(sql, name, &error)?;
@@ -433,7 +447,9 @@ impl Engine {
 
     /// Removes old records that every destination has committed, a bounded number at a time.
     fn trim(&mut self, sql: &dyn Sql, now: i64) -> Result<()> {
-        let floor = self.floor(sql)?;
+        let free = self.floor(sql)?;
+        let held = self.schedule_holds(sql)?;
+        let floor = held.map_or(free, |held| held.min(free));
         let gone = log::trim(sql, floor, now - self.policy.keep_millis, TRIM_RECORDS)?;
         if gone > 0 {
             self.log_bytes = log::size(sql)?.bytes;
@@ -441,7 +457,7 @@ impl Engine {
         }
         if gone >= TRIM_RECORDS {
             wakes::set(sql, TRIM, now + 1)?;
-        } else if floor == self.head.sequence && self.head.sequence.0 > 0 {
+        } else if free == self.head.sequence && self.head.sequence.0 > 0 {
             wakes::set(
                 sql,
                 TRIM,

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use tidelog_log::limits::{CHANGES_EVENTS_DEFAULT, CHANGES_EVENTS_MAX, TURN_ROWS_MAX};
 
-use super::snapshots;
+use super::{damage, keeping, snapshots};
 use crate::limits::{OBJECTS_DEFAULT, OBJECTS_MAX};
 
 /// What a path parameter is.
@@ -117,6 +117,8 @@ pub(super) fn schemas(codes: Vec<&str>) -> Json {
         written(),
         read(),
         snapshots::schemas(),
+        keeping::schemas(),
+        damage::schemas(),
         shared(codes),
     ] {
         if let (Some(all), Json::Object(more)) = (schemas.as_object_mut(), more) {
@@ -147,6 +149,7 @@ fn stored() -> Json {
         "TypeSpec": object(&["collections"], &json!({
             "type": text, "description": text, "collections": collections,
             "hot": tier, "warm": tier, "cold": tier, "sync": tier, "retention": tier,
+            "snapshots": tier,
         })),
         "TypeSchema": object(&["type", "version", "collections"], &json!({
             "type": text, "version": whole, "description": text,

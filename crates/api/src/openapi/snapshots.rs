@@ -39,7 +39,7 @@ pub(super) fn schemas() -> Json {
             &["id", "kind", "status", "epoch", "sequence", "from", "hash", "timestamp",
               "schemaVersion", "created", "documents", "bytes", "ownBytes", "tier"],
             &json!({
-                "id": text, "kind": kind, "parent": text, "note": text, "imported": flag,
+                "id": text, "kind": kind, "parent": text, "note": text, "imported": flag, "keep": flag,
                 "status": {"type": "string", "enum": ["running", "importing", "complete", "failed", "deleting"]},
                 "epoch": whole, "sequence": whole, "from": whole, "hash": text, "timestamp": time,
                 "schemaVersion": whole, "created": time, "bytes": whole, "ownBytes": whole,

@@ -24,6 +24,12 @@ pub enum Look {
     Restore,
     /// The import of a file that is under way.
     Import,
+    /// How long snapshots are kept, and how far the schedule is.
+    Retention,
+    /// A page of a check for damage, behind this place.
+    Check(Option<String>),
+    /// The healing under way, or the last one.
+    Heal,
     /// The search for snapshots under way, or the last one.
     Discovery,
     /// One page of the audit log, newest first.
@@ -69,7 +75,8 @@ impl Look {
     /// Reads it, as it is answered.
     ///
     /// # Errors
-    /// `unknown_snapshot`, `no_restore`, `no_import`, `no_discovery`, `limit_out_of_range`.
+    /// `unknown_snapshot`, `no_restore`, `no_import`, `no_discovery`, `no_heal`, `invalid_cursor`,
+    /// `limit_out_of_range`.
     pub fn of(&self, view: &View, sql: &dyn Sql) -> Result<Json> {
         match self {
             Self::Snapshots {
@@ -80,6 +87,9 @@ impl Look {
             Self::Snapshot(id) => Ok(show::snapshot(&view.snapshot(sql, id)?)),
             Self::Restore => Ok(show::restore(&view.last_restore(sql)?)),
             Self::Import => Ok(json!(view.import_under_way(sql)?)),
+            Self::Retention => Ok(json!(view.snapshot_retention(sql)?)),
+            Self::Check(after) => Ok(json!(view.check(sql, after.as_deref())?)),
+            Self::Heal => Ok(show::heal(&view.last_heal(sql)?)),
             Self::Discovery => Ok(show::discovery(&view.discovery(sql)?)),
             Self::Audit { before, limit } => {
                 let page = view.audit(sql, *before, *limit)?;

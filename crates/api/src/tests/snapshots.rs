@@ -5,8 +5,8 @@ use std::sync::Mutex;
 
 use serde_json::{Value as Json, json};
 use tidelog_core::{
-    Discovery, Moving, Restore, RestoreStatus, RestoreTarget, Snapshot, SnapshotCommand,
-    SnapshotKind, SnapshotReply, SnapshotStatus, SnapshotTier,
+    Discovery, Moving, Restore, RestoreStatus, RestoreTarget, RetentionState, Snapshot,
+    SnapshotCommand, SnapshotKind, SnapshotReply, SnapshotRetention, SnapshotStatus, SnapshotTier,
 };
 use tidelog_log::{Epoch, Sequence};
 
@@ -40,6 +40,7 @@ fn snapshot(status: SnapshotStatus) -> SnapshotReply {
         parent: None,
         note: "before the release".to_owned(),
         imported: false,
+        keep: false,
         epoch: Epoch(3),
         sequence: Sequence(7),
         from: Sequence(7),
@@ -295,6 +296,8 @@ fn reads_are_asked_as_they_are_meant() {
         "GET OBJECT/snapshots/s1",
         "GET OBJECT/snapshots/audit?before=9",
         "GET OBJECT/restore",
+        "GET OBJECT/check?after=0.1",
+        "GET OBJECT/heal",
         "GET OBJECT/snapshots/discover",
     ] {
         assert_eq!(ask(&fake, line, &[], "").status, 200, "{line}");
@@ -319,6 +322,8 @@ fn reads_are_asked_as_they_are_meant() {
             limit: 100,
         },
         Look::Restore,
+        Look::Check(Some("0.1".to_owned())),
+        Look::Heal,
         Look::Discovery,
     ];
     assert_eq!(*fake.looks.lock().unwrap(), wanted);
@@ -407,6 +412,68 @@ fn a_search_is_answered_202_until_it_is_done() {
 }
 
 #[test]
+fn a_retention_is_read_and_declared() {
+    let fake = answering(SnapshotReply::Retention(Box::new(RetentionState {
+        rules: SnapshotRetention::default().declared(),
+        own: Default::default(),
+        schedule: None,
+    })));
+    let line = "PUT OBJECT/snapshots/retention";
+    let json = ("content-type", "application/json");
+    let body = r#"{"hotAge": "3d", "hotCount": 0, "promoteSize": 5}"#;
+    let answer = ask(&fake, line, &[json], body);
+    assert_eq!(
+        (answer.status, &answer.json()["hotAge"]),
+        (200, &json!("7d"))
+    );
+    let asked = fake.asked.lock().unwrap().pop().unwrap().command;
+    let SnapshotCommand::SetRetention(rules) = asked else {
+        panic!("{asked:?}");
+    };
+    assert_eq!(
+        json!(rules),
+        json!({"hotAge": "3d", "hotCount": 0, "promoteSize": 5})
+    );
+    for (body, field) in [
+        (r#"{"hotAge": true}"#, "hotAge"),
+        (r#"{"hotAge": "1s"}"#, "hotAge"),
+        (r#"{"coldAge": "soon"}"#, "coldAge"),
+        (r#"{"hotCount": -1}"#, "hotCount"),
+        (r#"{"hotCount": 1.5}"#, "hotCount"),
+        (r#"{"chain": 101}"#, "chain"),
+        (r#"{"age": 1}"#, "age"),
+    ] {
+        let refused = ask(&fake, line, &[json], body).problem();
+        let wanted = (400, "invalid_body".to_owned(), field.to_owned());
+        assert_eq!(refused, wanted, "{body}");
+    }
+    let answer = ask(&fake, "GET OBJECT/snapshots/retention", &[], "");
+    assert_eq!(answer.status, 200);
+    assert_eq!(fake.looks.lock().unwrap().pop(), Some(Look::Retention));
+}
+
+#[test]
+fn a_snapshot_is_kept() {
+    let fake = answering(snapshot(SnapshotStatus::Complete));
+    let json = ("content-type", "application/json");
+    let kept = ask(
+        &fake,
+        "PATCH OBJECT/snapshots/s1",
+        &[json],
+        r#"{"keep": true}"#,
+    );
+    assert_eq!((kept.status, &kept.json()["id"]), (200, &json!("s1")));
+    let asked = fake.asked.lock().unwrap().pop().unwrap().command;
+    let is_so = matches!(&asked, SnapshotCommand::Keep { id, keep: true } if id == "s1");
+    assert!(is_so, "{asked:?}");
+    let wrong = ask(&fake, "PATCH OBJECT/snapshots/s1", &[json], "{}").problem();
+    assert_eq!(
+        (wrong.1.as_str(), wrong.2.as_str()),
+        ("invalid_body", "keep")
+    );
+}
+
+#[test]
 fn a_refusal_of_the_object_is_answered_as_it_is() {
     let refused = ask(&fake(), "DELETE OBJECT/snapshots/s9", &[], "").problem();
     let wanted = (404, "unknown_snapshot".to_owned(), "snapshot".to_owned());
@@ -429,6 +496,9 @@ fn every_admin_route_is_off_without_an_admin_token() {
         "POST OBJECT/restore",
         "GET OBJECT/restore",
         "DELETE OBJECT/restore",
+        "GET OBJECT/check",
+        "POST OBJECT/heal",
+        "GET OBJECT/heal",
     ];
     for line in routes {
         let refused = ask(&off, line, &[], "{}").problem();

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use tidelog_log::{Epoch, Sequence};
 
 use super::file::Frame;
-use crate::{Caller, Discovery, TypeSchema};
+use super::heal::Heal;
+use crate::{Caller, Discovery, SnapshotRetentionSpec, TypeSchema};
 
 /// How a snapshot holds its state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +101,9 @@ pub struct Snapshot {
     /// It came from a file or another object: its sequences are not this log's.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub imported: bool,
+    /// Neither its age nor the number of snapshots makes it go.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep: bool,
     /// The epoch it was taken in.
     pub epoch: Epoch,
     /// It is the state after this event; while it is being taken, how far it has come.
@@ -138,6 +142,7 @@ impl Snapshot {
     /// As it is written in its file, which is the same wherever the snapshot is.
     pub(crate) fn as_written(&self) -> Self {
         Self {
+            keep: false,
             tier: SnapshotTier::Hot,
             cold: None,
             moving: None,
@@ -250,6 +255,15 @@ pub enum SnapshotCommand {
         /// Which.
         id: String,
     },
+    /// Keep one whatever its age and number, or no longer.
+    Keep {
+        /// Which.
+        id: String,
+        /// Whether to.
+        keep: bool,
+    },
+    /// Declare how long the object keeps its snapshots, where that is not as its type says.
+    SetRetention(SnapshotRetentionSpec),
     /// Bring a state back.
     Restore {
         /// The registry's newest version of the type.
@@ -265,6 +279,8 @@ pub enum SnapshotCommand {
     },
     /// Give the restore up that is under way.
     CancelRestore,
+    /// Make damaged blobs whole again, and mark damaged snapshots.
+    Heal,
     /// Take these frames of a snapshot's file, which follow on those that were taken before.
     Import {
         /// The registry's newest version of the type.
@@ -320,6 +336,38 @@ pub enum SnapshotReply {
     Restore(Box<Restore>),
     /// The import.
     Import(Box<Import>),
+    /// What became of damage.
+    Heal(Box<Heal>),
     /// The search.
     Discovery(Box<Discovery>),
+    /// How long snapshots are kept.
+    Retention(Box<RetentionState>),
+}
+
+/// How long an object keeps its snapshots, and how far its schedule is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RetentionState {
+    /// What is in force.
+    #[serde(flatten)]
+    pub rules: SnapshotRetentionSpec,
+    /// What of it the object declares itself.
+    pub own: SnapshotRetentionSpec,
+    /// The schedule, where the type has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<ScheduleState>,
+}
+
+/// How far a schedule is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduleState {
+    /// The newest snapshot it took, while that is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<String>,
+    /// The event which that is of.
+    pub sequence: Sequence,
+    /// Why the last attempt failed, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
 }

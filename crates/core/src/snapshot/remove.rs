@@ -28,7 +28,7 @@ impl Engine {
                 wakes::clear(sql, super::SNAPSHOT)?;
             }
             // The restore reads it, perhaps.
-            Some(job @ Job::Restoring(_)) => return Err(job.refusal()),
+            Some(job @ (Job::Restoring(_) | Job::Healing(_))) => return Err(job.refusal()),
             _ => {}
         }
         if let Some(child) = sources::child(sql, id)? {
@@ -38,6 +38,22 @@ impl Engine {
         if !self.forget_cold(sql, now, &mut snapshot)? {
             forget(sql, &snapshot)?;
         }
+        self.schedule_forgets(sql, id)?;
+        Ok(snapshot)
+    }
+
+    /// Keeps a snapshot whatever its age and number, or no longer.
+    pub(super) fn keep_snapshot(
+        &mut self,
+        sql: &dyn Sql,
+        now: i64,
+        id: &str,
+        keep: bool,
+    ) -> Result<Snapshot> {
+        let mut snapshot = sources::find(sql, id)?;
+        snapshot.keep = keep;
+        snapshots::put(sql, &snapshot)?;
+        self.arm_retain(sql, now)?;
         Ok(snapshot)
     }
 }

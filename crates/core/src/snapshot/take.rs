@@ -28,6 +28,9 @@ pub(crate) struct Taking {
     packed: Sequence,
     /// An incremental ends here.
     to: Option<Sequence>,
+    /// The schedule takes it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) scheduled: bool,
 }
 
 impl Taking {
@@ -81,6 +84,7 @@ impl Engine {
             parent: parent.map(|parent| parent.id),
             note: note.to_owned(),
             imported: false,
+            keep: false,
             epoch: self.head.epoch,
             sequence: from,
             from,
@@ -104,6 +108,7 @@ impl Engine {
             key: String::new(),
             packed: from,
             to: incremental.then_some(self.head.sequence),
+            scheduled: false,
         })
     }
 
@@ -122,8 +127,9 @@ impl Engine {
                 Error::conflict("snapshot_parent_missing", message).at("parent")
             })?,
         };
-        if sources::chain(sql, &parent)?.len() > CHAIN_MAX {
-            let message = format!("a chain has at most {CHAIN_MAX} incrementals; take a full one");
+        let most = self.snapshot_rules(sql)?.chain;
+        if sources::chain(sql, &parent)?.len() as u64 > most.min(CHAIN_MAX as u64) {
+            let message = format!("a chain has at most {most} incrementals; take a full one");
             return Err(Error::conflict("snapshot_chain_too_long", message).at("parent"));
         }
         let trimmed = || {
@@ -156,6 +162,10 @@ impl Engine {
             let snapshot = snapshot.ok_or_else(|| Error::corrupt("a snapshot is missing"))?;
             if done {
                 self.set_job(sql, None)?;
+                if taking.scheduled {
+                    self.scheduled_is_taken(sql, &snapshot)?;
+                }
+                self.arm_retain(sql, now)?;
                 return Ok(snapshot);
             }
             self.set_job(sql, Some(Job::Taking(taking)))?;
@@ -262,7 +272,7 @@ impl Engine {
                 let place = (id, entry.id);
                 snapshots::put_part(sql, &snapshot.id, PartKind::Mask, place, mask.bits())?;
             }
-            manifest.add(entry.clone());
+            manifest.add(entry.unversioned());
         }
         if manifest.blobs.len() > 2 * BLOBS_MAX {
             return Err(Error::internal("a snapshot has too many blobs"));
