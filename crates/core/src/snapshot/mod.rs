@@ -39,6 +39,8 @@ mod sources;
 
 mod overlay;
 
+mod sound;
+
 mod compare;
 
 mod restore;
