@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use tidelog_log::limits::{CHANGES_EVENTS_DEFAULT, CHANGES_EVENTS_MAX, TURN_ROWS_MAX};
 
-use super::{damage, snapshots};
+use super::{damage, keeping, snapshots};
 use crate::limits::{OBJECTS_DEFAULT, OBJECTS_MAX};
 
 /// What a path parameter is.
@@ -55,7 +55,7 @@ pub(super) fn query_parameter(name: &str) -> (Json, &'static str) {
         "atLeast" => (text(), "An offset that the answer must have seen"),
         "tier" => (
             json!({"type": "string", "enum": ["hot", "cold"], "default": "hot"}),
-            "The object, or the collection's table in the lake as of its newest snapshot",
+            "The object, or the collection's table in the lake as of its newest snapshot; of snapshots: only those there",
         ),
         "ttl" => (
             text(),
@@ -65,6 +65,10 @@ pub(super) fn query_parameter(name: &str) -> (Json, &'static str) {
             json!({"type": "string", "enum": ["full", "incremental"]}),
             "Only snapshots of this kind",
         ),
+        "minBytes" => (whole(0), "Only snapshots of at least so many bytes"),
+        "maxBytes" => (whole(0), "Only snapshots of at most so many bytes"),
+        "fromSequence" => (whole(0), "Only states after this event or a later one"),
+        "toSequence" => (whole(0), "Only states after this event or an earlier one"),
         "before" => (text(), "Only those before this one, the `next` of a page"),
         "offset" => (text(), "-1, now, or an offset of this stream"),
         "live" => (
@@ -122,6 +126,7 @@ pub(super) fn schemas(codes: Vec<&str>) -> Json {
         written(),
         read(),
         snapshots::schemas(),
+        keeping::schemas(),
         damage::schemas(),
         shared(codes),
     ] {
@@ -153,6 +158,7 @@ fn stored() -> Json {
         "TypeSpec": object(&["collections"], &json!({
             "type": text, "description": text, "collections": collections,
             "hot": tier, "warm": tier, "cold": tier, "sync": tier, "retention": tier,
+            "snapshots": tier,
         })),
         "TypeSchema": object(&["type", "version", "collections"], &json!({
             "type": text, "version": whole, "description": text,

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod damage;
+mod keeping;
 mod snapshots;
 
 use serde_json::{Map, Value as Json, json};

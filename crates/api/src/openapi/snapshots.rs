@@ -19,14 +19,25 @@ pub(super) fn schemas() -> Json {
         })),
         "Snapshot": object(
             &["id", "kind", "status", "epoch", "sequence", "from", "hash", "timestamp",
-              "schemaVersion", "created", "documents", "bytes", "ownBytes"],
+              "schemaVersion", "created", "documents", "bytes", "ownBytes", "tier"],
             &json!({
-                "id": text, "kind": kind, "parent": text, "note": text, "imported": flag,
-                "status": {"type": "string", "enum": ["running", "importing", "complete", "failed"]},
+                "id": text, "kind": kind, "parent": text, "note": text, "imported": flag, "keep": flag,
+                "status": {"type": "string", "enum": ["running", "importing", "complete", "failed", "deleting"]},
                 "epoch": whole, "sequence": whole, "from": whole, "hash": text, "timestamp": time,
                 "schemaVersion": whole, "created": time, "bytes": whole, "ownBytes": whole,
                 "failure": reference("Failure"),
+                "tier": {"type": "string", "enum": ["hot", "cold"]},
+                "cold": object(&["parts", "bytes"], &json!({"parts": whole, "bytes": whole})),
+                "moving": {"type": "string", "enum": ["promoting", "recalling"]},
                 "documents": {"type": "object", "additionalProperties": whole},
+            }),
+        ),
+        "Discovery": object(
+            &["id", "status", "created", "found", "added", "skipped"],
+            &json!({
+                "id": text, "created": time, "found": whole, "added": list(&text), "skipped": whole,
+                "status": {"type": "string", "enum": ["running", "complete", "failed"]},
+                "failure": reference("Failure"),
             }),
         ),
         "Failure": object(&["code", "message"], &json!({"code": text, "message": text})),

@@ -1,7 +1,7 @@
 //! Snapshots, restores and calls of administrators as they are answered.
 
 use serde_json::{Value as Json, json};
-use tidelog_core::{AuditEntry, Heal, Restore, Snapshot};
+use tidelog_core::{AuditEntry, Discovery, Heal, Restore, Snapshot};
 
 use crate::objects::timestamp;
 
@@ -9,6 +9,13 @@ pub(super) fn snapshot(snapshot: &Snapshot) -> Json {
     let mut shown = json!(snapshot);
     shown["created"] = json!(timestamp(snapshot.created));
     shown["timestamp"] = json!(timestamp(snapshot.timestamp));
+    shown["tier"] = json!(snapshot.tier);
+    shown
+}
+
+pub(super) fn discovery(discovery: &Discovery) -> Json {
+    let mut shown = json!(discovery);
+    shown["created"] = json!(timestamp(discovery.created));
     shown
 }
 

@@ -35,7 +35,12 @@ impl Job {
 
     /// True when documents must not change until it is done.
     pub(crate) fn keeps_writes_out(&self) -> bool {
-        matches!(self, Self::Restoring(restoring) if !restoring.restore.dry_run)
+        matches!(self, Self::Restoring(restoring) if !restoring.restore.dry_run && !restoring.waits())
+    }
+
+    /// True while nothing is read yet.
+    pub(crate) fn waits(&self) -> bool {
+        matches!(self, Self::Restoring(restoring) if restoring.waits())
     }
 
     /// It needs the log from after this event on.

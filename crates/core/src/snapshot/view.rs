@@ -4,7 +4,8 @@ use tidelog_log::{Epoch, Error, Result};
 
 use super::sources::Sources;
 use super::{
-    Heal, Import, Restore, RestoreTarget, Snapshot, SnapshotPage, heal, import, restore, sources,
+    Heal, Import, Restore, RestoreTarget, RetentionState, Schedule, ScheduleState, Snapshot,
+    SnapshotPage, heal, import, restore, retain, sources,
 };
 use crate::sql::Sql;
 use crate::table::{lineage, snapshots};
@@ -44,6 +45,26 @@ impl View {
     /// `unknown_snapshot`.
     pub fn snapshot(&self, sql: &dyn Sql, id: &str) -> Result<Snapshot> {
         sources::find(sql, id)
+    }
+
+    /// How long snapshots are kept, and how far the schedule is.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub fn snapshot_retention(&self, sql: &dyn Sql) -> Result<RetentionState> {
+        let own = retain::own(sql)?;
+        let rules = own.over(self.snapshots.retention)?.declared();
+        let schedule = Schedule::load(sql)?.filter(|_| self.snapshots.is_scheduled());
+        let schedule = schedule.map(|at| ScheduleState {
+            last: at.last,
+            sequence: at.sequence,
+            failure: at.failure,
+        });
+        Ok(RetentionState {
+            rules,
+            own,
+            schedule,
+        })
     }
 
     /// The import of a file that is under way.

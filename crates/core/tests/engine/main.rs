@@ -28,6 +28,8 @@ mod segments;
 mod size;
 mod snapshot_faults;
 mod snapshot_files;
+mod snapshot_retention;
+mod snapshot_schedule;
 mod snapshots;
 mod snapshots_model;
 mod snapshots_random;

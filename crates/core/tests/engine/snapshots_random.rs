@@ -61,6 +61,7 @@ impl History {
             false => small_steps(),
         };
         let mut lab = Lab::with_policy(collections(threshold), policy);
+        lab.keep_all();
         // With a host's memory for blobs and without one.
         lab.sql.memory = (is_long || seed.is_multiple_of(2)).then(Memory::new);
         lab.write(vec![insert("notes", json!({"id": "k0"}))])

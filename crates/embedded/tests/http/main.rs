@@ -10,5 +10,7 @@ mod life;
 mod live;
 mod settings;
 mod snapshot_files;
+mod snapshot_keeping;
 mod snapshots;
+mod snapshots_cold;
 mod support;

@@ -104,6 +104,17 @@ impl Shop {
         self.server = Some(Server::start(settings(self.folder.path())).unwrap());
     }
 
+    /// Starts again; `between` has the data folder for itself.
+    pub(crate) fn restart_after(&mut self, between: impl FnOnce(&Path)) {
+        self.server.take().unwrap().stop().unwrap();
+        between(&self.data());
+        self.server = Some(Server::start(settings(self.folder.path())).unwrap());
+    }
+
+    pub(crate) fn data(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
     pub(crate) fn url(&self) -> String {
         self.server.as_ref().unwrap().url()
     }

@@ -33,7 +33,7 @@ impl Engine {
         healing.step = match next {
             Ok(Some((records, after))) => {
                 budget.spend(0, self.policy.snapshots.step_bytes / 2);
-                self.note(sql, healing, records)?;
+                self.note_records(sql, healing, records)?;
                 Step::Links { link, after }
             }
             Ok(None) => Step::next_link(link),
@@ -70,14 +70,14 @@ impl Engine {
                 page.next.map(|next| Sequence(next.0 - 1))
             }
         };
-        self.note(sql, healing, page.records)?;
+        self.note_records(sql, healing, page.records)?;
         let after = behind.unwrap_or(self.head.sequence);
         healing.step = Step::Log { after };
         Ok(())
     }
 
     /// Notes events of keys that may be in the blob, unless a newer one is noted.
-    fn note(&self, sql: &dyn Sql, healing: &Healing, records: Vec<Record>) -> Result<()> {
+    fn note_records(&self, sql: &dyn Sql, healing: &Healing, records: Vec<Record>) -> Result<()> {
         let Some((prepared, entry)) = self.damaged(sql, healing)? else {
             return Ok(());
         };
