@@ -5,8 +5,8 @@ import { ADMIN_TOKEN } from "../hosts/pace.mjs";
 
 export const name = "snapshots-random";
 
-const SEEDS = [1, 2, 3];
-const OPERATIONS = 300;
+const SEEDS = [1, 2];
+const OPERATIONS = 160;
 const COLLECTIONS = ["notes", "marks"];
 const KEYS = 30;
 const SETTLE_MILLIS = 30_000;
@@ -30,7 +30,7 @@ export async function run(t) {
   for (const seed of SEEDS) {
     const history = new History(t, seed);
     for (let at = 0; at < OPERATIONS; at += 1) await history.step();
-    t.check(`seed ${seed} restored often: ${history.restores}`, history.restores > 10);
+    t.check(`seed ${seed} restored often: ${history.restores}`, history.restores > 5);
     for (const collection of COLLECTIONS) {
       const query = `${history.object}/${collection}/query`;
       await t.post(query, { select: ["_key", "_version", "n"], limit: 1_000 }, { expect: 200 });

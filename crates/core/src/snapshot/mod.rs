@@ -50,6 +50,8 @@ pub(crate) use retain::RETAIN;
 
 mod overlay;
 
+mod sound;
+
 mod compare;
 
 mod restore;
