@@ -120,6 +120,7 @@ fn said(command: &SnapshotCommand) -> (&'static str, Json) {
             ("restore", details)
         }
         SnapshotCommand::CancelRestore => ("restore.cancel", json!({})),
+        SnapshotCommand::LakePage { .. } => ("restore.page", json!({})),
         SnapshotCommand::Import { .. } => ("snapshot.import", json!({})),
     }
 }

@@ -102,7 +102,7 @@ impl View {
     }
 
     /// After a point-in-time recovery the lake may have events that this log never had.
-    fn check_history(&self, sql: &dyn Sql, image: &LakeImage) -> Result<()> {
+    pub(crate) fn check_history(&self, sql: &dyn Sql, image: &LakeImage) -> Result<()> {
         let accepted = Offset {
             epoch: image.epoch,
             sequence: image.accepted,

@@ -29,9 +29,10 @@ mod segment;
 mod snapshot;
 pub use snapshot::file as snapshot_file;
 pub use snapshot::{
-    CHAIN_MAX, Difference, Failure, Import, NOTE_BYTES_MAX, Restore, RestoreStatus, RestoreTarget,
-    SNAPSHOTS_MAX, SNAPSHOTS_PAGE_MAX, Snapshot, SnapshotCommand, SnapshotFile, SnapshotKind,
-    SnapshotPage, SnapshotPolicy, SnapshotReply, SnapshotStatus,
+    CHAIN_MAX, Difference, Failure, Import, LakeChanges, LakeEvent, LakePage, LakeWanted,
+    NOTE_BYTES_MAX, Restore, RestoreStatus, RestoreTarget, SNAPSHOTS_MAX, SNAPSHOTS_PAGE_MAX,
+    Snapshot, SnapshotCommand, SnapshotFile, SnapshotKind, SnapshotPage, SnapshotPolicy,
+    SnapshotReply, SnapshotStatus,
 };
 
 mod input;

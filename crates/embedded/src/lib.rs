@@ -46,6 +46,7 @@ mod signals;
 
 mod cold;
 mod dirty;
+mod lake_restore;
 mod post;
 mod pump;
 mod tables;

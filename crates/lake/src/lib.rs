@@ -43,6 +43,8 @@ pub use snapshot_files::DataFileRef;
 
 mod newest;
 
+mod object_changes;
+
 mod cold;
 pub use cold::{ColdRead, SnapshotScan};
 

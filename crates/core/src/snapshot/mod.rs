@@ -6,8 +6,8 @@
 
 mod info;
 pub use info::{
-    Difference, Failure, Import, Restore, RestoreStatus, RestoreTarget, Snapshot, SnapshotCommand,
-    SnapshotKind, SnapshotPage, SnapshotReply, SnapshotStatus,
+    Difference, Failure, Import, LakeWanted, Restore, RestoreStatus, RestoreTarget, Snapshot,
+    SnapshotCommand, SnapshotKind, SnapshotPage, SnapshotReply, SnapshotStatus,
 };
 
 mod job;
@@ -38,6 +38,9 @@ pub use view::SNAPSHOTS_PAGE_MAX;
 mod sources;
 
 mod overlay;
+
+mod lake;
+pub use lake::{LakeChanges, LakeEvent, LakePage};
 
 mod compare;
 
