@@ -10,6 +10,7 @@ use super::SNAPSHOT;
 use super::info::{LakeWanted, Restore};
 use super::job::Job;
 use super::restore::{Phase, Restoring};
+use super::sources::before_all;
 use crate::mutate::IdMaker;
 use crate::sql::Sql;
 use crate::table::restore::{self, Staged};
@@ -304,6 +305,10 @@ impl Engine {
             let (collection, _) = &page.images[*at];
             self.overlay_event(sql, &restoring, collection, event)?;
             last = event.sequence;
+        }
+        if ended && last == Sequence(0) {
+            let first = page.events.first().map(|(_, event)| event.timestamp);
+            return Err(before_all(first.unwrap_or_default()));
         }
         if ended || page.upto >= span.to {
             if span.until.is_some() {

@@ -289,6 +289,15 @@ fn beyond_horizon(own: &[Snapshot], earliest: Option<Sequence>, to: Sequence) ->
         .fold(error, |e, first| e.with("horizon", first.0))
 }
 
+/// The refusal of a moment before the object's first event, which is of that time.
+pub(super) fn before_all(first: i64) -> Error {
+    let message = format!(
+        "the object's first event is of {first} ms since 1970; sequence 0 is the state before it"
+    );
+    let error = Error::new(Kind::Gone, "restore_beyond_horizon", message);
+    error.at("time").with("horizonTime", first)
+}
+
 /// The last event up to a moment.
 fn sequence_at(sql: &dyn Sql, millis: i64, head: &Head) -> Result<Sequence> {
     if millis >= head.timestamp {
@@ -312,12 +321,7 @@ fn sequence_at(sql: &dyn Sql, millis: i64, head: &Head) -> Result<Sequence> {
     }
     if earliest == Sequence(1) {
         let first = log::time_of(sql, earliest)?.unwrap_or(head.timestamp);
-        let message = format!(
-            "the object's first event is of {first} ms since 1970; sequence 0 is the state before it"
-        );
-        return Err(Error::new(Kind::Gone, "restore_beyond_horizon", message)
-            .at("time")
-            .with("horizonTime", first));
+        return Err(before_all(first));
     }
     // Before the log begins, only snapshots say what time it was.
     let all = snapshots::list(sql, None, ALL)?;
