@@ -15,9 +15,11 @@ mod target;
 mod text_table;
 
 mod bench;
+mod check;
 mod demo;
 mod import;
 mod inspect;
+mod lake;
 mod query;
 mod restore;
 mod schema;
@@ -89,6 +91,12 @@ enum Command {
     Vortex(vortex::VortexCommand),
     /// Compare an object's rows, its log and its lake tables, event by event
     Verify(verify::VerifyArgs),
+    /// Look for what is missing in an object
+    #[command(subcommand)]
+    Check(check::CheckCommand),
+    /// Mend the tables of the lake
+    #[command(subcommand)]
+    Lake(lake::LakeCommand),
     /// Run the whole job on a year of flights: import, follow, query, lake, verify
     Demo(demo::DemoArgs),
     #[command(after_help = BENCH_EXAMPLES)]
@@ -126,6 +134,8 @@ fn run(cli: Cli) -> Result<()> {
         Command::Restore(args) => restore::run(&args, configuration),
         Command::Vortex(command) => vortex::run(&command),
         Command::Verify(args) => verify::run(&args, configuration),
+        Command::Check(command) => check::run(&command, configuration),
+        Command::Lake(command) => lake::run(&command, configuration),
         Command::Demo(args) => demo::run(args, configuration),
         Command::Bench(args) => Ok(bench::run(args)?),
     }

@@ -48,6 +48,9 @@ mod object_changes;
 mod cold;
 pub use cold::{ColdRead, SnapshotScan};
 
+mod rebuild;
+pub use rebuild::{Rebuild, Rebuilt, Runs};
+
 mod array_of_one;
 mod bounds;
 mod columns;

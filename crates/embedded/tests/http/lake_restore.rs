@@ -103,7 +103,7 @@ fn sync(shop: &Shop, object: &str) {
 }
 
 /// Asks until the log begins behind an event; the timer trims it.
-fn trimmed(shop: &Shop, object: &str, last: u64) {
+pub(crate) fn trimmed(shop: &Shop, object: &str, last: u64) {
     for _ in 0..1_000_000 {
         let state = shop.get(&format!("{object}/state")).json();
         if state["earliest"].as_u64().unwrap() > last {

@@ -94,7 +94,13 @@ impl Shop {
     }
 
     pub(crate) fn restart(&mut self) {
+        self.stopped(|_| {});
+    }
+
+    /// Does something to the folder while no server runs on it.
+    pub(crate) fn stopped(&mut self, work: impl FnOnce(&Path)) {
         self.server.take().unwrap().stop().unwrap();
+        work(self.folder.path());
         self.server = Some(Server::start(settings(self.folder.path())).unwrap());
     }
 

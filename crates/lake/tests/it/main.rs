@@ -14,5 +14,6 @@ mod folded;
 mod growth;
 mod marks;
 mod newest;
+mod rebuild;
 mod schema;
 mod settings;
