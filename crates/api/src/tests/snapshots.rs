@@ -66,6 +66,7 @@ fn restore(status: RestoreStatus, target: RestoreTarget) -> SnapshotReply {
         differences: BTreeMap::new(),
         undo: None,
         offset: None,
+        lake: None,
         failure: None,
     }))
 }
