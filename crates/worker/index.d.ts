@@ -363,6 +363,8 @@ export interface Restore {
   undo?: string;
   /** Where a reader stands who has seen what it did. */
   offset?: string;
+  /** What it waits for from the changes tables. */
+  lake?: { collections: string[]; after: number; to: number };
   /** Why it failed; nothing was changed. */
   failure?: { code: string; message: string };
 }

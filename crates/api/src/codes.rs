@@ -149,6 +149,8 @@ pub const CODES: &[Code] = &[
     code(Conflict, "snapshot_schema_differs", "The file's schema has collections, fields or unique indexes unlike the registered one's."),
     code(Conflict, "heal_running", "What is damaged in the object is being healed; wait for it."),
     code(Conflict, "restore_running", "A restore of the object is under way; wait for it, or cancel it."),
+    code(Conflict, "restore_moved", "The restore was cancelled or given up while its events were read from the lake."),
+    code(Conflict, "lake_read_stopped", "The host stopped while it read events of a restore from the lake; nothing was changed, ask again."),
     code(Conflict, "schema_behind", "An actor has an older schema version than a message needs."),
     code(Conflict, "schema_missing", "An actor has no schema yet."),
     code(Conflict, "schema_upgrade_failed", "The object's rows do not satisfy the new schema version."),
@@ -174,7 +176,8 @@ pub const CODES: &[Code] = &[
     // Gone: start again from `earliestOffset`.
     code(Gone, "offset_outside_lineage", "The offset is of a life of the object that its log did not pass through; start again at `earliestOffset`."),
     code(Gone, "offset_trimmed", "The offset is no longer in the log; start again at `earliestOffset`."),
-    code(Gone, "restore_beyond_horizon", "The state is further back than snapshots and log reach; the message names the oldest there is."),
+    code(Gone, "restore_beyond_horizon", "The state is further back than snapshots, log and lake reach; the message names the oldest there is, `collection` one that no table has."),
+    code(Gone, "lake_gap", "The changes tables lack events of the state, or have one twice: `from` to `to`, both included."),
     code(Gone, "snapshot_expired", "The snapshot was past its age, or one too many, and is gone."),
     // Unavailable: retry after `Retry-After`.
     code(Unavailable, "address_in_use", "At start: another process listens there."),

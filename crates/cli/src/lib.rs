@@ -8,6 +8,7 @@ mod client;
 mod configuration;
 mod events;
 mod failure;
+mod gaps;
 mod object_name;
 mod print;
 mod progress;
@@ -20,6 +21,7 @@ mod demo;
 mod heal;
 mod import;
 mod inspect;
+mod lake;
 mod query;
 mod restore;
 mod schema;
@@ -95,6 +97,11 @@ enum Command {
     Vortex(vortex::VortexCommand),
     /// Compare an object's rows, its log and its lake tables, event by event
     Verify(verify::VerifyArgs),
+    /// Look for missing events, or for times without readings
+    Gaps(gaps::GapsArgs),
+    /// Mend the tables of the lake
+    #[command(subcommand)]
+    Lake(lake::LakeCommand),
     /// Run the whole job on a year of flights: import, follow, query, lake, verify
     Demo(demo::DemoArgs),
     #[command(after_help = BENCH_EXAMPLES)]
@@ -134,6 +141,8 @@ fn run(cli: Cli) -> Result<()> {
         Command::Heal(args) => heal::run(&args, configuration),
         Command::Vortex(command) => vortex::run(&command),
         Command::Verify(args) => verify::run(&args, configuration),
+        Command::Gaps(args) => gaps::run(&args, configuration),
+        Command::Lake(command) => lake::run(&command, configuration),
         Command::Demo(args) => demo::run(args, configuration),
         Command::Bench(args) => Ok(bench::run(args)?),
     }

@@ -147,6 +147,7 @@ fn said(command: &SnapshotCommand) -> (&'static str, Json) {
         }
         SnapshotCommand::CancelRestore => ("restore.cancel", json!({})),
         SnapshotCommand::Heal => ("heal", json!({})),
+        SnapshotCommand::LakePage { .. } => ("restore.page", json!({})),
         SnapshotCommand::Import { .. } => ("snapshot.import", json!({})),
         SnapshotCommand::Promote { .. } => ("snapshot.promote", json!({})),
         SnapshotCommand::Recall { .. } => ("snapshot.recall", json!({})),

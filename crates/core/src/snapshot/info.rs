@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tidelog_log::{Epoch, Sequence};
 
+use super::LakePage;
 use super::file::Frame;
 use super::heal::Heal;
 use crate::{Caller, Discovery, SnapshotRetentionSpec, TypeSchema};
@@ -233,9 +234,24 @@ pub struct Restore {
     /// Where a reader stands who has seen what it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<String>,
+    /// What it waits for from the changes tables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lake: Option<LakeWanted>,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+}
+
+/// Events that a restore has to be brought from the changes tables.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LakeWanted {
+    /// Of these collections.
+    pub collections: Vec<String>,
+    /// After this one.
+    pub after: Sequence,
+    /// Up to this one.
+    pub to: Sequence,
 }
 
 /// What is asked about snapshots.
@@ -281,6 +297,13 @@ pub enum SnapshotCommand {
     CancelRestore,
     /// Make damaged blobs whole again, and mark damaged snapshots.
     Heal,
+    /// Take events that a restore waits for: [`Restore::lake`].
+    LakePage {
+        /// The restore.
+        restore: String,
+        /// The events, or why the host could not read them: the restore is given up then.
+        page: tidelog_log::Result<LakePage>,
+    },
     /// Take these frames of a snapshot's file, which follow on those that were taken before.
     Import {
         /// The registry's newest version of the type.

@@ -6,9 +6,9 @@
 
 mod info;
 pub use info::{
-    ColdCopy, Difference, Failure, Import, Moving, Restore, RestoreStatus, RestoreTarget,
-    RetentionState, ScheduleState, Snapshot, SnapshotCommand, SnapshotKind, SnapshotPage,
-    SnapshotReply, SnapshotStatus, SnapshotTier,
+    ColdCopy, Difference, Failure, Import, LakeWanted, Moving, Restore, RestoreStatus,
+    RestoreTarget, RetentionState, ScheduleState, Snapshot, SnapshotCommand, SnapshotKind,
+    SnapshotPage, SnapshotReply, SnapshotStatus, SnapshotTier,
 };
 
 mod job;
@@ -49,6 +49,9 @@ mod retain;
 pub(crate) use retain::RETAIN;
 
 mod overlay;
+
+mod lake;
+pub use lake::{LakeChanges, LakeEvent, LakePage};
 
 mod sound;
 

@@ -56,6 +56,8 @@ pub(super) enum Phase {
     Large { after: Option<(u32, u64)> },
     /// Events of a link, behind this part.
     Links { link: usize, after: u64 },
+    /// Events of the changes tables, after this one: the host brings them.
+    Lake { after: Sequence },
     /// Events of the log, after this one.
     Log { after: Sequence },
     /// Keys of an imported snapshot are looked at, those of a part of a collection.
@@ -212,6 +214,10 @@ impl Engine {
                 let discovery = self.discover_snapshots(sql, &mut ids, &schema)?;
                 SnapshotReply::Discovery(Box::new(discovery))
             }
+            SnapshotCommand::LakePage { restore, page } => {
+                let restore = self.lake_page(sql, &mut ids, &restore, page)?;
+                SnapshotReply::Restore(Box::new(restore))
+            }
             SnapshotCommand::CancelRestore => {
                 SnapshotReply::Restore(Box::new(self.cancel_restore(sql)?))
             }
@@ -232,6 +238,9 @@ impl Engine {
             None => Ok(()),
             Some(Job::Taking(_)) => self.take_steps(sql, now).map(drop),
             Some(Job::Healing(_)) => self.heal_steps(sql, now).map(drop),
+            Some(Job::Restoring(restoring)) if matches!(restoring.phase, Phase::Lake { .. }) => {
+                Err(Self::lake_is_late())
+            }
             Some(Job::Restoring(_)) => {
                 let mut ids = IdMaker { now, entropy, made };
                 self.restore_steps(sql, &mut ids).map(drop)
@@ -303,7 +312,7 @@ impl Engine {
         for name in &wanted.collections {
             self.view.prepared(name)?;
         }
-        let sources = Sources::of(sql, &wanted.target, &self.head)?;
+        let sources = self.sources_of(sql, &wanted)?;
         self.check_schema(sql, &sources)?;
         self.make_snapshot_tables(sql)?;
         restore::create(sql)?;
@@ -323,6 +332,7 @@ impl Engine {
             differences: BTreeMap::new(),
             undo: None,
             offset: None,
+            lake: None,
             failure: None,
         };
         let restoring = Restoring {
@@ -347,12 +357,18 @@ impl Engine {
     }
 
     /// Takes steps until it is done or a turn's work is; then the timer goes on.
-    fn restore_steps(&mut self, sql: &dyn Sql, ids: &mut IdMaker) -> Result<Restore> {
+    pub(super) fn restore_steps(&mut self, sql: &dyn Sql, ids: &mut IdMaker) -> Result<Restore> {
         let mut budget = Budget::of(&self.policy.snapshots);
         loop {
             let Some(Job::Restoring(mut restoring)) = self.job.take() else {
                 return Err(Error::internal("no restore is under way"));
             };
+            if matches!(restoring.phase, Phase::Lake { .. }) {
+                self.await_lake(sql, ids.now, &mut restoring)?;
+                let restore = restoring.restore.clone();
+                self.set_job(sql, Some(Job::Restoring(restoring)))?;
+                return Ok(restore);
+            }
             let done = self.restore_step(sql, ids, &mut restoring, &mut budget)?;
             let restore = restoring.restore.clone();
             if done {
@@ -405,6 +421,7 @@ impl Engine {
                     false => Ok(false),
                 }
             }
+            Phase::Lake { .. } => Err(Error::internal("the host brings what the lake has")),
             Phase::Stage(_) => self.stage_step(sql, ids.now, restoring, budget),
         }
     }
@@ -453,7 +470,7 @@ impl Engine {
         mut done: Restore,
         status: RestoreStatus,
     ) -> Result<Restore> {
-        done.status = status;
+        (done.status, done.lake) = (status, None);
         if done.undo.is_some() {
             self.arm_retain(sql, self.head.timestamp)?;
         }

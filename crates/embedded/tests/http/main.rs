@@ -6,6 +6,8 @@ mod cold;
 mod costs;
 mod drills;
 mod lake;
+mod lake_rebuild;
+mod lake_restore;
 mod life;
 mod live;
 mod settings;
