@@ -61,15 +61,6 @@ pub(super) fn query_parameter(name: &str) -> (Json, &'static str) {
             text(),
             "How long to keep it: seconds, or text such as 5m, 2h, 7d",
         ),
-        "kind" => (
-            json!({"type": "string", "enum": ["full", "incremental"]}),
-            "Only snapshots of this kind",
-        ),
-        "minBytes" => (whole(0), "Only snapshots of at least so many bytes"),
-        "maxBytes" => (whole(0), "Only snapshots of at most so many bytes"),
-        "fromSequence" => (whole(0), "Only states after this event or a later one"),
-        "toSequence" => (whole(0), "Only states after this event or an earlier one"),
-        "before" => (text(), "Only those before this one, the `next` of a page"),
         "offset" => (text(), "-1, now, or an offset of this stream"),
         "live" => (
             json!({"type": "string", "enum": ["long-poll", "sse"]}),
@@ -95,7 +86,7 @@ pub(super) fn query_parameter(name: &str) -> (Json, &'static str) {
             "Only snapshots that build on this one; of namespaces: those within, and there are none",
         ),
         "warehouse" => (text(), "Any: one catalog is served"),
-        _ => (text(), "Ignored"),
+        other => snapshots::query_parameter(other),
     }
 }
 

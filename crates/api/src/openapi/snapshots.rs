@@ -4,6 +4,24 @@ use serde_json::{Value as Json, json};
 
 use super::bodies::{list, object, reference};
 
+/// The schema of a query parameter of theirs and what it does.
+pub(super) fn query_parameter(name: &str) -> (Json, &'static str) {
+    let whole = json!({"type": "integer", "minimum": 0});
+    let text = json!({"type": "string"});
+    match name {
+        "kind" => (
+            json!({"type": "string", "enum": ["full", "incremental"]}),
+            "Only snapshots of this kind",
+        ),
+        "minBytes" => (whole, "Only snapshots of at least so many bytes"),
+        "maxBytes" => (whole, "Only snapshots of at most so many bytes"),
+        "fromSequence" => (whole, "Only states after this event or a later one"),
+        "toSequence" => (whole, "Only states after this event or an earlier one"),
+        "before" => (text, "Only those before this one, the `next` of a page"),
+        _ => (text, "Ignored"),
+    }
+}
+
 /// What their routes take and answer.
 pub(super) fn schemas() -> Json {
     let (text, whole, flag) = (

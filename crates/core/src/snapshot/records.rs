@@ -18,7 +18,8 @@ pub(super) fn pack(
     (from, to): (Sequence, Sequence),
     bytes_max: usize,
 ) -> Result<(Sequence, u64)> {
-    let mut records = log::read_bytes(sql, from.next(), bytes_max, u64::MAX)?;
+    let records = log::read_bytes(sql, from.next(), bytes_max, u64::MAX)?;
+    let mut records: Vec<Vec<u8>> = records.into_iter().map(|found| found.bytes).collect();
     let mut spans = Vec::with_capacity(records.len());
     for record in &records {
         spans.push(segment::span(record)?);

@@ -159,7 +159,10 @@ impl Sources {
             .collect();
         // What is at hand is not waited for.
         let hot = own.iter().filter(|s| s.tier == SnapshotTier::Hot);
-        Self::among(sql, hot.cloned().collect(), to).or_else(|_| Self::among(sql, own, to))
+        match Self::among(sql, hot.cloned().collect(), to) {
+            Err(error) if error.kind() == Kind::Gone => Self::among(sql, own, to),
+            found => found,
+        }
     }
 
     /// The state after an event, of these snapshots and the log.

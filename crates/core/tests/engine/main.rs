@@ -11,6 +11,7 @@ mod sqlite;
 
 mod actors;
 mod admin;
+mod adoption;
 mod batches;
 mod deletion;
 mod documents;

@@ -3,18 +3,20 @@
 use serde_json::{Value as Json, json};
 use tidelog_core::{
     Command, LogPolicy, Query, RestoreTarget, Snapshot, SnapshotCommand, SnapshotKind,
-    SnapshotPolicy, SnapshotReply,
+    SnapshotPolicy, SnapshotReply, SqlExt as _,
 };
 use tidelog_log::Sequence;
 
 use crate::lab::{Lab, delete, folding, insert, upsert};
-use crate::model::{Chance, number, stored};
+use crate::model::{Chance, number, replayed, stored};
 use crate::snapshots::small_steps;
 use crate::snapshots_model::{Seen, State};
 use crate::sqlite::Memory;
 
 const COLLECTIONS: [&str; 2] = ["notes", "marks"];
 const WEEK: i64 = 7 * 24 * 60 * 60 * 1_000;
+/// A log of fewer events is replayed after each restore: versions are then what its events say.
+const LOG_REPLAYED: u64 = 1_000;
 /// A state of so many documents is compared whole each time, a larger one now and then.
 const COMPARED_WHOLE: usize = 60;
 
@@ -30,6 +32,8 @@ struct History {
     restores: u64,
     /// Incrementals of the longest chain.
     longest: usize,
+    /// Records of adopted blobs that were there after restores.
+    adopted: u64,
 }
 
 fn collections(threshold: u64) -> Json {
@@ -47,9 +51,17 @@ fn middling_steps() -> LogPolicy {
             step_bytes: 20_000,
             direct_rows: 40,
             direct_bytes: 4_000,
+            ..small_steps().snapshots
         },
         ..small_steps()
     }
+}
+
+/// Records of blobs that were adopted, among those that are in no segment.
+fn adopted_records(lab: &Lab) -> u64 {
+    let text = "SELECT count(*) FROM _log WHERE id % 256 = 0 AND substr(body, 5, 1) = x'03'";
+    let found = lab.sql.first(text, &[], |row| row[0].unsigned());
+    found.unwrap().unwrap()
 }
 
 impl History {
@@ -75,6 +87,7 @@ impl History {
             pace: (steps / 100).max(15),
             restores: 0,
             longest: 0,
+            adopted: 0,
         };
         history.seen.follow(&history.lab);
         history
@@ -253,6 +266,15 @@ impl History {
         let place = format!("seed {}: {target:?}", self.seed);
         same(&mut self.chance, &self.lab, &wanted, &place);
         self.restores += 1;
+        self.adopted += adopted_records(&self.lab);
+        let is_short = self.seen.head < LOG_REPLAYED && self.lab.state().earliest.0 <= 1;
+        for name in COLLECTIONS.iter().filter(|_| is_short) {
+            assert_eq!(
+                stored(&self.lab, name),
+                replayed(&self.lab, name),
+                "{place}"
+            );
+        }
     }
 
     /// True where the log or a snapshot reaches to a sequence beyond doubt.
@@ -317,7 +339,7 @@ fn every_state_that_was_comes_back_as_it_was() {
     let first = number("TIDELOG_SEED").unwrap_or(1);
     let seeds = number("TIDELOG_SNAPSHOT_SEEDS").unwrap_or(6);
     let steps = number("TIDELOG_STEPS").unwrap_or(200);
-    let (mut restores, mut longest) = (0, 0);
+    let (mut restores, mut longest, mut adopted) = (0, 0, 0);
     for seed in first..first + seeds {
         let mut history = History::new(seed, steps);
         for _ in 0..steps {
@@ -332,8 +354,10 @@ fn every_state_that_was_comes_back_as_it_was() {
             history.seen.head
         );
         (restores, longest) = (restores + made, longest.max(chain));
+        adopted += history.adopted;
     }
     assert!(restores > seeds, "{restores} restores");
+    assert!(adopted > 0, "no blob was adopted");
     let is_large = seeds * steps >= 100_000;
     assert!(!is_large || longest == 100, "longest chain: {longest}");
 }

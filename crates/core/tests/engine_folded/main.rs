@@ -6,6 +6,8 @@
     reason = "a failed step ends the test"
 )]
 
+#[path = "../engine/adoption.rs"]
+mod adoption;
 #[path = "../engine/batches.rs"]
 mod batches;
 #[path = "../engine/deletion.rs"]
