@@ -97,13 +97,6 @@ impl Shop {
         self.restart_after(|_| {});
     }
 
-    /// Does something to the data folder while no server has it.
-    pub(crate) fn restart_after(&mut self, work: impl FnOnce(&Path)) {
-        self.server.take().unwrap().stop().unwrap();
-        work(&self.folder.path().join("data"));
-        self.server = Some(Server::start(settings(self.folder.path())).unwrap());
-    }
-
     /// Starts again; `between` has the data folder for itself.
     pub(crate) fn restart_after(&mut self, between: impl FnOnce(&Path)) {
         self.server.take().unwrap().stop().unwrap();
