@@ -97,16 +97,9 @@ impl Shop {
         self.stopped(|_| {});
     }
 
-    /// Does something to the data folder while no server has it.
-    pub(crate) fn restart_after(&mut self, work: impl FnOnce(&Path)) {
-        self.stopped(|folder| work(&folder.join("data")));
-    }
-
     /// Does something to the folder while no server runs on it.
     pub(crate) fn stopped(&mut self, work: impl FnOnce(&Path)) {
-        self.server.take().unwrap().stop().unwrap();
-        work(self.folder.path());
-        self.server = Some(Server::start(settings(self.folder.path())).unwrap());
+        self.restart_after(|data| work(data.parent().unwrap()));
     }
 
     /// Starts again; `between` has the data folder for itself.
