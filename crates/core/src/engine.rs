@@ -7,7 +7,7 @@ use tidelog_log::{Error, Kind, Result, Sequence};
 use crate::actor::{self, ActorCommand, Behaviour, MessageReply};
 use crate::folded::{FOLD, MainState};
 use crate::segment::{SEGMENT, Unfolded};
-use crate::snapshot::{Job, SNAPSHOT, SnapshotCommand, SnapshotPolicy, SnapshotReply};
+use crate::snapshot::{Job, KeysSeen, SNAPSHOT, SnapshotCommand, SnapshotPolicy, SnapshotReply};
 use crate::sql::{Sql, atomically};
 use crate::table::log::Head;
 use crate::table::{cursors, idempotency, log, meta, wakes};
@@ -168,6 +168,8 @@ pub struct Engine {
     pub(crate) main: MainState,
     /// The snapshot or the restore that is under way.
     pub(crate) job: Option<Job>,
+    /// Keys of a file that is being taken in.
+    pub(crate) keys: KeysSeen,
     /// Which events last touched which collections, as far as it is known here.
     pub(crate) touched: Touched,
     pub(crate) behaviour: Option<Behaviour>,
@@ -217,6 +219,7 @@ impl Engine {
                 unfolded: Unfolded::of(sql)?,
                 main: MainState::default(),
                 job: Job::load(sql)?,
+                keys: KeysSeen::default(),
                 behaviour: behaviour.cloned(),
                 posted: false,
                 panicked: false,
@@ -374,6 +377,7 @@ impl Engine {
         self.unfolded = kept.unfolded;
         self.job = kept.job;
         self.main = MainState::default();
+        self.keys = KeysSeen::default();
     }
 
     /// Runs one timer in a savepoint of its own; one that fails is tried again later.
