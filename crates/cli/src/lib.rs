@@ -15,7 +15,9 @@ mod target;
 mod text_table;
 
 mod bench;
+mod check;
 mod demo;
+mod heal;
 mod import;
 mod inspect;
 mod query;
@@ -84,6 +86,10 @@ enum Command {
     Snapshot(snapshot::SnapshotCommand),
     /// Bring a state of an object back: of a snapshot, a sequence or a time
     Restore(restore::RestoreArgs),
+    /// Look for damage: every checksum of an object
+    Check(check::CheckArgs),
+    /// Make damaged blobs of an object whole again
+    Heal(heal::HealArgs),
     /// Look into Vortex blobs: a file, or those of an object
     #[command(subcommand)]
     Vortex(vortex::VortexCommand),
@@ -124,6 +130,8 @@ fn run(cli: Cli) -> Result<()> {
         Command::Inspect(args) => inspect::run(&args, configuration),
         Command::Snapshot(command) => snapshot::run(&command, configuration),
         Command::Restore(args) => restore::run(&args, configuration),
+        Command::Check(args) => check::run(&args, configuration),
+        Command::Heal(args) => heal::run(&args, configuration),
         Command::Vortex(command) => vortex::run(&command),
         Command::Verify(args) => verify::run(&args, configuration),
         Command::Demo(args) => demo::run(args, configuration),

@@ -108,6 +108,19 @@ impl<'s> Blob<'s> {
         self.adopted.is_some()
     }
 
+    /// Opens bytes that are not what was written, as far as they read.
+    pub(crate) fn of_bytes(sql: &'s dyn Sql, body: Vec<u8>) -> Result<Self> {
+        let tag = tag_of(&body);
+        let decoder = VortexDecoder::open(body).map_err(foreign)?;
+        let opened = Arc::new(OpenedBlob::new(decoder)?);
+        Ok(Self {
+            sql,
+            tag,
+            adopted: None,
+            opened,
+        })
+    }
+
     /// Rows of a page, as a range of the blob's rows.
     pub(crate) fn rows_of(&self, page: usize) -> std::ops::Range<usize> {
         let start = page * self.decoder.page_rows();

@@ -20,7 +20,10 @@ const IMPORT: &str = "import";
 
 /// A file that is being taken, and how far.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Importing {
+pub(crate) struct Importing {
+    /// The snapshot comes back from object storage, to where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recalls: Option<String>,
     /// What its head says.
     source: String,
     links: u64,
@@ -34,7 +37,52 @@ struct Importing {
     last: Option<(Sequence, String)>,
 }
 
+impl Importing {
+    /// The file of a snapshot that is to be where it was.
+    pub(crate) fn recalling(id: &str) -> Self {
+        Self {
+            recalls: Some(id.to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// Frames and bytes taken.
+    pub(crate) fn place(&self) -> (u64, u64) {
+        (self.frames, self.offset)
+    }
+
+    /// The snapshot that comes back, where it is of this object's own history: what it was taken with is
+    /// what there is, or a later version of it.
+    fn is_own(&self, sql: &dyn Sql) -> Result<bool> {
+        let Some(id) = &self.recalls else {
+            return Ok(false);
+        };
+        Ok(!sources::find(sql, id)?.imported)
+    }
+}
+
 impl Engine {
+    /// Takes frames of a snapshot that comes back; true at the last one.
+    pub(crate) fn take_recalled(
+        &mut self,
+        sql: &dyn Sql,
+        ids: &mut IdMaker,
+        at: &mut Importing,
+        frames: Vec<Frame>,
+    ) -> Result<bool> {
+        let mut ended = false;
+        for frame in frames {
+            if frame.index == 0 {
+                at.offset = file::MAGIC.len() as u64;
+            }
+            if ended || frame.index != at.frames {
+                return Err(Error::corrupt("frames are not in their order"));
+            }
+            ended = self.take_frame(sql, ids, at, frame)?;
+        }
+        Ok(ended)
+    }
+
     /// Takes frames of a file. A file that is not the one before, from its first frame on, takes the
     /// place of one that was not finished.
     pub(super) fn import(
@@ -67,9 +115,8 @@ impl Engine {
                     .with("frames", wanted)
                     .with("offset", importing.map_or(0, |at| at.offset)));
             };
-            at.frames += 1;
-            at.offset += (frame.body.len() + file::FRAME_BYTES) as u64;
             if self.take_frame(sql, ids, at, frame)? {
+                self.arm_retain(sql, ids.now)?;
                 done = at.ids.last().map(|(_, id)| id.clone());
             }
         }
@@ -92,6 +139,8 @@ impl Engine {
         at: &mut Importing,
         frame: Frame,
     ) -> Result<bool> {
+        at.frames += 1;
+        at.offset += (frame.body.len() + file::FRAME_BYTES) as u64;
         let first = frame.index == 0;
         if first != (frame.kind == FrameKind::Head) {
             return Err(Error::corrupt(
@@ -101,7 +150,7 @@ impl Engine {
         let body = frame.body;
         match frame.kind {
             FrameKind::Head => self.take_head(at, &body)?,
-            FrameKind::Schema => self.take_schema(at, &body)?,
+            FrameKind::Schema => self.take_schema(sql, at, &body)?,
             FrameKind::Link => {
                 take_link(sql, ids, at, &body)?;
                 if let [(_, full)] = at.ids.as_slice() {
@@ -162,8 +211,12 @@ impl Engine {
     }
 
     /// Every collection and field of the file must be one here: documents name fields by their ids.
-    fn take_schema(&self, at: &mut Importing, body: &[u8]) -> Result<()> {
+    fn take_schema(&self, sql: &dyn Sql, at: &mut Importing, body: &[u8]) -> Result<()> {
         let schema: TypeSchema = file::json(body)?;
+        if at.is_own(sql)? {
+            at.has_schema = true;
+            return Ok(());
+        }
         if schema.version > self.view.version {
             let message = format!(
                 "the file's schema is version {}, the newest registered is {}; register that first",
@@ -267,6 +320,18 @@ fn check_segment(at: &mut Importing, body: &[u8]) -> Result<()> {
 
 fn take_link(sql: &dyn Sql, ids: &mut IdMaker, at: &mut Importing, body: &[u8]) -> Result<()> {
     let theirs: Snapshot = file::json(body)?;
+    if let Some(id) = at.recalls.clone() {
+        let written = |snapshot: &Snapshot| Snapshot {
+            imported: false,
+            ..snapshot.as_written()
+        };
+        if !at.has_schema || written(&theirs) != written(&sources::find(sql, &id)?) {
+            return Err(Error::corrupt("the file is of another snapshot"));
+        }
+        at.last = None;
+        at.ids.push((id.clone(), id));
+        return Ok(());
+    }
     let is_first = at.ids.is_empty();
     let parent = at.ids.last().cloned();
     let follows = theirs.parent.as_deref() == parent.as_ref().map(|(id, _)| id.as_str());
@@ -287,6 +352,7 @@ fn take_link(sql: &dyn Sql, ids: &mut IdMaker, at: &mut Importing, body: &[u8]) 
             parent: parent.map(|(_, id)| id),
             status: SnapshotStatus::Importing,
             imported: true,
+            keep: false,
             created,
             own_bytes: theirs.bytes,
             ..theirs

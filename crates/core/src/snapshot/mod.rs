@@ -6,8 +6,9 @@
 
 mod info;
 pub use info::{
-    Difference, Failure, Import, Restore, RestoreStatus, RestoreTarget, Snapshot, SnapshotCommand,
-    SnapshotKind, SnapshotPage, SnapshotReply, SnapshotStatus,
+    ColdCopy, Difference, Failure, Import, Moving, Restore, RestoreStatus, RestoreTarget,
+    RetentionState, ScheduleState, Snapshot, SnapshotCommand, SnapshotKind, SnapshotPage,
+    SnapshotReply, SnapshotStatus, SnapshotTier,
 };
 
 mod job;
@@ -20,8 +21,10 @@ mod records;
 mod copy;
 
 mod take;
+pub(crate) use take::check_count;
 
 mod remove;
+pub(crate) use remove::drop_hot_parts;
 
 mod failure;
 
@@ -30,16 +33,26 @@ pub mod file;
 mod export;
 pub use export::SnapshotFile;
 
-mod check;
+mod admit;
 
 mod import;
+pub(crate) use import::Importing;
 
 mod view;
 pub use view::SNAPSHOTS_PAGE_MAX;
 
-mod sources;
+pub(crate) mod sources;
+pub(crate) use sources::is_own_history;
+
+mod schedule;
+pub(crate) use schedule::{SCHEDULE, Schedule};
+
+mod retain;
+pub(crate) use retain::RETAIN;
 
 mod overlay;
+
+mod sound;
 
 mod compare;
 
@@ -55,6 +68,14 @@ mod apply;
 mod stage;
 
 mod switch;
+
+mod check;
+pub use check::{CheckPage, Checked, Damage};
+
+mod heal;
+pub use heal::{Heal, Healed};
+
+use crate::{SnapshotRetention, SnapshotRetentionSpec};
 
 /// Timer: the next step of a snapshot or a restore.
 pub(crate) const SNAPSHOT: &str = "snapshot";

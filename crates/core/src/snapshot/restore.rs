@@ -11,8 +11,8 @@ use super::sources::Sources;
 use super::stage::Staging;
 use super::take::Taking;
 use super::{
-    Budget, Restore, RestoreStatus, RestoreTarget, SNAPSHOT, SnapshotCommand, SnapshotKind,
-    SnapshotReply,
+    Budget, Failure, Restore, RestoreStatus, RestoreTarget, SNAPSHOT, SnapshotCommand,
+    SnapshotKind, SnapshotReply, SnapshotTier,
 };
 use crate::document::Prepared;
 use crate::engine::Reply;
@@ -50,6 +50,8 @@ pub(crate) struct Restoring {
 /// A place in the work.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Phase {
+    /// Links are on their way from object storage.
+    Recall,
     /// Documents of the full snapshot that are in no blob, behind this part.
     Large { after: Option<(u32, u64)> },
     /// Events of a link, behind this part.
@@ -136,6 +138,11 @@ impl Restoring {
         }
     }
 
+    /// True while what it needs is on its way; writes go on until it is there.
+    pub(super) fn waits(&self) -> bool {
+        matches!(self.phase, Phase::Recall)
+    }
+
     fn total(&self) -> u64 {
         let each = self.restore.differences.values();
         each.map(|difference| difference.total()).sum()
@@ -167,7 +174,14 @@ impl Engine {
                 SnapshotReply::Snapshot(Box::new(taken))
             }
             SnapshotCommand::Delete { id } => {
-                SnapshotReply::Snapshot(Box::new(self.delete_snapshot(sql, &id)?))
+                SnapshotReply::Snapshot(Box::new(self.delete_snapshot(sql, now, &id)?))
+            }
+            SnapshotCommand::Keep { id, keep } => {
+                SnapshotReply::Snapshot(Box::new(self.keep_snapshot(sql, now, &id, keep)?))
+            }
+            SnapshotCommand::SetRetention(retention) => {
+                self.set_retention(sql, now, &retention)?;
+                SnapshotReply::Retention(Box::new(self.view.snapshot_retention(sql)?))
             }
             SnapshotCommand::Restore {
                 schema,
@@ -188,9 +202,20 @@ impl Engine {
                 let import = self.import(sql, &mut ids, &schema, frames)?;
                 SnapshotReply::Import(Box::new(import))
             }
+            SnapshotCommand::Promote { id } => {
+                SnapshotReply::Snapshot(Box::new(self.promote_snapshot(sql, now, &id)?))
+            }
+            SnapshotCommand::Recall { id } => {
+                SnapshotReply::Snapshot(Box::new(self.recall_snapshot(sql, now, &id)?))
+            }
+            SnapshotCommand::Discover { schema } => {
+                let discovery = self.discover_snapshots(sql, &mut ids, &schema)?;
+                SnapshotReply::Discovery(Box::new(discovery))
+            }
             SnapshotCommand::CancelRestore => {
                 SnapshotReply::Restore(Box::new(self.cancel_restore(sql)?))
             }
+            SnapshotCommand::Heal => SnapshotReply::Heal(Box::new(self.heal(sql, &mut ids)?)),
         };
         Ok(Reply::Snapshot(reply))
     }
@@ -206,11 +231,41 @@ impl Engine {
         match &self.job {
             None => Ok(()),
             Some(Job::Taking(_)) => self.take_steps(sql, now).map(drop),
+            Some(Job::Healing(_)) => self.heal_steps(sql, now).map(drop),
             Some(Job::Restoring(_)) => {
                 let mut ids = IdMaker { now, entropy, made };
                 self.restore_steps(sql, &mut ids).map(drop)
             }
         }
+    }
+
+    /// A link is there: a restore that waits looks whether it has them all.
+    pub(crate) fn link_is_recalled(&mut self, sql: &dyn Sql, now: i64) -> Result<()> {
+        match &self.job {
+            Some(job) if job.waits() => wakes::set(sql, SNAPSHOT, now),
+            _ => Ok(()),
+        }
+    }
+
+    /// A link does not come: a restore that waits says so, and ends when it never will.
+    pub(crate) fn recall_failed(
+        &mut self,
+        sql: &dyn Sql,
+        link: &String,
+        error: &Error,
+        is_end: bool,
+    ) -> Result<()> {
+        let Some(Job::Restoring(mut restoring)) = self.job.clone() else {
+            return Ok(());
+        };
+        if !restoring.waits() || !restoring.sources.links.contains(link) {
+            return Ok(());
+        }
+        if is_end {
+            return self.give_up(sql, self.head.timestamp, error);
+        }
+        restoring.restore.failure = Some(Failure::of(error));
+        self.set_job(sql, Some(Job::Restoring(restoring)))
     }
 
     /// Refuses to begin something while something is under way.
@@ -273,7 +328,7 @@ impl Engine {
         let restoring = Restoring {
             restore,
             sources,
-            phase: Phase::Large { after: None },
+            phase: Phase::Recall,
             bytes: 0,
             distinct: BTreeSet::new(),
             labels: [
@@ -283,6 +338,10 @@ impl Engine {
             ],
             cause: format!("restore:{reached}"),
         };
+        for id in &restoring.sources.links {
+            let link = super::sources::find(sql, id)?;
+            self.recall_link(sql, ids.now, link, true)?;
+        }
         self.set_job(sql, Some(Job::Restoring(Box::new(restoring))))?;
         self.restore_steps(sql, ids)
     }
@@ -299,7 +358,11 @@ impl Engine {
             if done {
                 return self.end_restore(sql, restore, RestoreStatus::Complete);
             }
+            let waits = restoring.waits();
             self.set_job(sql, Some(Job::Restoring(restoring)))?;
+            if waits {
+                return Ok(restore);
+            }
             if budget.is_spent() {
                 wakes::set(sql, SNAPSHOT, ids.now)?;
                 return Ok(restore);
@@ -316,6 +379,7 @@ impl Engine {
         budget: &mut Budget,
     ) -> Result<bool> {
         match &mut restoring.phase {
+            Phase::Recall => recalled(sql, restoring).map(|()| false),
             Phase::Large { .. } | Phase::Links { .. } | Phase::Log { .. } => {
                 self.overlay_step(sql, restoring, budget)?;
                 Ok(false)
@@ -390,6 +454,9 @@ impl Engine {
         status: RestoreStatus,
     ) -> Result<Restore> {
         done.status = status;
+        if done.undo.is_some() {
+            self.arm_retain(sql, self.head.timestamp)?;
+        }
         restore::clear(sql)?;
         meta::set_fact(sql, LAST, Some(&done))?;
         self.set_job(sql, None)?;
@@ -406,6 +473,7 @@ impl Engine {
             super::remove::forget(sql, &undo)?;
         }
         self.unstage(sql)?;
+        self.drop_recalls(sql)?;
         wakes::clear(sql, SNAPSHOT)?;
         let mut restore = restoring.restore;
         if matches!(restoring.phase, Phase::Undo(_)) {
@@ -413,6 +481,18 @@ impl Engine {
         }
         self.end_restore(sql, restore, RestoreStatus::Cancelled)
     }
+}
+
+/// Begins to read once every link is hot.
+fn recalled(sql: &dyn Sql, restoring: &mut Restoring) -> Result<()> {
+    for id in &restoring.sources.links {
+        if super::sources::complete(sql, id)?.tier == SnapshotTier::Cold {
+            return Ok(());
+        }
+    }
+    restoring.restore.failure = None;
+    restoring.phase = Phase::Large { after: None };
+    Ok(())
 }
 
 /// The restore that is under way, or the last one.

@@ -48,6 +48,7 @@ impl Engine {
         let touched: BTreeSet<u32> = staging.touched.clone();
         self.plan_fold(sql, self.head.timestamp, touched)?;
         debug_assert!(before.epoch < self.head.epoch || before.epoch == Epoch(0));
+        self.arm_schedule(sql)?;
         self.arm_expire(sql, self.head.timestamp)
     }
 }

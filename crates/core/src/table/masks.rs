@@ -92,6 +92,15 @@ pub(crate) fn get(sql: &dyn Sql, blob: BlobId) -> Result<Mask> {
     Ok(found.map_or_else(Mask::default, Mask::of_bits))
 }
 
+/// The mask of a blob as it is stored, with how many rows it says are masked.
+pub(crate) fn stored(sql: &dyn Sql, blob: BlobId) -> Result<Option<(u32, Mask)>> {
+    let text = "SELECT masked, bits FROM _masks WHERE blob = ?1";
+    one(sql, text, &[int(blob)], |row| {
+        let masked = u32::try_from(row[0].unsigned()?).unwrap_or(u32::MAX);
+        Ok((masked, Mask::of_bits(row[1].blob()?.to_vec())))
+    })
+}
+
 /// How many rows are masked, by blob, of the blobs that have any.
 pub(crate) fn counts(sql: &dyn Sql) -> Result<BTreeMap<BlobId, u32>> {
     let each = all(sql, "SELECT blob, masked FROM _masks", &[], |row| {

@@ -78,6 +78,17 @@ pub(crate) fn put(
     )
 }
 
+/// Removes a row.
+pub(crate) fn remove(sql: &dyn Sql, kind: Staged, collection: u32, key: &str) -> Result<()> {
+    let text = "DELETE FROM _restore WHERE kind = ?1 AND collection = ?2 AND key = ?3";
+    let args = [
+        int(kind as u64),
+        int(u64::from(collection)),
+        SqlValue::Text(key),
+    ];
+    sql.run(text, &args, &mut |_| Ok(()))
+}
+
 /// A row's body; the outer `None` where there is no row.
 pub(crate) fn get(
     sql: &dyn Sql,

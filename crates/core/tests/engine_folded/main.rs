@@ -38,6 +38,8 @@ mod segments;
 mod size;
 #[path = "../engine/snapshots.rs"]
 mod snapshots;
+#[path = "../engine/snapshots_model.rs"]
+mod snapshots_model;
 #[path = "../engine/snapshots_random.rs"]
 mod snapshots_random;
 #[expect(

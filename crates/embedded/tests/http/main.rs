@@ -4,10 +4,13 @@
 mod bad_input;
 mod cold;
 mod costs;
+mod drills;
 mod lake;
 mod life;
 mod live;
 mod settings;
 mod snapshot_files;
+mod snapshot_keeping;
 mod snapshots;
+mod snapshots_cold;
 mod support;

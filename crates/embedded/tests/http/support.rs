@@ -94,8 +94,25 @@ impl Shop {
     }
 
     pub(crate) fn restart(&mut self) {
+        self.restart_after(|_| {});
+    }
+
+    /// Does something to the data folder while no server has it.
+    pub(crate) fn restart_after(&mut self, work: impl FnOnce(&Path)) {
         self.server.take().unwrap().stop().unwrap();
+        work(&self.folder.path().join("data"));
         self.server = Some(Server::start(settings(self.folder.path())).unwrap());
+    }
+
+    /// Starts again; `between` has the data folder for itself.
+    pub(crate) fn restart_after(&mut self, between: impl FnOnce(&Path)) {
+        self.server.take().unwrap().stop().unwrap();
+        between(&self.data());
+        self.server = Some(Server::start(settings(self.folder.path())).unwrap());
+    }
+
+    pub(crate) fn data(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
     }
 
     pub(crate) fn url(&self) -> String {

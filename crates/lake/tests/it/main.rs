@@ -16,3 +16,4 @@ mod marks;
 mod newest;
 mod schema;
 mod settings;
+mod transfers;
