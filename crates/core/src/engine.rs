@@ -8,7 +8,8 @@ use crate::actor::{self, ActorCommand, Behaviour, MessageReply};
 use crate::folded::{FOLD, MainState};
 use crate::segment::{SEGMENT, Unfolded};
 use crate::snapshot::{
-    Job, RETAIN, SCHEDULE, SNAPSHOT, Schedule, SnapshotCommand, SnapshotPolicy, SnapshotReply,
+    Job, KeysSeen, RETAIN, SCHEDULE, SNAPSHOT, Schedule, SnapshotCommand, SnapshotPolicy,
+    SnapshotReply,
 };
 use crate::sql::{Sql, atomically};
 use crate::table::log::Head;
@@ -178,6 +179,8 @@ pub struct Engine {
     pub(crate) job: Option<Job>,
     /// How far the schedule of snapshots is.
     pub(crate) schedule: Option<Schedule>,
+    /// Keys of a file that is being taken in.
+    pub(crate) keys: KeysSeen,
     /// Which events last touched which collections, as far as it is known here.
     pub(crate) touched: Touched,
     pub(crate) behaviour: Option<Behaviour>,
@@ -229,6 +232,7 @@ impl Engine {
                 unfolded: Unfolded::of(sql)?,
                 main: MainState::default(),
                 job: Job::load(sql)?,
+                keys: KeysSeen::default(),
                 schedule: Schedule::load(sql)?,
                 behaviour: behaviour.cloned(),
                 posted: false,
@@ -393,6 +397,7 @@ impl Engine {
         self.job = kept.job;
         self.schedule = kept.schedule;
         self.main = MainState::default();
+        self.keys = KeysSeen::default();
     }
 
     /// Runs one timer in a savepoint of its own; one that fails is tried again later.

@@ -33,6 +33,8 @@ pub mod file;
 mod export;
 pub use export::SnapshotFile;
 
+mod admit;
+
 mod import;
 pub(crate) use import::Importing;
 
@@ -60,6 +62,7 @@ mod compare;
 mod restore;
 
 mod keys;
+pub(crate) use keys::KeysSeen;
 
 mod adopt;
 
@@ -100,13 +103,13 @@ pub struct SnapshotPolicy {
     pub direct_bytes: usize,
     /// A blob of the state wanted is adopted whole where it brings back at least so many documents.
     pub adopt_rows: usize,
-    /// Keys of an imported snapshot that are looked at in one turn, 8 bytes of memory each.
+    /// Keys of an imported snapshot that are held in memory at once, 8 bytes each.
     pub keys_at_once: usize,
 }
 
 impl Default for SnapshotPolicy {
     /// 20,000 documents and 8 MB a step; 5,000 documents and 8 MB in one turn; blobs from 1,000
-    /// documents on; 8 MB of keys.
+    /// documents on; 128 MB of keys, 8 MB on a Worker.
     fn default() -> Self {
         Self {
             step_rows: 20_000,
@@ -114,7 +117,10 @@ impl Default for SnapshotPolicy {
             direct_rows: 5_000,
             direct_bytes: 8_000_000,
             adopt_rows: 1_000,
-            keys_at_once: 1_000_000,
+            keys_at_once: match cfg!(target_arch = "wasm32") {
+                true => 1_000_000,
+                false => 16_000_000,
+            },
         }
     }
 }

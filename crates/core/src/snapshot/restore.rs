@@ -454,7 +454,7 @@ impl Engine {
     ) -> Result<bool> {
         let policy = self.policy.snapshots;
         let (rows, bytes) = (policy.direct_rows as u64, policy.direct_bytes as u64);
-        let adopts = !restore::after(sql, Staged::Adopt, (0, ""), (1, 0))?.is_empty();
+        let adopts = !restore::after(sql, Staged::Adopt, (0, ""), (1, usize::MAX))?.is_empty();
         if restoring.total() <= rows && restoring.bytes <= bytes && !adopts {
             self.apply(sql, now, restoring)?;
             restoring.restore.offset = Some(self.offset().to_string());
