@@ -142,6 +142,12 @@ const requests = {
     ...administers("POST", "restore", options),
     body: { snapshot, sequence, time, collections, dryRun },
   }),
+  fork: ({ to, snapshot, sequence, time, ...options } = {}) => ({
+    ...administers("POST", "fork", options),
+    body: { to, snapshot, sequence, time },
+  }),
+  forkState: () => administers("GET", "fork"),
+  cancelFork: (options) => administers("DELETE", "fork", options),
   restoreState: () => administers("GET", "restore"),
   cancelRestore: (options) => administers("DELETE", "restore", options),
 };
@@ -305,7 +311,7 @@ export async function rows(query, collection, wanted = {}) {
 
 const READS = new Set([
   "get", "query", "changes", "state", "snapshots.list", "snapshots.get", "snapshots.audit", "snapshots.discovery", "snapshots.retention",
-  "restoreState",
+  "restoreState", "forkState",
 ]);
 const ATTEMPTS_MORE = 4;
 
@@ -395,6 +401,9 @@ export class ObjectClient extends RpcTarget {
   restore(...args) { return this.#call("restore", args); }
   restoreState() { return this.#call("restoreState", []); }
   cancelRestore(...args) { return this.#call("cancelRestore", args); }
+  fork(...args) { return this.#call("fork", args); }
+  forkState() { return this.#call("forkState", []); }
+  cancelFork(...args) { return this.#call("cancelFork", args); }
 
   get snapshots() {
     return new Snapshots((name, args) => this.#call(name, args));

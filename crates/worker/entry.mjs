@@ -127,6 +127,9 @@ export class TidelogObject extends Actor {
   restore(...args) { return this.#calls.call("restore", args); }
   restoreState() { return this.#calls.call("restoreState", []); }
   cancelRestore(...args) { return this.#calls.call("cancelRestore", args); }
+  fork(...args) { return this.#calls.call("fork", args); }
+  forkState() { return this.#calls.call("forkState", []); }
+  cancelFork(...args) { return this.#calls.call("cancelFork", args); }
   get(collection, key, options) { return this.#calls.get(collection, key, options); }
   cacheGet(...args) { return this.#cached().cacheGet(...args); }
   cachePut(...args) { return this.#cached().cachePut(...args); }

@@ -367,6 +367,28 @@ export interface Restore {
   failure?: { code: string; message: string };
 }
 
+/** The state is the present one, unless one of `snapshot`, `sequence` and `time` is named. */
+export type ForkOptions = (RestoreTarget | { snapshot?: undefined; sequence?: undefined; time?: undefined }) &
+  AdminOptions & {
+    /** The id of the object that is to be; there must be none. */
+    to: string;
+  };
+
+export interface Fork {
+  id: string;
+  status: "running" | "complete" | "cancelled" | "failed";
+  to: string;
+  /** It is the state after this event. */
+  sequence: number;
+  created: string;
+  /** What the other object has taken. */
+  bytes: number;
+  /** Where a reader of the other object stands who has seen what it began with. */
+  offset?: string;
+  /** Why it failed, or why the last attempt to go on did. */
+  failure?: { code: string; message: string };
+}
+
 /** A call of an administrator. */
 export interface AuditEntry {
   number: number;
@@ -494,6 +516,11 @@ export interface ObjectCalls {
   /** The restore under way, or the last one. */
   restoreState(): Promise<Restore>;
   cancelRestore(options?: AdminOptions): Promise<Restore>;
+  /** Makes another object of the type of this one, as it is or as it was; see `status` of the answer. */
+  fork(options: ForkOptions): Promise<Fork>;
+  /** The fork under way, or the last one. */
+  forkState(): Promise<Fork>;
+  cancelFork(options?: AdminOptions): Promise<Fork>;
 }
 
 /**

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tidelog_log::{Epoch, Sequence};
 
 use super::file::Frame;
+use super::{Fork, ForkOrder, ForkPlace};
 use crate::{Caller, Discovery, SnapshotRetentionSpec, TypeSchema};
 
 /// How a snapshot holds its state.
@@ -276,6 +277,24 @@ pub enum SnapshotCommand {
         /// Only count what would change.
         dry_run: bool,
     },
+    /// Make another object of this one.
+    Fork {
+        /// The id of the object to be, of the same type.
+        to: String,
+        /// Which state; none: the present one.
+        target: Option<RestoreTarget>,
+    },
+    /// Give the fork up that is under way.
+    CancelFork,
+    /// Take a part of what another object is forked into this one.
+    TakeFork {
+        /// The registry's newest version of the type.
+        schema: Arc<TypeSchema>,
+        /// What it is.
+        order: ForkOrder,
+        /// Bytes of the snapshot's file; none: only say how far it is.
+        bytes: Vec<u8>,
+    },
     /// Give the restore up that is under way.
     CancelRestore,
     /// Take these frames of a snapshot's file, which follow on those that were taken before.
@@ -305,7 +324,10 @@ pub enum SnapshotCommand {
 impl SnapshotCommand {
     /// True when an object is made for it that does not exist.
     pub fn makes_object(&self) -> bool {
-        matches!(self, Self::Import { .. } | Self::Discover { .. })
+        matches!(
+            self,
+            Self::Import { .. } | Self::Discover { .. } | Self::TakeFork { .. }
+        )
     }
 }
 
@@ -335,6 +357,10 @@ pub enum SnapshotReply {
     Import(Box<Import>),
     /// The search.
     Discovery(Box<Discovery>),
+    /// The fork.
+    Fork(Box<Fork>),
+    /// To [`SnapshotCommand::TakeFork`].
+    Place(Box<ForkPlace>),
     /// How long snapshots are kept.
     Retention(Box<RetentionState>),
 }

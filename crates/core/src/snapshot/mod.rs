@@ -45,6 +45,12 @@ pub(crate) use sources::is_own_history;
 mod schedule;
 pub(crate) use schedule::{SCHEDULE, Schedule};
 
+mod fork;
+pub(crate) use fork::next_part as fork_part;
+pub use fork::{Fork, ForkOrder, ForkPlace};
+
+mod forked;
+
 mod retain;
 pub(crate) use retain::RETAIN;
 

@@ -141,6 +141,8 @@ pub(super) struct Wanted {
     pub(super) target: RestoreTarget,
     pub(super) collections: Vec<String>,
     pub(super) dry_run: bool,
+    /// Only as far as this event.
+    pub(super) to: Option<Sequence>,
 }
 
 impl Engine {
@@ -181,6 +183,7 @@ impl Engine {
                     target,
                     collections,
                     dry_run,
+                    to: None,
                 };
                 let restore = self.restore(sql, &mut ids, &schema, &caller, wanted)?;
                 SnapshotReply::Restore(Box::new(restore))
@@ -198,6 +201,19 @@ impl Engine {
             SnapshotCommand::Discover { schema } => {
                 let discovery = self.discover_snapshots(sql, &mut ids, &schema)?;
                 SnapshotReply::Discovery(Box::new(discovery))
+            }
+            SnapshotCommand::Fork { to, target } => {
+                let fork = self.begin_fork(sql, &mut ids, &to, target.as_ref())?;
+                SnapshotReply::Fork(Box::new(fork))
+            }
+            SnapshotCommand::CancelFork => SnapshotReply::Fork(Box::new(self.cancel_fork(sql)?)),
+            SnapshotCommand::TakeFork {
+                schema,
+                order,
+                bytes,
+            } => {
+                let place = self.take_fork(sql, &mut ids, &schema, &order, &bytes)?;
+                SnapshotReply::Place(Box::new(place))
             }
             SnapshotCommand::CancelRestore => {
                 SnapshotReply::Restore(Box::new(self.cancel_restore(sql)?))
@@ -271,7 +287,7 @@ impl Engine {
         Ok(())
     }
 
-    fn restore(
+    pub(super) fn restore(
         &mut self,
         sql: &dyn Sql,
         ids: &mut IdMaker,
@@ -288,7 +304,8 @@ impl Engine {
         for name in &wanted.collections {
             self.view.prepared(name)?;
         }
-        let sources = Sources::of(sql, &wanted.target, &self.head)?;
+        let mut sources = Sources::of(sql, &wanted.target, &self.head)?;
+        sources.to = wanted.to.map_or(sources.to, |to| to.min(sources.to));
         self.check_schema(sql, &sources)?;
         self.make_snapshot_tables(sql)?;
         restore::create(sql)?;
