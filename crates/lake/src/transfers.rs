@@ -234,19 +234,25 @@ async fn discover<B: BlobStore>(
     while found.len() < FOUND_MAX && bytes < FOUND_BYTES_MAX {
         let behind = (!after.is_empty()).then(|| format!("{prefix}{after}"));
         let next = blobs.list(&root, behind.as_deref(), 1).await?;
-        let name = next.first().and_then(|blob| blob.key.strip_prefix(&root));
-        let Some((snapshot, _)) = name.map(|name| name.split_once('/').unwrap_or((name, "")))
-        else {
+        let Some(name) = next.first().and_then(|blob| blob.key.strip_prefix(&root)) else {
             return Ok(TransferOutcome::Found(found, None));
         };
-        after = format!("{of_it}{snapshot}/{COLD_MANIFEST}");
-        match blobs.get(&format!("{prefix}{after}"), None).await {
+        let snapshot = name.split_once('/').map_or(name, |(snapshot, _)| snapshot);
+        let key = format!("{of_it}{snapshot}/{COLD_MANIFEST}");
+        let here = format!("{of_it}{name}");
+        if here > key {
+            // A stranger behind the manifest, which was looked at.
+            after = here;
+            continue;
+        }
+        after = key.clone();
+        match blobs.get(&format!("{prefix}{key}"), None).await {
             Ok(body) if body.len() <= COLD_MANIFEST_BYTES_MAX => {
                 bytes += body.len();
-                found.push((after.clone(), body.to_vec()));
+                found.push((key, body.to_vec()));
             }
             // Too long to be one: an empty one does not read, and is skipped.
-            Ok(_) => found.push((after.clone(), Vec::new())),
+            Ok(_) => found.push((key, Vec::new())),
             // It was not put there whole.
             Err(error) if error.kind() == Kind::NotFound => {}
             Err(error) => return Err(error),

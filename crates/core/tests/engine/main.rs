@@ -16,6 +16,7 @@ mod deletion;
 mod documents;
 mod expire;
 mod faults;
+mod forks;
 mod idempotency;
 mod indexes;
 mod keys;
