@@ -16,6 +16,7 @@ mod text_table;
 
 mod bench;
 mod demo;
+mod fork;
 mod import;
 mod inspect;
 mod query;
@@ -84,6 +85,8 @@ enum Command {
     Snapshot(snapshot::SnapshotCommand),
     /// Bring a state of an object back: of a snapshot, a sequence or a time
     Restore(restore::RestoreArgs),
+    /// Make another object of one, as it is or as it was
+    Fork(fork::ForkArgs),
     /// Look into Vortex blobs: a file, or those of an object
     #[command(subcommand)]
     Vortex(vortex::VortexCommand),
@@ -124,6 +127,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Inspect(args) => inspect::run(&args, configuration),
         Command::Snapshot(command) => snapshot::run(&command, configuration),
         Command::Restore(args) => restore::run(&args, configuration),
+        Command::Fork(args) => fork::run(&args, configuration),
         Command::Vortex(command) => vortex::run(&command),
         Command::Verify(args) => verify::run(&args, configuration),
         Command::Demo(args) => demo::run(args, configuration),

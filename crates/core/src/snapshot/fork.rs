@@ -204,13 +204,19 @@ impl Engine {
         Ok(nothing.id)
     }
 
-    /// A snapshot for a fork is complete.
+    /// A snapshot for a fork is complete. One of the present state is cut when it is, not when it was
+    /// asked for.
     pub(super) fn fork_is_taken(
         &mut self,
         sql: &dyn Sql,
         now: i64,
         taken: &Snapshot,
     ) -> Result<()> {
+        if taken.kind == SnapshotKind::Full {
+            let mut forking = forking(sql)?.ok_or_else(no_fork)?;
+            forking.fork.sequence = taken.sequence;
+            meta::set_fact(sql, FACT, Some(&forking))?;
+        }
         self.send_fork(sql, now, taken.id.clone())
     }
 

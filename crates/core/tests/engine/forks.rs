@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tidelog_core::{
-    Address, Command, Engine, Fork, ForkPlace, Input, LogPolicy, Reply, RestoreStatus,
-    RestoreTarget, SnapshotCommand, SnapshotKind, SnapshotReply, TransferAsk, TransferCommand,
-    TransferOutcome, TransferStep,
+    Address, Command, Engine, Fork, ForkPlace, LogPolicy, RestoreStatus, RestoreTarget,
+    SnapshotCommand, SnapshotKind, SnapshotReply, TransferAsk, TransferCommand, TransferOutcome,
+    TransferStep,
 };
 use tidelog_log::{Error, Kind, Result, Sequence};
 
-use crate::lab::{Lab, delete, insert, notes, update};
+use crate::lab::{Lab, delete, notes, update};
 use crate::model::{replayed, stored};
 use crate::snapshot_schedule::{all, write};
 use crate::snapshots::small_steps;
