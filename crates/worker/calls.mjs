@@ -150,6 +150,9 @@ const requests = {
   cancelFork: (options) => administers("DELETE", "fork", options),
   restoreState: () => administers("GET", "restore"),
   cancelRestore: (options) => administers("DELETE", "restore", options),
+  check: ({ after } = {}) => ({ ...administers("GET", "check"), query: { after } }),
+  heal: (options) => administers("POST", "heal", options),
+  healState: () => administers("GET", "heal"),
 };
 
 /// What only an administrator may ask: it shows the admin token.
@@ -311,7 +314,7 @@ export async function rows(query, collection, wanted = {}) {
 
 const READS = new Set([
   "get", "query", "changes", "state", "snapshots.list", "snapshots.get", "snapshots.audit", "snapshots.discovery", "snapshots.retention",
-  "restoreState", "forkState",
+  "restoreState", "forkState", "check", "healState",
 ]);
 const ATTEMPTS_MORE = 4;
 
@@ -404,6 +407,9 @@ export class ObjectClient extends RpcTarget {
   fork(...args) { return this.#call("fork", args); }
   forkState() { return this.#call("forkState", []); }
   cancelFork(...args) { return this.#call("cancelFork", args); }
+  check(...args) { return this.#call("check", args); }
+  heal(...args) { return this.#call("heal", args); }
+  healState() { return this.#call("healState", []); }
 
   get snapshots() {
     return new Snapshots((name, args) => this.#call(name, args));

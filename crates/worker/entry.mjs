@@ -130,6 +130,9 @@ export class TidelogObject extends Actor {
   fork(...args) { return this.#calls.call("fork", args); }
   forkState() { return this.#calls.call("forkState", []); }
   cancelFork(...args) { return this.#calls.call("cancelFork", args); }
+  check(...args) { return this.#calls.call("check", args); }
+  heal(...args) { return this.#calls.call("heal", args); }
+  healState() { return this.#calls.call("healState", []); }
   get(collection, key, options) { return this.#calls.get(collection, key, options); }
   cacheGet(...args) { return this.#cached().cacheGet(...args); }
   cachePut(...args) { return this.#cached().cachePut(...args); }

@@ -389,6 +389,42 @@ export interface Fork {
   failure?: { code: string; message: string };
 }
 
+/** Something that is not what was written. */
+export interface Damage {
+  collection?: string;
+  /** The snapshot whose part it is. */
+  snapshot?: string;
+  blob?: number;
+  /** The first page of the blob that does not read. */
+  page?: number;
+  /** The first event of the log that does not read. */
+  sequence?: number;
+  what: string;
+}
+
+/** One page of a check. */
+export interface Check {
+  checked: { blobs: number; bytes: number; documents: number; events: number; parts: number };
+  damaged: Damage[];
+  next?: string;
+}
+
+/** What became of damage. */
+export interface Heal {
+  id: string;
+  status: "running" | "complete" | "failed";
+  created: string;
+  /** Live blobs looked at. */
+  blobs: number;
+  /** Blobs that are whole again, the first 100: of a snapshot's copy, or of readable pages and events. */
+  healed: { collection: string; blob: number; from: "copy" | "events"; documents: number }[];
+  /** What is damaged still, and why. */
+  lost: Damage[];
+  /** Snapshots that are damaged, `failed` now. */
+  snapshots: string[];
+  failure?: { code: string; message: string };
+}
+
 /** A call of an administrator. */
 export interface AuditEntry {
   number: number;
@@ -521,6 +557,12 @@ export interface ObjectCalls {
   /** The fork under way, or the last one. */
   forkState(): Promise<Fork>;
   cancelFork(options?: AdminOptions): Promise<Fork>;
+  /** Looks for damage, a page of some 8 MB: `next` of the answer is `after` of the next page. */
+  check(options?: { after?: string }): Promise<Check>;
+  /** Makes damaged blobs whole again, exactly and without events; see `status` of the answer. */
+  heal(options?: AdminOptions): Promise<Heal>;
+  /** The healing under way, or the last one. */
+  healState(): Promise<Heal>;
 }
 
 /**

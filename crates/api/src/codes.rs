@@ -44,7 +44,7 @@ pub const CODES: &[Code] = &[
     code(Invalid, "invalid_body", "The body is JSON, but not of the shape this route takes."),
     code(Invalid, "invalid_bucket", "A time bucket is none that exists."),
     code(Invalid, "invalid_cache_key", "A cache key ends with `*`, or a prefix does not end with `:` or `/`."),
-    code(Invalid, "invalid_cursor", "A paging cursor is none that this query returned."),
+    code(Invalid, "invalid_cursor", "A paging cursor is none that this query or check returned."),
     code(Invalid, "invalid_header", "A header's value is not what the header takes."),
     code(Invalid, "invalid_json", "The body is not JSON, or an object names a member twice; `line` and `column` say where."),
     code(Invalid, "invalid_key", "A document key is empty, too long or not what the key fields take."),
@@ -119,6 +119,7 @@ pub const CODES: &[Code] = &[
     // Not found.
     code(NotFound, "blob_not_found", "A stored blob is not there."),
     code(NotFound, "no_discovery", "Nobody has looked for snapshots of the object in object storage."),
+    code(NotFound, "no_heal", "Nothing was ever healed in the object."),
     code(NotFound, "no_import", "No file is being imported into the object."),
     code(NotFound, "no_fork", "The object was never forked, or no fork is under way."),
     code(NotFound, "no_restore", "The object was never restored, or no restore is under way."),
@@ -149,6 +150,7 @@ pub const CODES: &[Code] = &[
     code(Conflict, "snapshot_schema_differs", "The file's schema has collections, fields or unique indexes unlike the registered one's."),
     code(Conflict, "fork_running", "A fork of the object is under way; wait for it, or cancel it."),
     code(Conflict, "object_exists", "The object that a fork is to become has been written to, or has snapshots."),
+    code(Conflict, "heal_running", "What is damaged in the object is being healed; wait for it."),
     code(Conflict, "restore_running", "A restore of the object is under way; wait for it, or cancel it."),
     code(Conflict, "schema_behind", "An actor has an older schema version than a message needs."),
     code(Conflict, "schema_missing", "An actor has no schema yet."),
@@ -159,7 +161,7 @@ pub const CODES: &[Code] = &[
     code(Conflict, "snapshot_cold", "The snapshot, or one that it builds on, is in object storage; recall it first. `link` names it."),
     code(Conflict, "snapshot_cold_differs", "Object storage has another snapshot under this one's name; nothing was replaced."),
     code(Conflict, "snapshot_has_children", "Another snapshot builds on the one to be deleted; the message names it."),
-    code(Conflict, "snapshot_incomplete", "The snapshot is not complete yet."),
+    code(Conflict, "snapshot_incomplete", "The snapshot is not complete yet, or some of it is damaged."),
     code(Conflict, "snapshot_moving", "The snapshot is on its way to object storage or from there; wait for it."),
     code(Conflict, "snapshot_parent_missing", "There is no snapshot that an incremental could build on; take a full one."),
     code(Conflict, "snapshot_parent_trimmed", "The log no longer reaches back to the parent; take a full snapshot."),
@@ -207,7 +209,7 @@ pub const CODES: &[Code] = &[
     // Ours.
     code(Kind::Internal, "actor_failed", "The actor's own code panicked; nothing of the turn stays."),
     code(Kind::Corrupt, "snapshot_part_missing", "A part of a snapshot is not in object storage; the message names both. It shows as a `failure`."),
-    code(Kind::Corrupt, "corrupt", "Stored bytes do not check out. Run `tidelog verify`."),
+    code(Kind::Corrupt, "corrupt", "Stored bytes do not check out. Run `tidelog check`, then `tidelog heal`."),
     code(Kind::Internal, "internal", "A bug or an operating-system failure."),
 ];
 /// The code of this name, if there is one.

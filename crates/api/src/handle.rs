@@ -189,6 +189,9 @@ pub(crate) fn is_admins(operation: Operation) -> bool {
             | Operation::Restore
             | Operation::GetRestore
             | Operation::CancelRestore
+            | Operation::Check
+            | Operation::Heal
+            | Operation::GetHeal
             | Operation::SnapshotFile
             | Operation::ImportSnapshot
             | Operation::GetImport
@@ -256,6 +259,9 @@ pub(crate) async fn of_object<H: ObjectHost, B: BodySource>(
         Operation::Restore => snapshots::restore(host, request).await,
         Operation::GetRestore => snapshots::last_restore(host, &request).await,
         Operation::CancelRestore => snapshots::cancel(host, &request).await,
+        Operation::Check => snapshots::check(host, &request).await,
+        Operation::Heal => snapshots::heal(host, &request).await,
+        Operation::GetHeal => snapshots::last_heal(host, &request).await,
         Operation::SnapshotFile => snapshots::download(host, &request).await,
         Operation::ImportSnapshot => snapshots::upload(host, request).await,
         Operation::GetImport => snapshots::import_under_way(host, &request).await,

@@ -36,6 +36,9 @@ pub enum Operation {
     Restore,
     GetRestore,
     CancelRestore,
+    Check,
+    Heal,
+    GetHeal,
     SnapshotFile,
     ImportSnapshot,
     PromoteSnapshot,
@@ -278,6 +281,12 @@ pub const ROUTES: &[Route] = &[
         .answers(&[(200, JSON, "Fork")]),
     route("DELETE", "/v1/objects/{type}/{id}/fork", Operation::CancelFork, "Gives up the fork under way")
         .query(&["source"]).headers(ADMIN).answers(&[(200, JSON, "Fork")]),
+    route("GET", "/v1/objects/{type}/{id}/check", Operation::Check, "Looks for damage: a page of what every checksum says, from `after` on")
+        .query(&["after"]).answers(&[(200, JSON, "Check")]),
+    route("POST", "/v1/objects/{type}/{id}/heal", Operation::Heal, "Makes damaged blobs whole again and marks damaged snapshots: 200 when it is through, 202 while it is under way")
+        .query(&["source"]).headers(ADMIN).answers(&[(200, JSON, "Heal"), (202, JSON, "Heal")]),
+    route("GET", "/v1/objects/{type}/{id}/heal", Operation::GetHeal, "Reads the healing under way, or the last one")
+        .answers(&[(200, JSON, "Heal")]),
     route("GET", "/v1/objects/{type}/{id}/cache/{entry}", Operation::GetCacheEntry, "Reads an entry of the cache beside an object")
         .answers(&[(200, ANY, "Bytes")]),
     route("PUT", "/v1/objects/{type}/{id}/cache/{entry}", Operation::PutCacheEntry, "Keeps any bytes in the cache beside an object, for a time")

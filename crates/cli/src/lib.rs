@@ -15,8 +15,10 @@ mod target;
 mod text_table;
 
 mod bench;
+mod check;
 mod demo;
 mod fork;
+mod heal;
 mod import;
 mod inspect;
 mod query;
@@ -87,6 +89,10 @@ enum Command {
     Restore(restore::RestoreArgs),
     /// Make another object of one, as it is or as it was
     Fork(fork::ForkArgs),
+    /// Look for damage: every checksum of an object
+    Check(check::CheckArgs),
+    /// Make damaged blobs of an object whole again
+    Heal(heal::HealArgs),
     /// Look into Vortex blobs: a file, or those of an object
     #[command(subcommand)]
     Vortex(vortex::VortexCommand),
@@ -128,6 +134,8 @@ fn run(cli: Cli) -> Result<()> {
         Command::Snapshot(command) => snapshot::run(&command, configuration),
         Command::Restore(args) => restore::run(&args, configuration),
         Command::Fork(args) => fork::run(&args, configuration),
+        Command::Check(args) => check::run(&args, configuration),
+        Command::Heal(args) => heal::run(&args, configuration),
         Command::Vortex(command) => vortex::run(&command),
         Command::Verify(args) => verify::run(&args, configuration),
         Command::Demo(args) => demo::run(args, configuration),

@@ -37,7 +37,7 @@ pub struct AuditEntry {
     pub reason: String,
     /// What was done: `snapshot.create`, `snapshot.delete`, `snapshot.import`, `snapshot.promote`,
     /// `snapshot.recall`, `snapshot.discover`, `snapshot.keep`, `snapshot.retention`,
-    /// `snapshot.expire`, `fork`, `fork.from`, `fork.cancel`, `restore`, `restore.cancel`.
+    /// `snapshot.expire`, `fork`, `fork.from`, `fork.cancel`, `restore`, `restore.cancel`, `heal`.
     pub action: String,
     /// The snapshot's or the restore's id; empty where it is about none.
     pub id: String,
@@ -76,6 +76,7 @@ impl Engine {
         let id = match &reply {
             Reply::Snapshot(SnapshotReply::Snapshot(snapshot)) => Some(snapshot.id.clone()),
             Reply::Snapshot(SnapshotReply::Restore(restore)) => Some(restore.id.clone()),
+            Reply::Snapshot(SnapshotReply::Heal(heal)) => Some(heal.id.clone()),
             // A file comes in many turns; the last one says what became of it.
             Reply::Snapshot(SnapshotReply::Import(import)) => import.snapshot.clone(),
             Reply::Snapshot(SnapshotReply::Fork(fork)) => Some(fork.id.clone()),
@@ -149,6 +150,7 @@ fn said(command: &SnapshotCommand) -> (&'static str, Json) {
         SnapshotCommand::CancelFork => ("fork.cancel", json!({})),
         SnapshotCommand::TakeFork { .. } => ("fork.from", json!({})),
         SnapshotCommand::CancelRestore => ("restore.cancel", json!({})),
+        SnapshotCommand::Heal => ("heal", json!({})),
         SnapshotCommand::Import { .. } => ("snapshot.import", json!({})),
         SnapshotCommand::Promote { .. } => ("snapshot.promote", json!({})),
         SnapshotCommand::Recall { .. } => ("snapshot.recall", json!({})),

@@ -30,10 +30,11 @@ mod segment;
 mod snapshot;
 pub use snapshot::file as snapshot_file;
 pub use snapshot::{
-    CHAIN_MAX, ColdCopy, Difference, Failure, Fork, ForkOrder, ForkPlace, Import, Moving,
-    NOTE_BYTES_MAX, Restore, RestoreStatus, RestoreTarget, RetentionState, SNAPSHOTS_MAX,
-    SNAPSHOTS_PAGE_MAX, ScheduleState, Snapshot, SnapshotCommand, SnapshotFile, SnapshotKind,
-    SnapshotPage, SnapshotPolicy, SnapshotReply, SnapshotStatus, SnapshotTier,
+    CHAIN_MAX, CheckPage, Checked, ColdCopy, Damage, Difference, Failure, Fork, ForkOrder,
+    ForkPlace, Heal, Healed, Import, Moving, NOTE_BYTES_MAX, Restore, RestoreStatus, RestoreTarget,
+    RetentionState, SNAPSHOTS_MAX, SNAPSHOTS_PAGE_MAX, ScheduleState, Snapshot, SnapshotCommand,
+    SnapshotFile, SnapshotKind, SnapshotPage, SnapshotPolicy, SnapshotReply, SnapshotStatus,
+    SnapshotTier,
 };
 
 mod transfer;

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use tidelog_log::limits::{CHANGES_EVENTS_DEFAULT, CHANGES_EVENTS_MAX, TURN_ROWS_MAX};
 
-use super::{keeping, snapshots};
+use super::{damage, keeping, snapshots};
 use crate::limits::{OBJECTS_DEFAULT, OBJECTS_MAX};
 
 /// What a path parameter is.
@@ -127,6 +127,7 @@ pub(super) fn schemas(codes: Vec<&str>) -> Json {
         read(),
         snapshots::schemas(),
         keeping::schemas(),
+        damage::schemas(),
         shared(codes),
     ] {
         if let (Some(all), Json::Object(more)) = (schemas.as_object_mut(), more) {

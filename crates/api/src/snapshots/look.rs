@@ -28,6 +28,10 @@ pub enum Look {
     Fork,
     /// How long snapshots are kept, and how far the schedule is.
     Retention,
+    /// A page of a check for damage, behind this place.
+    Check(Option<String>),
+    /// The healing under way, or the last one.
+    Heal,
     /// The search for snapshots under way, or the last one.
     Discovery,
     /// One page of the audit log, newest first.
@@ -73,7 +77,8 @@ impl Look {
     /// Reads it, as it is answered.
     ///
     /// # Errors
-    /// `unknown_snapshot`, `no_restore`, `no_import`, `no_discovery`, `limit_out_of_range`.
+    /// `unknown_snapshot`, `no_restore`, `no_import`, `no_discovery`, `no_heal`, `invalid_cursor`,
+    /// `limit_out_of_range`.
     pub fn of(&self, view: &View, sql: &dyn Sql) -> Result<Json> {
         match self {
             Self::Snapshots {
@@ -86,6 +91,8 @@ impl Look {
             Self::Import => Ok(json!(view.import_under_way(sql)?)),
             Self::Fork => Ok(show::fork(&view.last_fork(sql)?)),
             Self::Retention => Ok(json!(view.snapshot_retention(sql)?)),
+            Self::Check(after) => Ok(json!(view.check(sql, after.as_deref())?)),
+            Self::Heal => Ok(show::heal(&view.last_heal(sql)?)),
             Self::Discovery => Ok(show::discovery(&view.discovery(sql)?)),
             Self::Audit { before, limit } => {
                 let page = view.audit(sql, *before, *limit)?;

@@ -186,6 +186,28 @@ pub(crate) async fn cancel<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> R
     Ok(answered(&answer, StatusCode::OK))
 }
 
+/// A page of a check for damage.
+pub(crate) async fn check<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
+    let after = request.parameters.get("after").map(str::to_owned);
+    look(host, request, Look::Check(after)).await
+}
+
+/// Heals what is damaged: 200 when it is through, 202 while that is under way.
+pub(crate) async fn heal<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
+    let (object, by) = (request.object()?, Who::of(request, "")?);
+    let command = SnapshotCommand::Heal;
+    let answer = host.administer(&object, |_| by.asks(command)).await?;
+    Ok(answered(&answer, StatusCode::OK))
+}
+
+/// The healing under way, or the last one.
+pub(crate) async fn last_heal<H: ObjectHost, B>(
+    host: &H,
+    request: &Routed<B>,
+) -> Result<Response<B>> {
+    look(host, request, Look::Heal).await
+}
+
 /// How far the import of a file is.
 pub(crate) async fn import_under_way<H: ObjectHost, B>(
     host: &H,
@@ -224,6 +246,7 @@ fn answered<B>(answer: &SnapshotReply, done: StatusCode) -> Response<B> {
             restore.status != RestoreStatus::Running,
             show::restore(restore),
         ),
+        SnapshotReply::Heal(heal) => (heal.status != RestoreStatus::Running, show::heal(heal)),
         SnapshotReply::Discovery(discovery) => (
             discovery.status != RestoreStatus::Running,
             show::discovery(discovery),

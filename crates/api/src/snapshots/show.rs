@@ -1,7 +1,7 @@
 //! Snapshots, restores and calls of administrators as they are answered.
 
 use serde_json::{Value as Json, json};
-use tidelog_core::{AuditEntry, Discovery, Fork, Restore, Snapshot};
+use tidelog_core::{AuditEntry, Discovery, Fork, Heal, Restore, Snapshot};
 
 use crate::objects::timestamp;
 
@@ -29,6 +29,12 @@ pub(super) fn restore(restore: &Restore) -> Json {
     let mut shown = json!(restore);
     shown["created"] = json!(timestamp(restore.created));
     as_text(&mut shown["target"]);
+    shown
+}
+
+pub(super) fn heal(heal: &Heal) -> Json {
+    let mut shown = json!(heal);
+    shown["created"] = json!(timestamp(heal.created));
     shown
 }
 

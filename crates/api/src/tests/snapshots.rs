@@ -296,6 +296,8 @@ fn reads_are_asked_as_they_are_meant() {
         "GET OBJECT/snapshots/s1",
         "GET OBJECT/snapshots/audit?before=9",
         "GET OBJECT/restore",
+        "GET OBJECT/check?after=0.1",
+        "GET OBJECT/heal",
         "GET OBJECT/snapshots/discover",
     ] {
         assert_eq!(ask(&fake, line, &[], "").status, 200, "{line}");
@@ -320,6 +322,8 @@ fn reads_are_asked_as_they_are_meant() {
             limit: 100,
         },
         Look::Restore,
+        Look::Check(Some("0.1".to_owned())),
+        Look::Heal,
         Look::Discovery,
     ];
     assert_eq!(*fake.looks.lock().unwrap(), wanted);
@@ -492,6 +496,9 @@ fn every_admin_route_is_off_without_an_admin_token() {
         "POST OBJECT/restore",
         "GET OBJECT/restore",
         "DELETE OBJECT/restore",
+        "GET OBJECT/check",
+        "POST OBJECT/heal",
+        "GET OBJECT/heal",
     ];
     for line in routes {
         let refused = ask(&off, line, &[], "{}").problem();

@@ -41,6 +41,7 @@ impl Engine {
                 snapshots::put(sql, &snapshot)?;
                 self.set_job(sql, None)
             }
+            Some(Job::Healing(healing)) => self.give_up_healing(sql, *healing, failure),
             Some(Job::Restoring(restoring)) => {
                 if let Phase::Undo(taking) = &restoring.phase {
                     let undo = sources::find(sql, &taking.id)?;

@@ -263,7 +263,8 @@ impl Engine {
         let blob = reader.rest();
         let [mut entry] = <[_; 1]>::try_from(entries)
             .map_err(|_| Error::corrupt("a blob's frame names another number of blobs"))?;
-        if tag_of(blob) != entry.tag || blob.len() as u64 != entry.bytes {
+        let is_adopted = entry.adopted.is_some();
+        if is_adopted || tag_of(blob) != entry.tag || blob.len() as u64 != entry.bytes {
             return Err(Error::corrupt("a blob is not what its frame says"));
         }
         entry.id = blobs::put(sql, blob, 1)?;
@@ -293,28 +294,35 @@ impl Engine {
     }
 }
 
-/// Every document must read, and keys must be ascending and within what the frame says.
+/// Every document must read, and keys must be ascending and within what the frame says. Columns are read
+/// as they are, not document by document: of ten million that takes a tenth of the time.
 fn check_rows(blob: &Blob<'_>, entry: &crate::folded::Entry) -> Result<()> {
     let wrong = |what: &str| Error::corrupt(format!("a blob's {what}"));
     if blob.decoder.rows() != entry.rows as usize {
         return Err(wrong("rows are not as many as its frame says"));
     }
-    let mut last: Option<String> = None;
+    let mut last = String::new();
     for page in 0..blob.decoder.page_count() {
-        let decoded = blob.decode(page, |_| true)?;
+        blob.check_page(page)?;
         let keys = blob.keys(page)?;
         let keys = keys
             .as_string_opt::<i32>()
             .ok_or_else(|| wrong_column("text"))?;
+        let mut before = last.as_str();
         for at in 0..keys.len() {
-            let document = decoded.document(at)?;
-            check_key(&document.key).map_err(|e| wrong(e.message()))?;
-            let ascends = last.as_ref().is_none_or(|last| *last < document.key);
-            if !ascends || !entry.may_hold(&document.key) {
-                return Err(wrong("keys are not ascending, or outside its bounds"));
+            let key = keys.value(at);
+            check_key(key).map_err(|e| wrong(e.message()))?;
+            // Keys are never empty, so the first comes after none.
+            if key <= before {
+                return Err(wrong("keys are not ascending"));
             }
-            last = Some(document.key);
+            before = key;
         }
+        let first = keys.iter().flatten().next().unwrap_or_default();
+        if !entry.may_hold(first) || !entry.may_hold(before) {
+            return Err(wrong("keys are outside its bounds"));
+        }
+        last = before.to_owned();
     }
     Ok(())
 }
@@ -330,7 +338,9 @@ fn check_segment(at: &mut Importing, body: &[u8]) -> Result<()> {
         {
             return Err(Error::corrupt(format!("the records break after {end}")));
         }
-        at.last = Some((record.last_sequence(), record.hash.to_string()));
+        // Records of adopted rows are in no chain: theirs has a hash of the blobs that held them.
+        let restored = record.header.cause.starts_with("restore:");
+        at.last = (!restored).then(|| (record.last_sequence(), record.hash.to_string()));
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tidelog_log::{Epoch, Sequence};
 
 use super::file::Frame;
+use super::heal::Heal;
 use super::{Fork, ForkOrder, ForkPlace};
 use crate::{Caller, Discovery, SnapshotRetentionSpec, TypeSchema};
 
@@ -297,6 +298,8 @@ pub enum SnapshotCommand {
     },
     /// Give the restore up that is under way.
     CancelRestore,
+    /// Make damaged blobs whole again, and mark damaged snapshots.
+    Heal,
     /// Take these frames of a snapshot's file, which follow on those that were taken before.
     Import {
         /// The registry's newest version of the type.
@@ -355,6 +358,8 @@ pub enum SnapshotReply {
     Restore(Box<Restore>),
     /// The import.
     Import(Box<Import>),
+    /// What became of damage.
+    Heal(Box<Heal>),
     /// The search.
     Discovery(Box<Discovery>),
     /// The fork.

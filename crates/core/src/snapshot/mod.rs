@@ -60,11 +60,21 @@ mod compare;
 
 mod restore;
 
+mod keys;
+
+mod adopt;
+
 mod apply;
 
 mod stage;
 
 mod switch;
+
+mod check;
+pub use check::{CheckPage, Checked, Damage};
+
+mod heal;
+pub use heal::{Heal, Healed};
 
 use crate::{SnapshotRetention, SnapshotRetentionSpec};
 
@@ -89,16 +99,23 @@ pub struct SnapshotPolicy {
     pub direct_rows: usize,
     /// So are those of more bytes.
     pub direct_bytes: usize,
+    /// A blob of the state wanted is adopted whole where it brings back at least so many documents.
+    pub adopt_rows: usize,
+    /// Keys of an imported snapshot that are looked at in one turn, 8 bytes of memory each.
+    pub keys_at_once: usize,
 }
 
 impl Default for SnapshotPolicy {
-    /// 20,000 documents and 8 MB a step; 5,000 documents and 8 MB in one turn.
+    /// 20,000 documents and 8 MB a step; 5,000 documents and 8 MB in one turn; blobs from 1,000
+    /// documents on; 8 MB of keys.
     fn default() -> Self {
         Self {
             step_rows: 20_000,
             step_bytes: 8_000_000,
             direct_rows: 5_000,
             direct_bytes: 8_000_000,
+            adopt_rows: 1_000,
+            keys_at_once: 1_000_000,
         }
     }
 }

@@ -68,7 +68,7 @@ impl Engine {
         let Some(id) = restoring.sources.links.get(link).cloned() else {
             restoring.phase = match restoring.sources.log_after {
                 Some(after) => Phase::Log { after },
-                None => Phase::first_of_comparing(),
+                None => Phase::first_of_keys(),
             };
             return Ok(());
         };
@@ -98,7 +98,7 @@ impl Engine {
     ) -> Result<()> {
         let to = restoring.sources.to;
         if after >= to {
-            restoring.phase = Phase::first_of_comparing();
+            restoring.phase = Phase::first_of_keys();
             return Ok(());
         }
         let bytes_max = self.policy.snapshots.step_bytes / 2;

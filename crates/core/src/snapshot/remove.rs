@@ -28,7 +28,7 @@ impl Engine {
                 wakes::clear(sql, super::SNAPSHOT)?;
             }
             // The restore reads it, perhaps.
-            Some(job @ Job::Restoring(_)) => return Err(job.refusal()),
+            Some(job @ (Job::Restoring(_) | Job::Healing(_))) => return Err(job.refusal()),
             _ => {}
         }
         if let Some(child) = sources::child(sql, id)? {

@@ -1,6 +1,6 @@
 //! A restore, step by step: what is wanted, how it differs, an undo snapshot, the change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,7 @@ use crate::engine::Reply;
 use crate::mutate::IdMaker;
 use crate::sql::Sql;
 use crate::table::blobs::BlobId;
+use crate::table::restore::Staged;
 use crate::table::{meta, restore, wakes};
 use crate::write::check_caller;
 use crate::{Caller, Engine, TypeSchema, View};
@@ -37,6 +38,9 @@ pub(crate) struct Restoring {
     pub(super) phase: Phase,
     /// Bytes of the documents that change, before and after.
     pub(super) bytes: u64,
+    /// Ids of the collections of which no key is in two blobs of the full snapshot.
+    #[serde(default)]
+    pub(super) distinct: BTreeSet<u32>,
     /// The caller's labels: source, correlation id, trace parent.
     labels: [String; 3],
     /// Why, as it stands in the log.
@@ -54,6 +58,8 @@ pub(super) enum Phase {
     Links { link: usize, after: u64 },
     /// Events of the log, after this one.
     Log { after: Sequence },
+    /// Keys of an imported snapshot are looked at, those of a part of a collection.
+    Keys { collection: usize, part: u64 },
     /// Blobs of the full snapshot are compared with what there is.
     Base {
         collection: usize,
@@ -77,6 +83,13 @@ pub(super) enum Phase {
 }
 
 impl Phase {
+    pub(super) fn first_of_keys() -> Self {
+        Self::Keys {
+            collection: 0,
+            part: 0,
+        }
+    }
+
     pub(super) fn first_of_comparing() -> Self {
         Self::Base {
             collection: 0,
@@ -218,6 +231,7 @@ impl Engine {
             SnapshotCommand::CancelRestore => {
                 SnapshotReply::Restore(Box::new(self.cancel_restore(sql)?))
             }
+            SnapshotCommand::Heal => SnapshotReply::Heal(Box::new(self.heal(sql, &mut ids)?)),
         };
         Ok(Reply::Snapshot(reply))
     }
@@ -233,6 +247,7 @@ impl Engine {
         match &self.job {
             None => Ok(()),
             Some(Job::Taking(_)) => self.take_steps(sql, now).map(drop),
+            Some(Job::Healing(_)) => self.heal_steps(sql, now).map(drop),
             Some(Job::Restoring(_)) => {
                 let mut ids = IdMaker { now, entropy, made };
                 self.restore_steps(sql, &mut ids).map(drop)
@@ -332,6 +347,7 @@ impl Engine {
             sources,
             phase: Phase::Recall,
             bytes: 0,
+            distinct: BTreeSet::new(),
             labels: [
                 caller.source.clone(),
                 caller.correlation_id.clone(),
@@ -385,6 +401,10 @@ impl Engine {
                 self.overlay_step(sql, restoring, budget)?;
                 Ok(false)
             }
+            Phase::Keys { .. } => {
+                self.keys_step(sql, restoring, budget)?;
+                Ok(false)
+            }
             Phase::Base { .. } | Phase::Overlay { .. } | Phase::Rows { .. } => {
                 self.compare_step(sql, restoring, budget)?;
                 Ok(false)
@@ -434,7 +454,8 @@ impl Engine {
     ) -> Result<bool> {
         let policy = self.policy.snapshots;
         let (rows, bytes) = (policy.direct_rows as u64, policy.direct_bytes as u64);
-        if restoring.total() <= rows && restoring.bytes <= bytes {
+        let adopts = !restore::after(sql, Staged::Adopt, (0, ""), (1, 0))?.is_empty();
+        if restoring.total() <= rows && restoring.bytes <= bytes && !adopts {
             self.apply(sql, now, restoring)?;
             restoring.restore.offset = Some(self.offset().to_string());
             return Ok(true);

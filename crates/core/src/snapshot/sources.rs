@@ -47,7 +47,9 @@ pub(crate) fn complete(sql: &dyn Sql, id: &str) -> Result<Snapshot> {
     if snapshot.is_complete() {
         return Ok(snapshot);
     }
-    let message = format!("snapshot {id} is not complete");
+    let why = snapshot.failure.map(|failure| failure.message);
+    let why = why.map_or_else(String::new, |why| format!(": {why}"));
+    let message = format!("snapshot {id} is not complete{why}");
     Err(Error::conflict("snapshot_incomplete", message).at("snapshot"))
 }
 
@@ -56,6 +58,14 @@ pub(crate) fn newest(sql: &dyn Sql) -> Result<Option<Snapshot>> {
     let all = snapshots::list(sql, None, ALL)?;
     let mut own = all.into_iter().filter(Snapshot::is_of_this_history);
     Ok(own.find(Snapshot::is_complete))
+}
+
+/// Snapshots of this object's own history that are whole, the oldest first.
+pub(super) fn of_history(sql: &dyn Sql) -> Result<Vec<Snapshot>> {
+    let mut all = snapshots::list(sql, None, ALL)?;
+    all.retain(|s| s.is_complete() && s.is_of_this_history());
+    all.sort_by_key(|s| s.sequence);
+    Ok(all)
 }
 
 /// True for a snapshot whose last event is in this object's log, or ends it.

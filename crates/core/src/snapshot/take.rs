@@ -298,7 +298,7 @@ impl Engine {
                 let place = (id, entry.id);
                 snapshots::put_part(sql, &snapshot.id, PartKind::Mask, place, mask.bits())?;
             }
-            manifest.add(entry.clone());
+            manifest.add(entry.unversioned());
         }
         if manifest.blobs.len() > 2 * BLOBS_MAX {
             return Err(Error::internal("a snapshot has too many blobs"));

@@ -4,8 +4,8 @@ use tidelog_log::{Epoch, Error, Result};
 
 use super::sources::Sources;
 use super::{
-    Import, Restore, RestoreTarget, RetentionState, Schedule, ScheduleState, Snapshot,
-    SnapshotPage, import, restore, retain, sources,
+    Heal, Import, Restore, RestoreTarget, RetentionState, Schedule, ScheduleState, Snapshot,
+    SnapshotPage, heal, import, restore, retain, sources,
 };
 use crate::sql::Sql;
 use crate::table::{lineage, snapshots};
@@ -75,6 +75,17 @@ impl View {
         import::under_way(sql)?.ok_or_else(|| {
             let message = "no file is being imported into this object";
             Error::not_found("no_import", message)
+        })
+    }
+
+    /// The healing under way, or the last one.
+    ///
+    /// # Errors
+    /// `no_heal` where there never was one.
+    pub fn last_heal(&self, sql: &dyn Sql) -> Result<Heal> {
+        heal::last(sql)?.ok_or_else(|| {
+            let message = "nothing was ever healed in this object";
+            Error::not_found("no_heal", message)
         })
     }
 

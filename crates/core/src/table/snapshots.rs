@@ -45,6 +45,19 @@ pub(crate) enum PartKind {
     Cold = 6,
 }
 
+impl PartKind {
+    /// The kind with this number; the last for others.
+    pub(crate) fn of(number: u64) -> Self {
+        match number {
+            1 => Self::Manifest,
+            2 => Self::Mask,
+            3 => Self::Documents,
+            4 => Self::Segment,
+            _ => Self::Records,
+        }
+    }
+}
+
 /// One part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Part {
@@ -84,6 +97,14 @@ pub(crate) fn list(sql: &dyn Sql, before: Option<&str>, most: usize) -> Result<V
     // Ids are of hex digits and dashes, and "g" is after all of them.
     let args = [SqlValue::Text(before.unwrap_or("g")), int(most as u64)];
     all(sql, text, &args, read)
+}
+
+/// The id of the next newer snapshot.
+pub(crate) fn newer(sql: &dyn Sql, id: &str) -> Result<Option<String>> {
+    let text = "SELECT id FROM _snapshots WHERE id > ?1 ORDER BY id LIMIT 1";
+    one(sql, text, &[SqlValue::Text(id)], |row| {
+        Ok(row[0].text()?.to_owned())
+    })
 }
 
 /// How many there are.

@@ -49,7 +49,7 @@ fn rows(lab: &Lab) -> Vec<(String, Json)> {
         .collect()
 }
 
-fn bytes_of(lab: &Lab, id: &str, step: usize) -> Vec<u8> {
+pub(crate) fn bytes_of(lab: &Lab, id: &str, step: usize) -> Vec<u8> {
     let file = SnapshotFile::open(lab.engine.view(), &lab.sql, id).unwrap();
     let mut bytes = Vec::new();
     loop {
@@ -63,14 +63,14 @@ fn bytes_of(lab: &Lab, id: &str, step: usize) -> Vec<u8> {
     bytes
 }
 
-fn frames(bytes: &[u8]) -> Result<Vec<Frame>> {
+pub(crate) fn frames(bytes: &[u8]) -> Result<Vec<Frame>> {
     let mut reader = FileReader::default();
     let frames = reader.push(bytes)?;
     reader.finish()?;
     Ok(frames)
 }
 
-fn import(lab: &mut Lab, frames: Vec<Frame>) -> Result<Import> {
+pub(crate) fn import(lab: &mut Lab, frames: Vec<Frame>) -> Result<Import> {
     let schema = Arc::clone(&lab.schema);
     match lab.snapshots(SnapshotCommand::Import { schema, frames })? {
         SnapshotReply::Import(import) => Ok(*import),

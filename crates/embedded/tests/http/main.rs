@@ -4,6 +4,7 @@
 mod bad_input;
 mod cold;
 mod costs;
+mod drills;
 mod lake;
 mod life;
 mod live;

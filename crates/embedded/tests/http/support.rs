@@ -94,7 +94,13 @@ impl Shop {
     }
 
     pub(crate) fn restart(&mut self) {
+        self.restart_after(|_| {});
+    }
+
+    /// Does something to the data folder while no server has it.
+    pub(crate) fn restart_after(&mut self, work: impl FnOnce(&Path)) {
         self.server.take().unwrap().stop().unwrap();
+        work(&self.folder.path().join("data"));
         self.server = Some(Server::start(settings(self.folder.path())).unwrap());
     }
 
