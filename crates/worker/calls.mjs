@@ -142,9 +142,9 @@ const requests = {
     ...administers("POST", "restore", options),
     body: { snapshot, sequence, time, collections, dryRun },
   }),
-  fork: ({ to, snapshot, sequence, time, ...options } = {}) => ({
+  fork: ({ to, snapshot, sequence, time, expires, ...options } = {}) => ({
     ...administers("POST", "fork", options),
-    body: { to, snapshot, sequence, time },
+    body: { to, snapshot, sequence, time, expires },
   }),
   forkState: () => administers("GET", "fork"),
   cancelFork: (options) => administers("DELETE", "fork", options),

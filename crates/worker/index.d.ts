@@ -372,6 +372,8 @@ export type ForkOptions = (RestoreTarget | { snapshot?: undefined; sequence?: un
   AdminOptions & {
     /** The id of the object that is to be; there must be none. */
     to: string;
+    /** A scratch fork: it ends by itself after this time, and is in no table. Seconds, or text such as `"2h"`. */
+    expires?: string | number;
   };
 
 export interface Fork {
@@ -383,6 +385,8 @@ export interface Fork {
   created: string;
   /** What the other object has taken. */
   bytes: number;
+  /** When the other object ends by itself. */
+  expires?: string;
   /** Where a reader of the other object stands who has seen what it began with. */
   offset?: string;
   /** Why it failed, or why the last attempt to go on did. */

@@ -13,7 +13,7 @@ use crate::print;
 
 const EXAMPLES: &str = "\
 Examples:
-  tidelog fork airport/JFK airport/drill --wait
+  tidelog fork airport/JFK airport/drill --expires 2h --wait
   tidelog fork airport/JFK airport/before --time 2026-11-29T08:00:00Z --reason 'what was it like' --wait
   tidelog fork airport/JFK --status
   tidelog fork airport/JFK --cancel";
@@ -37,6 +37,9 @@ pub(crate) struct ForkArgs {
     /// The state at a time: RFC 3339, or milliseconds since 1970
     #[arg(long, value_name = "T", group = "state")]
     time: Option<String>,
+    /// A scratch fork: it ends by itself after this time, such as 2h, and is in no table
+    #[arg(long, value_name = "TIME")]
+    expires: Option<String>,
     /// Show the fork under way, or the last one
     #[arg(long, conflicts_with_all = ["to", "cancel"])]
     status: bool,
@@ -68,7 +71,10 @@ impl ForkArgs {
             Err(_) => json!(text),
         });
         let (snapshot, sequence) = (&self.snapshot, self.sequence);
-        let body = json!({"to": to.id, "snapshot": snapshot, "sequence": sequence, "time": time});
+        let body = json!({
+            "to": to.id, "snapshot": snapshot, "sequence": sequence, "time": time,
+            "expires": self.expires,
+        });
         Ok(Ask::post_json(path, &body))
     }
 }
@@ -99,6 +105,9 @@ fn lines(fork: &Json) -> Vec<String> {
         format!("  to       {}, as after event {sequence}", text("to")),
         format!("  sent     {bytes}"),
     ];
+    if !text("expires").is_empty() {
+        lines.push(format!("  expires  {}", text("expires")));
+    }
     if let Some(code) = fork["failure"]["code"].as_str() {
         let message = fork["failure"]["message"].as_str().unwrap_or_default();
         lines.push(format!("  failed   {code}: {message}"));

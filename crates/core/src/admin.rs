@@ -37,7 +37,7 @@ pub struct AuditEntry {
     pub reason: String,
     /// What was done: `snapshot.create`, `snapshot.delete`, `snapshot.import`, `snapshot.promote`,
     /// `snapshot.recall`, `snapshot.discover`, `snapshot.keep`, `snapshot.retention`,
-    /// `snapshot.expire`, `fork`, `fork.from`, `fork.cancel`, `restore`, `restore.cancel`, `heal`.
+    /// `snapshot.expire`, `fork`, `fork.from`, `fork.expire`, `fork.cancel`, `restore`, `restore.cancel`, `heal`.
     pub action: String,
     /// The snapshot's or the restore's id; empty where it is about none.
     pub id: String,
@@ -146,7 +146,7 @@ fn said(command: &SnapshotCommand) -> (&'static str, Json) {
             let details = json!({"target": target, "collections": collections, "dryRun": dry_run});
             ("restore", details)
         }
-        SnapshotCommand::Fork { to, target } => ("fork", json!({"to": to, "target": target})),
+        SnapshotCommand::Fork { to, target, .. } => ("fork", json!({"to": to, "target": target})),
         SnapshotCommand::CancelFork => ("fork.cancel", json!({})),
         SnapshotCommand::TakeFork { .. } => ("fork.from", json!({})),
         SnapshotCommand::CancelRestore => ("restore.cancel", json!({})),

@@ -4,6 +4,7 @@ use http::StatusCode;
 use tidelog_core::{RestoreTarget, SnapshotCommand};
 use tidelog_log::Result;
 
+use super::retention::quantity;
 use super::{Look, Who, answered, look, members, sequence, text, time, wrong};
 use crate::handle::Routed;
 use crate::{BodySource, ObjectHost, Response};
@@ -13,7 +14,7 @@ pub(crate) async fn fork<H: ObjectHost, B: BodySource>(
     host: &H,
     mut request: Routed<B>,
 ) -> Result<Response<B>> {
-    let known = ["to", "snapshot", "sequence", "time"];
+    let known = ["to", "snapshot", "sequence", "time", "expires"];
     let body = members(&mut request, &known).await?;
     let to = text(&body, "to")?.unwrap_or_default().to_owned();
     if to.is_empty() {
@@ -24,8 +25,11 @@ pub(crate) async fn fork<H: ObjectHost, B: BodySource>(
         (None, None, None) => None,
         (snapshot, sequence, time) => Some(RestoreTarget::of(snapshot, sequence, time)?),
     };
+    let expires = quantity(&body, "expires", "is a time of 1 minute to 30 days")?;
+    let life = expires.map(|life| life.millis()).transpose();
+    let life = life.map_err(|e| wrong("expires", e.message()))?;
     let (object, by) = (request.object()?, Who::of(&request, "")?);
-    let command = SnapshotCommand::Fork { to, target };
+    let command = SnapshotCommand::Fork { to, target, life };
     let answer = host.administer(&object, |_| by.asks(command)).await?;
     Ok(answered(&answer, StatusCode::OK))
 }

@@ -22,6 +22,9 @@ pub(super) fn discovery(discovery: &Discovery) -> Json {
 pub(super) fn fork(fork: &Fork) -> Json {
     let mut shown = json!(fork);
     shown["created"] = json!(timestamp(fork.created));
+    if let Some(at) = fork.expires {
+        shown["expires"] = json!(timestamp(at));
+    }
     shown
 }
 

@@ -9,6 +9,7 @@ use tidelog_log::{Error, Result, Sequence};
 
 use super::info::Failure;
 use super::job::Job;
+use super::scratch::check_life;
 use super::sources::Sources;
 use super::take::{Purpose, Taking, next_id};
 use super::{RestoreStatus, RestoreTarget, Snapshot, SnapshotKind, SnapshotStatus, remove};
@@ -41,6 +42,9 @@ pub struct Fork {
     pub created: i64,
     /// Bytes that the other object has taken.
     pub bytes: u64,
+    /// When the other object ends by itself, milliseconds since 1970; none: it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<i64>,
     /// Where a reader of the other object stands who has seen what it began with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<String>,
@@ -72,6 +76,8 @@ pub struct ForkOrder {
     pub frames: u64,
     /// Bytes before it.
     pub offset: u64,
+    /// When the object ends by itself, milliseconds since 1970.
+    pub expires: Option<i64>,
 }
 
 /// How far the other object is.
@@ -115,8 +121,10 @@ impl Engine {
         ids: &mut IdMaker,
         to: &str,
         target: Option<&RestoreTarget>,
+        life: Option<i64>,
     ) -> Result<Fork> {
         check_object_id(to)?;
+        check_life(life)?;
         self.check_idle()?;
         if forking(sql)?.is_some_and(|f| f.fork.status == RestoreStatus::Running) {
             let message = "a fork of this object is under way; wait for it, or cancel it";
@@ -134,6 +142,7 @@ impl Engine {
                 sequence: self.head.sequence,
                 created: ids.now,
                 bytes: 0,
+                expires: life.map(|life| ids.now + life),
                 offset: None,
                 failure: None,
             },
@@ -339,6 +348,7 @@ pub(crate) fn next_part(
         sequence: fork.sequence,
         frames,
         offset,
+        expires: fork.expires,
     };
     Ok((fork.to, order, bytes))
 }

@@ -79,6 +79,9 @@ impl Engine {
         if self.head.sequence.0 > 0 || snapshots::count(sql)? > 0 {
             return Err(exists(&self.view.address.id));
         }
+        if let Some(at) = order.expires {
+            self.make_scratch(sql, at)?;
+        }
         let details = json!({"from": order.from, "sequence": order.sequence});
         self.note(sql, now, ("fork", "fork.from"), &order.id, details)?;
         Ok(Forked {

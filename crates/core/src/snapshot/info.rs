@@ -284,6 +284,8 @@ pub enum SnapshotCommand {
         to: String,
         /// Which state; none: the present one.
         target: Option<RestoreTarget>,
+        /// The object ends by itself after so many milliseconds.
+        life: Option<i64>,
     },
     /// Give the fork up that is under way.
     CancelFork,

@@ -51,6 +51,9 @@ pub use fork::{Fork, ForkOrder, ForkPlace};
 
 mod forked;
 
+mod scratch;
+pub(crate) use scratch::{SCRATCH, ends_at};
+
 mod retain;
 pub(crate) use retain::RETAIN;
 

@@ -215,8 +215,8 @@ impl Engine {
                 let discovery = self.discover_snapshots(sql, &mut ids, &schema)?;
                 SnapshotReply::Discovery(Box::new(discovery))
             }
-            SnapshotCommand::Fork { to, target } => {
-                let fork = self.begin_fork(sql, &mut ids, &to, target.as_ref())?;
+            SnapshotCommand::Fork { to, target, life } => {
+                let fork = self.begin_fork(sql, &mut ids, &to, target.as_ref(), life)?;
                 SnapshotReply::Fork(Box::new(fork))
             }
             SnapshotCommand::CancelFork => SnapshotReply::Fork(Box::new(self.cancel_fork(sql)?)),

@@ -27,7 +27,11 @@ fn other(policy: LogPolicy) -> Lab {
 
 fn begin(lab: &mut Lab, target: Option<RestoreTarget>) -> Result<Fork> {
     let to = "two".to_owned();
-    match lab.snapshots(SnapshotCommand::Fork { to, target })? {
+    match lab.snapshots(SnapshotCommand::Fork {
+        to,
+        target,
+        life: None,
+    })? {
         SnapshotReply::Fork(fork) => Ok(*fork),
         other => panic!("{other:?}"),
     }
@@ -218,12 +222,20 @@ fn what_was_written_to_does_not_become_a_fork() {
     assert_eq!(documents(&to).len(), 1);
     let to = "one".to_owned();
     let own = from
-        .snapshots(SnapshotCommand::Fork { to, target: None })
+        .snapshots(SnapshotCommand::Fork {
+            to,
+            target: None,
+            life: None,
+        })
         .unwrap_err();
     assert_eq!(own.code(), "object_exists");
     let to = "a/b".to_owned();
     let odd = from
-        .snapshots(SnapshotCommand::Fork { to, target: None })
+        .snapshots(SnapshotCommand::Fork {
+            to,
+            target: None,
+            life: None,
+        })
         .unwrap_err();
     assert_eq!(odd.code(), "invalid_object_id");
 }
@@ -255,4 +267,60 @@ fn one_fork_at_a_time_and_it_can_be_given_up() {
     assert!(due(&from).is_none() && all(&from).is_empty());
     let none = from.snapshots(SnapshotCommand::CancelFork).unwrap_err();
     assert_eq!((none.kind(), none.code()), (Kind::NotFound, "no_fork"));
+}
+
+const DAY: i64 = 24 * 60 * 60 * 1_000;
+
+#[test]
+fn a_scratch_fork_is_in_no_table_and_ends_by_itself() {
+    let (mut from, mut to) = (twenty(small_steps()), other(small_steps()));
+    for life in [1_000, 31 * DAY] {
+        let (to, life) = ("two".to_owned(), Some(life));
+        let odd = from.snapshots(SnapshotCommand::Fork {
+            to,
+            target: None,
+            life,
+        });
+        assert_eq!(odd.unwrap_err().field(), Some("expires"));
+    }
+    let (id, life) = ("two".to_owned(), Some(DAY));
+    from.snapshots(SnapshotCommand::Fork {
+        to: id,
+        target: None,
+        life,
+    })
+    .unwrap();
+    let fork = carry(&mut from, &mut to, false);
+    assert_eq!(fork.status, RestoreStatus::Complete);
+    assert_eq!(documents(&to), documents(&from));
+    let ends = fork.expires.unwrap();
+    assert_eq!(to.state().expires, Some(ends));
+    let batch = |lab: &Lab| {
+        let view = lab.engine.view();
+        view.batch(&lab.sql, "notes", Sequence(0), 1_000_000)
+            .unwrap()
+            .range
+    };
+    assert_eq!(batch(&to).to, Sequence(0));
+    assert!(batch(&from).to > Sequence(0));
+    to.take(SnapshotKind::Full).unwrap();
+    to.now = ends - 1;
+    to.settle();
+    assert_eq!(documents(&to).len(), 19);
+    let ended = |to: &mut Lab| {
+        for _ in 0..100 {
+            to.now += 1_000;
+            to.settle();
+        }
+        let state = to.state();
+        assert_eq!((state.status, state.documents[0].1), ("deleted", 0));
+        assert!(all(to).is_empty());
+        assert!(state.log_records <= 1, "{}", state.log_records);
+        assert_eq!(state.blobs.0, 0);
+    };
+    ended(&mut to);
+    // Who writes to it later has it no longer than that.
+    write(&mut to, 0..1);
+    ended(&mut to);
+    assert_eq!(documents(&from).len(), 19);
 }
