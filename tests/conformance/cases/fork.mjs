@@ -39,6 +39,11 @@ export async function run(t) {
   await t.post(`${t.object("now")}/sync`, { tier: "cold" }, { expect: 200 });
   await t.lakeIsLog("notes", "now");
 
+  await t.post(fork, { to: "drill", expires: "2h" }, { ...admin, expect: 202, shown: (answer) => answer.json().to });
+  await settled(t, fork);
+  await t.get(`${t.object("drill")}/state`, { expect: 200, shown: (answer) => [answer.json().scratch, typeof answer.json().expires, answer.json().documents] });
+  await ask({ to: "x", expires: "31d" }, "400 invalid_body");
+  await ask({ to: "x", expires: true }, "400 invalid_body");
   await t.post(fork, { to: "now" }, { ...admin, expect: 202, shown: (answer) => answer.json().to });
   await settled(t, fork);
   await t.get(fork, { ...admin, expect: 200, own });
