@@ -7,8 +7,9 @@ use tidelog_log::{Error, Kind, Result, Sequence};
 use crate::actor::{self, ActorCommand, Behaviour, MessageReply};
 use crate::folded::{FOLD, MainState};
 use crate::segment::{SEGMENT, Unfolded};
+use crate::snapshot;
 use crate::snapshot::{
-    Job, KeysSeen, RETAIN, SCHEDULE, SNAPSHOT, Schedule, SnapshotCommand, SnapshotPolicy,
+    Job, KeysSeen, RETAIN, SCHEDULE, SCRATCH, SNAPSHOT, Schedule, SnapshotCommand, SnapshotPolicy,
     SnapshotReply,
 };
 use crate::sql::{Sql, atomically};
@@ -418,6 +419,7 @@ impl Engine {
                 SNAPSHOT => self.snapshot_wake(sql, now, entropy),
                 SCHEDULE => self.schedule_wake(sql, now, entropy),
                 RETAIN => self.retain_wake(sql, now),
+                SCRATCH => self.scratch_wake(sql, now),
                 DELETE => self.delete_step(sql, now, &Caller::default()),
                 FOLD => self.fold(sql, now),
                 SEGMENT => self.fold_log(sql, now),
@@ -487,6 +489,9 @@ impl Engine {
         }
         if let Some(after) = self.job.as_ref().and_then(Job::needs_log_after) {
             floor = floor.min(after);
+        }
+        if snapshot::ends_at(sql)?.is_some() {
+            return Ok(floor);
         }
         for prepared in self
             .view

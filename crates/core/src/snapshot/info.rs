@@ -9,6 +9,7 @@ use tidelog_log::{Epoch, Sequence};
 use super::LakePage;
 use super::file::Frame;
 use super::heal::Heal;
+use super::{Fork, ForkOrder, ForkPlace};
 use crate::{Caller, Discovery, SnapshotRetentionSpec, TypeSchema};
 
 /// How a snapshot holds its state.
@@ -293,6 +294,26 @@ pub enum SnapshotCommand {
         /// Only count what would change.
         dry_run: bool,
     },
+    /// Make another object of this one.
+    Fork {
+        /// The id of the object to be, of the same type.
+        to: String,
+        /// Which state; none: the present one.
+        target: Option<RestoreTarget>,
+        /// The object ends by itself after so many milliseconds.
+        life: Option<i64>,
+    },
+    /// Give the fork up that is under way.
+    CancelFork,
+    /// Take a part of what another object is forked into this one.
+    TakeFork {
+        /// The registry's newest version of the type.
+        schema: Arc<TypeSchema>,
+        /// What it is.
+        order: ForkOrder,
+        /// Bytes of the snapshot's file; none: only say how far it is.
+        bytes: Vec<u8>,
+    },
     /// Give the restore up that is under way.
     CancelRestore,
     /// Make damaged blobs whole again, and mark damaged snapshots.
@@ -331,7 +352,10 @@ pub enum SnapshotCommand {
 impl SnapshotCommand {
     /// True when an object is made for it that does not exist.
     pub fn makes_object(&self) -> bool {
-        matches!(self, Self::Import { .. } | Self::Discover { .. })
+        matches!(
+            self,
+            Self::Import { .. } | Self::Discover { .. } | Self::TakeFork { .. }
+        )
     }
 }
 
@@ -363,6 +387,10 @@ pub enum SnapshotReply {
     Heal(Box<Heal>),
     /// The search.
     Discovery(Box<Discovery>),
+    /// The fork.
+    Fork(Box<Fork>),
+    /// To [`SnapshotCommand::TakeFork`].
+    Place(Box<ForkPlace>),
     /// How long snapshots are kept.
     Retention(Box<RetentionState>),
 }

@@ -47,6 +47,15 @@ pub(crate) use sources::is_own_history;
 mod schedule;
 pub(crate) use schedule::{SCHEDULE, Schedule};
 
+mod fork;
+pub(crate) use fork::next_part as fork_part;
+pub use fork::{Fork, ForkOrder, ForkPlace};
+
+mod forked;
+
+mod scratch;
+pub(crate) use scratch::{SCRATCH, ends_at};
+
 mod retain;
 pub(crate) use retain::RETAIN;
 

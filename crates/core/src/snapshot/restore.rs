@@ -156,6 +156,8 @@ pub(super) struct Wanted {
     pub(super) target: RestoreTarget,
     pub(super) collections: Vec<String>,
     pub(super) dry_run: bool,
+    /// Only as far as this event.
+    pub(super) to: Option<Sequence>,
 }
 
 impl Engine {
@@ -196,6 +198,7 @@ impl Engine {
                     target,
                     collections,
                     dry_run,
+                    to: None,
                 };
                 let restore = self.restore(sql, &mut ids, &schema, &caller, wanted)?;
                 SnapshotReply::Restore(Box::new(restore))
@@ -217,6 +220,19 @@ impl Engine {
             SnapshotCommand::LakePage { restore, page } => {
                 let restore = self.lake_page(sql, &mut ids, &restore, page)?;
                 SnapshotReply::Restore(Box::new(restore))
+            }
+            SnapshotCommand::Fork { to, target, life } => {
+                let fork = self.begin_fork(sql, &mut ids, &to, target.as_ref(), life)?;
+                SnapshotReply::Fork(Box::new(fork))
+            }
+            SnapshotCommand::CancelFork => SnapshotReply::Fork(Box::new(self.cancel_fork(sql)?)),
+            SnapshotCommand::TakeFork {
+                schema,
+                order,
+                bytes,
+            } => {
+                let place = self.take_fork(sql, &mut ids, &schema, &order, &bytes)?;
+                SnapshotReply::Place(Box::new(place))
             }
             SnapshotCommand::CancelRestore => {
                 SnapshotReply::Restore(Box::new(self.cancel_restore(sql)?))
@@ -295,7 +311,7 @@ impl Engine {
         Ok(())
     }
 
-    fn restore(
+    pub(super) fn restore(
         &mut self,
         sql: &dyn Sql,
         ids: &mut IdMaker,
@@ -312,7 +328,8 @@ impl Engine {
         for name in &wanted.collections {
             self.view.prepared(name)?;
         }
-        let sources = self.sources_of(sql, &wanted)?;
+        let mut sources = self.sources_of(sql, &wanted)?;
+        sources.to = wanted.to.map_or(sources.to, |to| to.min(sources.to));
         self.check_schema(sql, &sources)?;
         self.make_snapshot_tables(sql)?;
         restore::create(sql)?;
