@@ -55,6 +55,8 @@ if [ "$manifest" != "$repository/Cargo.toml" ]; then
     while IFS= read -r setting; do
         profile+=(--config "$setting")
     done < <(profiles)
+    # So is what stands for crates that nothing calls.
+    profile+=(--config "patch.crates-io.brotli.path='$repository/crates/no-brotli'")
 fi
 
 environment=$(tests/wasm-toolchain env)

@@ -115,12 +115,25 @@ const requests = {
     ...administers("POST", "snapshots", options),
     body: { kind, parent, note },
   }),
-  "snapshots.list": ({ kind, parent, before, limit } = {}) => ({
+  "snapshots.list": ({ kind, tier, parent, minBytes, maxBytes, fromSequence, toSequence, before, limit } = {}) => ({
     ...administers("GET", "snapshots"),
-    query: { kind, parent, before, limit },
+    query: { kind, tier, parent, minBytes, maxBytes, fromSequence, toSequence, before, limit },
   }),
   "snapshots.get": (id) => administers("GET", `snapshots/${segment(id)}`),
   "snapshots.delete": (id, options) => administers("DELETE", `snapshots/${segment(id)}`, options),
+  "snapshots.keep": (id, keep = true, options) => ({
+    ...administers("PATCH", `snapshots/${segment(id)}`, options),
+    body: { keep },
+  }),
+  "snapshots.retention": () => administers("GET", "snapshots/retention"),
+  "snapshots.setRetention": ({ actor, reason, source, ...rules } = {}) => ({
+    ...administers("PUT", "snapshots/retention", { actor, reason, source }),
+    body: rules,
+  }),
+  "snapshots.promote": (id, options) => administers("POST", `snapshots/${segment(id)}/promote`, options),
+  "snapshots.recall": (id, options) => administers("POST", `snapshots/${segment(id)}/recall`, options),
+  "snapshots.discover": (options) => administers("POST", "snapshots/discover", options),
+  "snapshots.discovery": () => administers("GET", "snapshots/discover"),
   "snapshots.audit": ({ before, limit } = {}) => ({
     ...administers("GET", "snapshots/audit"),
     query: { before, limit },
@@ -131,6 +144,9 @@ const requests = {
   }),
   restoreState: () => administers("GET", "restore"),
   cancelRestore: (options) => administers("DELETE", "restore", options),
+  check: ({ after } = {}) => ({ ...administers("GET", "check"), query: { after } }),
+  heal: (options) => administers("POST", "heal", options),
+  healState: () => administers("GET", "heal"),
 };
 
 /// What only an administrator may ask: it shows the admin token.
@@ -291,7 +307,8 @@ export async function rows(query, collection, wanted = {}) {
 }
 
 const READS = new Set([
-  "get", "query", "changes", "state", "snapshots.list", "snapshots.get", "snapshots.audit", "restoreState",
+  "get", "query", "changes", "state", "snapshots.list", "snapshots.get", "snapshots.audit", "snapshots.discovery", "snapshots.retention",
+  "restoreState", "check", "healState",
 ]);
 const ATTEMPTS_MORE = 4;
 
@@ -313,7 +330,14 @@ export class Snapshots extends RpcTarget {
   list(...args) { return this.#call("snapshots.list", args); }
   get(...args) { return this.#call("snapshots.get", args); }
   delete(...args) { return this.#call("snapshots.delete", args); }
+  promote(...args) { return this.#call("snapshots.promote", args); }
+  recall(...args) { return this.#call("snapshots.recall", args); }
+  discover(...args) { return this.#call("snapshots.discover", args); }
+  discovery(...args) { return this.#call("snapshots.discovery", args); }
   audit(...args) { return this.#call("snapshots.audit", args); }
+  keep(...args) { return this.#call("snapshots.keep", args); }
+  retention() { return this.#call("snapshots.retention", []); }
+  setRetention(...args) { return this.#call("snapshots.setRetention", args); }
 }
 
 /// Calls a stub's method, or that of a member: `member.method`.
@@ -374,6 +398,9 @@ export class ObjectClient extends RpcTarget {
   restore(...args) { return this.#call("restore", args); }
   restoreState() { return this.#call("restoreState", []); }
   cancelRestore(...args) { return this.#call("cancelRestore", args); }
+  check(...args) { return this.#call("check", args); }
+  heal(...args) { return this.#call("heal", args); }
+  healState() { return this.#call("healState", []); }
 
   get snapshots() {
     return new Snapshots((name, args) => this.#call(name, args));

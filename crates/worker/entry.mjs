@@ -127,6 +127,9 @@ export class TidelogObject extends Actor {
   restore(...args) { return this.#calls.call("restore", args); }
   restoreState() { return this.#calls.call("restoreState", []); }
   cancelRestore(...args) { return this.#calls.call("cancelRestore", args); }
+  check(...args) { return this.#calls.call("check", args); }
+  heal(...args) { return this.#calls.call("heal", args); }
+  healState() { return this.#calls.call("healState", []); }
   get(collection, key, options) { return this.#calls.get(collection, key, options); }
   cacheGet(...args) { return this.#cached().cacheGet(...args); }
   cachePut(...args) { return this.#cached().cachePut(...args); }

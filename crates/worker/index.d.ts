@@ -287,10 +287,12 @@ export interface SnapshotOptions extends AdminOptions {
 export interface Snapshot {
   id: string;
   kind: "full" | "incremental";
-  status: "running" | "importing" | "complete" | "failed";
+  status: "running" | "importing" | "complete" | "failed" | "deleting";
   parent?: string;
   note?: string;
   imported?: boolean;
+  /** Neither its age nor the number of snapshots makes it go. */
+  keep?: boolean;
   epoch: number;
   sequence: number;
   from: number;
@@ -301,7 +303,13 @@ export interface Snapshot {
   documents: { [collection: string]: number };
   bytes: number;
   ownBytes: number;
-  /** Why it failed. */
+  /** In the object, or in object storage alone. */
+  tier: "hot" | "cold";
+  /** What it has in object storage, checked when it was put there. */
+  cold?: { parts: number; bytes: number };
+  /** On its way to object storage, or from there. */
+  moving?: "promoting" | "recalling";
+  /** Why it failed, or why the last attempt to move or delete it did. */
   failure?: { code: string; message: string };
 }
 
@@ -309,6 +317,20 @@ export interface SnapshotPage {
   snapshots: Snapshot[];
   /** Ask for those `before` it to read on. */
   next?: string;
+}
+
+/** A search for snapshots in object storage. */
+export interface Discovery {
+  id: string;
+  status: "running" | "complete" | "failed";
+  created: string;
+  /** Manifests that were found. */
+  found: number;
+  /** Snapshots that the object did not know. */
+  added: string[];
+  /** Manifests that do not read, or are of something else. */
+  skipped: number;
+  failure?: { code: string; message: string };
 }
 
 /** A state to be brought back: exactly one of `snapshot`, `sequence` and `time` is named. */
@@ -342,8 +364,44 @@ export interface Restore {
   /** Where a reader stands who has seen what it did. */
   offset?: string;
   /** What it waits for from the changes tables. */
-  lake?: { collections: string[]; after: number; to: number };
+  lake?: { collections: string[]; after: number; to: number; ready: boolean };
   /** Why it failed; nothing was changed. */
+  failure?: { code: string; message: string };
+}
+
+/** Something that is not what was written. */
+export interface Damage {
+  collection?: string;
+  /** The snapshot whose part it is. */
+  snapshot?: string;
+  blob?: number;
+  /** The first page of the blob that does not read. */
+  page?: number;
+  /** The first event of the log that does not read. */
+  sequence?: number;
+  what: string;
+}
+
+/** One page of a check. */
+export interface Check {
+  checked: { blobs: number; bytes: number; documents: number; events: number; parts: number };
+  damaged: Damage[];
+  next?: string;
+}
+
+/** What became of damage. */
+export interface Heal {
+  id: string;
+  status: "running" | "complete" | "failed";
+  created: string;
+  /** Live blobs looked at. */
+  blobs: number;
+  /** Blobs that are whole again, the first 100: of a snapshot's copy, or of readable pages and events. */
+  healed: { collection: string; blob: number; from: "copy" | "events"; documents: number }[];
+  /** What is damaged still, and why. */
+  lost: Damage[];
+  /** Snapshots that are damaged, `failed` now. */
+  snapshots: string[];
   failure?: { code: string; message: string };
 }
 
@@ -359,12 +417,63 @@ export interface AuditEntry {
   details: { [member: string]: Json };
 }
 
+/** How long snapshots are kept. Times are seconds, or text such as `"7d"`; 0 is no limit. */
+export interface RetentionRules {
+  /** Age past which one goes from the object. */
+  hotAge?: string | number;
+  /** Most snapshots in the object. */
+  hotCount?: number;
+  /** Age past which one goes from object storage. */
+  coldAge?: string | number;
+  /** Most snapshots in object storage. */
+  coldCount?: number;
+  /** Most incrementals on one full snapshot. */
+  chain?: number;
+  /** Age past which one is moved to object storage. */
+  promoteAge?: string | number;
+  /** Bytes of its own past which one is moved there; a number, or text such as `"10MB"`. */
+  promoteSize?: string | number;
+}
+
+/** The rules in force. */
+export interface Retention extends Required<RetentionRules> {
+  /** What the object declares itself. */
+  own: RetentionRules;
+  /** Where the type has a schedule: its newest snapshot, the event that is of, why it failed last. */
+  schedule?: { last?: string; sequence: number; failure?: { code: string; message: string } };
+}
+
 /** Needs the Worker's secret `TIDELOG_ADMIN_TOKEN` to be set; who holds a binding does not show it. */
 export interface SnapshotCalls {
   create(options?: SnapshotOptions): Promise<Snapshot>;
-  list(options?: { kind?: "full" | "incremental"; parent?: string; before?: string; limit?: number }): Promise<SnapshotPage>;
+  list(options?: {
+    kind?: "full" | "incremental";
+    tier?: "hot" | "cold";
+    parent?: string;
+    minBytes?: number;
+    maxBytes?: number;
+    /** Only states after this event or a later one. */
+    fromSequence?: number;
+    /** Only states after this event or an earlier one. */
+    toSequence?: number;
+    before?: string;
+    limit?: number;
+  }): Promise<SnapshotPage>;
   get(id: string): Promise<Snapshot>;
   delete(id: string, options?: AdminOptions): Promise<Snapshot>;
+  /** Keeps one whatever its age and number; with `false` no longer. */
+  keep(id: string, keep?: boolean, options?: AdminOptions): Promise<Snapshot>;
+  retention(): Promise<Retention>;
+  /** Declares the object's own rules, in the place of those before; what is left out is as its type says. */
+  setRetention(rules: RetentionRules & AdminOptions): Promise<Retention>;
+  /** Brings a snapshot to object storage; then its copy in the object goes. */
+  promote(id: string, options?: AdminOptions): Promise<Snapshot>;
+  /** Brings it back, with those it builds on; the copy there stays. */
+  recall(id: string, options?: AdminOptions): Promise<Snapshot>;
+  /** Looks in object storage for snapshots that the object, which may be new, does not know. */
+  discover(options?: AdminOptions): Promise<Discovery>;
+  /** How far the search is, or what the last one found. */
+  discovery(): Promise<Discovery>;
   /** What administrators had the object do, newest first. */
   audit(options?: { before?: number; limit?: number }): Promise<{ entries: AuditEntry[]; next?: number }>;
 }
@@ -423,6 +532,12 @@ export interface ObjectCalls {
   /** The restore under way, or the last one. */
   restoreState(): Promise<Restore>;
   cancelRestore(options?: AdminOptions): Promise<Restore>;
+  /** Looks for damage, a page of some 8 MB: `next` of the answer is `after` of the next page. */
+  check(options?: { after?: string }): Promise<Check>;
+  /** Makes damaged blobs whole again, exactly and without events; see `status` of the answer. */
+  heal(options?: AdminOptions): Promise<Heal>;
+  /** The healing under way, or the last one. */
+  healState(): Promise<Heal>;
 }
 
 /**

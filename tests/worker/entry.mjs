@@ -110,6 +110,14 @@ function testable(Class) {
       this.ctx.abort(TORN);
     }
 
+    /// Everything that it stored is lost.
+    async testLose() {
+      await this.ctx.storage.deleteAlarm();
+      await this.ctx.storage.deleteAll();
+      await this.ctx.storage.sync();
+      this.ctx.abort(TORN);
+    }
+
     testAlarm() {
       return this.alarm();
     }
@@ -177,6 +185,9 @@ export default class Tidelog extends production.default {
       switch (url.pathname) {
         case "/test/evict":
           await stub.testEvict();
+          break;
+        case "/test/lose":
+          await stub.testLose();
           break;
         case "/test/alarm":
           await stub.testAlarm();

@@ -44,7 +44,7 @@ pub const CODES: &[Code] = &[
     code(Invalid, "invalid_body", "The body is JSON, but not of the shape this route takes."),
     code(Invalid, "invalid_bucket", "A time bucket is none that exists."),
     code(Invalid, "invalid_cache_key", "A cache key ends with `*`, or a prefix does not end with `:` or `/`."),
-    code(Invalid, "invalid_cursor", "A paging cursor is none that this query returned."),
+    code(Invalid, "invalid_cursor", "A paging cursor is none that this query or check returned."),
     code(Invalid, "invalid_header", "A header's value is not what the header takes."),
     code(Invalid, "invalid_json", "The body is not JSON, or an object names a member twice; `line` and `column` say where."),
     code(Invalid, "invalid_key", "A document key is empty, too long or not what the key fields take."),
@@ -118,6 +118,8 @@ pub const CODES: &[Code] = &[
     code(Kind::Unauthorized, "unauthorized", "The bearer token is missing or wrong."),
     // Not found.
     code(NotFound, "blob_not_found", "A stored blob is not there."),
+    code(NotFound, "no_discovery", "Nobody has looked for snapshots of the object in object storage."),
+    code(NotFound, "no_heal", "Nothing was ever healed in the object."),
     code(NotFound, "no_import", "No file is being imported into the object."),
     code(NotFound, "no_restore", "The object was never restored, or no restore is under way."),
     code(NotFound, "object_deleted", "The object was deleted; its `/changes` can still be read to the end."),
@@ -145,6 +147,7 @@ pub const CODES: &[Code] = &[
     code(Conflict, "restore_breaks_index", "The state breaks a unique index that came later than it."),
     code(Conflict, "snapshot_of_another_type", "The file is of an object of another type."),
     code(Conflict, "snapshot_schema_differs", "The file's schema has collections, fields or unique indexes unlike the registered one's."),
+    code(Conflict, "heal_running", "What is damaged in the object is being healed; wait for it."),
     code(Conflict, "restore_running", "A restore of the object is under way; wait for it, or cancel it."),
     code(Conflict, "restore_moved", "The restore was cancelled or given up while its events were read from the lake."),
     code(Conflict, "lake_read_stopped", "The host stopped while it read events of a restore from the lake; nothing was changed, ask again."),
@@ -154,8 +157,11 @@ pub const CODES: &[Code] = &[
     code(Conflict, "schema_would_lose_data", "The new schema would lose or break data that is there."),
     code(Conflict, "snapshot_chain_broken", "A snapshot that this one builds on is missing or incomplete; the message names it."),
     code(Conflict, "snapshot_chain_too_long", "100 incremental snapshots build on one full one; take a full one."),
+    code(Conflict, "snapshot_cold", "The snapshot, or one that it builds on, is in object storage; recall it first. `link` names it."),
+    code(Conflict, "snapshot_cold_differs", "Object storage has another snapshot under this one's name; nothing was replaced."),
     code(Conflict, "snapshot_has_children", "Another snapshot builds on the one to be deleted; the message names it."),
-    code(Conflict, "snapshot_incomplete", "The snapshot is not complete yet."),
+    code(Conflict, "snapshot_incomplete", "The snapshot is not complete yet, or some of it is damaged."),
+    code(Conflict, "snapshot_moving", "The snapshot is on its way to object storage or from there; wait for it."),
     code(Conflict, "snapshot_parent_missing", "There is no snapshot that an incremental could build on; take a full one."),
     code(Conflict, "snapshot_parent_trimmed", "The log no longer reaches back to the parent; take a full snapshot."),
     code(Conflict, "snapshot_running", "A snapshot of the object is being taken; wait for it, or delete it."),
@@ -172,6 +178,7 @@ pub const CODES: &[Code] = &[
     code(Gone, "offset_trimmed", "The offset is no longer in the log; start again at `earliestOffset`."),
     code(Gone, "restore_beyond_horizon", "The state is further back than snapshots, log and lake reach; the message names the oldest there is, `collection` one that no table has."),
     code(Gone, "lake_gap", "The changes tables lack events of the state, or have one twice: `from` to `to`, both included."),
+    code(Gone, "snapshot_expired", "The snapshot was past its age, or one too many, and is gone."),
     // Unavailable: retry after `Retry-After`.
     code(Unavailable, "address_in_use", "At start: another process listens there."),
     code(Unavailable, "actor_reset", "The object was reset during the request; repeat a write with its `Idempotency-Key`."),
@@ -201,7 +208,8 @@ pub const CODES: &[Code] = &[
     code(Unsupported, "unsupported_record", "A log record is of a newer format."),
     // Ours.
     code(Kind::Internal, "actor_failed", "The actor's own code panicked; nothing of the turn stays."),
-    code(Kind::Corrupt, "corrupt", "Stored bytes do not check out. Run `tidelog verify`."),
+    code(Kind::Corrupt, "snapshot_part_missing", "A part of a snapshot is not in object storage; the message names both. It shows as a `failure`."),
+    code(Kind::Corrupt, "corrupt", "Stored bytes do not check out. Run `tidelog check`, then `tidelog heal`."),
     code(Kind::Internal, "internal", "A bug or an operating-system failure."),
 ];
 /// The code of this name, if there is one.

@@ -178,14 +178,24 @@ pub(crate) fn is_admins(operation: Operation) -> bool {
         Operation::CreateSnapshot
             | Operation::ListSnapshots
             | Operation::Audit
+            | Operation::GetRetention
+            | Operation::SetRetention
             | Operation::GetSnapshot
+            | Operation::KeepSnapshot
             | Operation::DeleteSnapshot
             | Operation::Restore
             | Operation::GetRestore
             | Operation::CancelRestore
+            | Operation::Check
+            | Operation::Heal
+            | Operation::GetHeal
             | Operation::SnapshotFile
             | Operation::ImportSnapshot
             | Operation::GetImport
+            | Operation::PromoteSnapshot
+            | Operation::RecallSnapshot
+            | Operation::DiscoverSnapshots
+            | Operation::GetDiscovery
     )
 }
 
@@ -235,14 +245,24 @@ pub(crate) async fn of_object<H: ObjectHost, B: BodySource>(
         Operation::CreateSnapshot => snapshots::create(host, request).await,
         Operation::ListSnapshots => snapshots::list(host, &request).await,
         Operation::Audit => snapshots::audit(host, &request).await,
+        Operation::GetRetention => snapshots::retention(host, &request).await,
+        Operation::SetRetention => snapshots::set_retention(host, request).await,
         Operation::GetSnapshot => snapshots::get(host, &request).await,
+        Operation::KeepSnapshot => snapshots::keep(host, request).await,
         Operation::DeleteSnapshot => snapshots::delete(host, &request).await,
         Operation::Restore => snapshots::restore(host, request).await,
         Operation::GetRestore => snapshots::last_restore(host, &request).await,
         Operation::CancelRestore => snapshots::cancel(host, &request).await,
+        Operation::Check => snapshots::check(host, &request).await,
+        Operation::Heal => snapshots::heal(host, &request).await,
+        Operation::GetHeal => snapshots::last_heal(host, &request).await,
         Operation::SnapshotFile => snapshots::download(host, &request).await,
         Operation::ImportSnapshot => snapshots::upload(host, request).await,
         Operation::GetImport => snapshots::import_under_way(host, &request).await,
+        Operation::PromoteSnapshot => snapshots::promote(host, &request).await,
+        Operation::RecallSnapshot => snapshots::recall(host, &request).await,
+        Operation::DiscoverSnapshots => snapshots::discover(host, &request).await,
+        Operation::GetDiscovery => snapshots::discovery(host, &request).await,
         other => Err(Error::internal(format!("{other:?} is for no object"))),
     }
 }

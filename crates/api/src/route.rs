@@ -25,13 +25,23 @@ pub enum Operation {
     CreateSnapshot,
     ListSnapshots,
     Audit,
+    GetRetention,
+    SetRetention,
     GetSnapshot,
+    KeepSnapshot,
     DeleteSnapshot,
     Restore,
     GetRestore,
     CancelRestore,
+    Check,
+    Heal,
+    GetHeal,
     SnapshotFile,
     ImportSnapshot,
+    PromoteSnapshot,
+    RecallSnapshot,
+    DiscoverSnapshots,
+    GetDiscovery,
     GetImport,
     Batch,
     Message,
@@ -227,20 +237,34 @@ pub const ROUTES: &[Route] = &[
         .query(&["source"]).headers(ADMIN).body(&[(JSON, "NewSnapshot")])
         .answers(&[(201, JSON, "Snapshot"), (202, JSON, "Snapshot")]),
     route("GET", "/v1/objects/{type}/{id}/snapshots", Operation::ListSnapshots, "Lists the object's snapshots, newest first")
-        .query(&["kind", "parent", "before", "limit"]).answers(&[(200, JSON, "SnapshotPage")]),
+        .query(&["kind", "tier", "parent", "minBytes", "maxBytes", "fromSequence", "toSequence", "before", "limit"]).answers(&[(200, JSON, "SnapshotPage")]),
     route("GET", "/v1/objects/{type}/{id}/snapshots/audit", Operation::Audit, "Lists what administrators had the object do, newest first")
         .query(&["before", "limit"]).answers(&[(200, JSON, "AuditPage")]),
+    route("GET", "/v1/objects/{type}/{id}/snapshots/retention", Operation::GetRetention, "Reads how long the object keeps its snapshots, and how far its schedule is")
+        .answers(&[(200, JSON, "Retention")]),
+    route("PUT", "/v1/objects/{type}/{id}/snapshots/retention", Operation::SetRetention, "Declares how long the object keeps its snapshots, where that is not as its type says")
+        .query(&["source"]).headers(ADMIN).body(&[(JSON, "RetentionRules")]).answers(&[(200, JSON, "Retention")]),
     route("GET", "/v1/objects/{type}/{id}/snapshots/import", Operation::GetImport, "Reads how far the import of a file is")
         .answers(&[(200, JSON, "Import")]),
     route("POST", "/v1/objects/{type}/{id}/snapshots/import", Operation::ImportSnapshot, "Takes the file of a snapshot, of an object of the same type; with offset it goes on where it broke off")
         .query(&["offset", "partial", "source"]).headers(ADMIN).body(&[(FILE, "Bytes")])
         .answers(&[(201, JSON, "Import"), (202, JSON, "Import")]),
+    route("POST", "/v1/objects/{type}/{id}/snapshots/discover", Operation::DiscoverSnapshots, "Looks for snapshots of the object in object storage and lists those it did not know; makes the object where its database was lost")
+        .query(&["source"]).headers(ADMIN).answers(&[(200, JSON, "Discovery"), (202, JSON, "Discovery")]),
+    route("GET", "/v1/objects/{type}/{id}/snapshots/discover", Operation::GetDiscovery, "Reads how far the search for snapshots in object storage is, or what the last one found")
+        .answers(&[(200, JSON, "Discovery")]),
+    route("POST", "/v1/objects/{type}/{id}/snapshots/{snapshot}/promote", Operation::PromoteSnapshot, "Brings a snapshot to object storage; then its copy in the object goes: 200 when it is there, 202 while that is under way")
+        .query(&["source"]).headers(ADMIN).answers(&[(200, JSON, "Snapshot"), (202, JSON, "Snapshot")]),
+    route("POST", "/v1/objects/{type}/{id}/snapshots/{snapshot}/recall", Operation::RecallSnapshot, "Brings a snapshot, and those it builds on, back from object storage; the copy there stays")
+        .query(&["source"]).headers(ADMIN).answers(&[(200, JSON, "Snapshot"), (202, JSON, "Snapshot")]),
     route("GET", "/v1/objects/{type}/{id}/snapshots/{snapshot}/file", Operation::SnapshotFile, "Downloads a snapshot, with those it builds on, as one file; a Range goes on where it broke off")
         .headers(&["Range"]).answers(&[(200, FILE, "Bytes"), (206, FILE, "Bytes")]),
     route("GET", "/v1/objects/{type}/{id}/snapshots/{snapshot}", Operation::GetSnapshot, "Reads what is known of a snapshot")
         .answers(&[(200, JSON, "Snapshot")]),
-    route("DELETE", "/v1/objects/{type}/{id}/snapshots/{snapshot}", Operation::DeleteSnapshot, "Forgets a snapshot, or gives up taking it")
-        .query(&["source"]).headers(ADMIN).answers(&[(200, JSON, "Snapshot")]),
+    route("PATCH", "/v1/objects/{type}/{id}/snapshots/{snapshot}", Operation::KeepSnapshot, "Keeps a snapshot whatever its age and number, or no longer")
+        .query(&["source"]).headers(ADMIN).body(&[(JSON, "KeepSnapshot")]).answers(&[(200, JSON, "Snapshot")]),
+    route("DELETE", "/v1/objects/{type}/{id}/snapshots/{snapshot}", Operation::DeleteSnapshot, "Forgets a snapshot, or gives up taking it; 202 while what it has in object storage goes")
+        .query(&["source"]).headers(ADMIN).answers(&[(200, JSON, "Snapshot"), (202, JSON, "Snapshot")]),
     route("POST", "/v1/objects/{type}/{id}/restore", Operation::Restore, "Brings back the state of a snapshot, a sequence or a time, as ordinary events: 200 when it is there, 202 while that is under way")
         .query(&["source"]).headers(RESTORE).body(&[(JSON, "NewRestore")])
         .answers(&[(200, JSON, "Restore"), (202, JSON, "Restore")]),
@@ -248,6 +272,12 @@ pub const ROUTES: &[Route] = &[
         .answers(&[(200, JSON, "Restore")]),
     route("DELETE", "/v1/objects/{type}/{id}/restore", Operation::CancelRestore, "Gives up the restore under way; nothing was changed")
         .query(&["source"]).headers(ADMIN).answers(&[(200, JSON, "Restore")]),
+    route("GET", "/v1/objects/{type}/{id}/check", Operation::Check, "Looks for damage: a page of what every checksum says, from `after` on")
+        .query(&["after"]).answers(&[(200, JSON, "Check")]),
+    route("POST", "/v1/objects/{type}/{id}/heal", Operation::Heal, "Makes damaged blobs whole again and marks damaged snapshots: 200 when it is through, 202 while it is under way")
+        .query(&["source"]).headers(ADMIN).answers(&[(200, JSON, "Heal"), (202, JSON, "Heal")]),
+    route("GET", "/v1/objects/{type}/{id}/heal", Operation::GetHeal, "Reads the healing under way, or the last one")
+        .answers(&[(200, JSON, "Heal")]),
     route("GET", "/v1/objects/{type}/{id}/cache/{entry}", Operation::GetCacheEntry, "Reads an entry of the cache beside an object")
         .answers(&[(200, ANY, "Bytes")]),
     route("PUT", "/v1/objects/{type}/{id}/cache/{entry}", Operation::PutCacheEntry, "Keeps any bytes in the cache beside an object, for a time")

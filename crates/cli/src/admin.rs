@@ -59,7 +59,8 @@ pub(crate) fn settled(target: &Target, wanted: bool, path: &str, first: Json) ->
     bar.finish_and_clear();
     match now["status"].as_str() {
         Some("cancelled") => Err(Failure::failed("it was cancelled meanwhile")),
-        Some("failed") => {
+        // A snapshot that could not be moved is where it was, and complete.
+        Some(status) if status == "failed" || now["failure"].is_object() => {
             let text = |name: &str| now["failure"][name].as_str().unwrap_or_default().to_owned();
             let message = format!("{}: {}", text("code"), text("message"));
             Err(Failure::failed(message))
@@ -73,11 +74,21 @@ fn look(admin: &Client, path: &str) -> Result<Json> {
 }
 
 fn runs(job: &Json) -> bool {
-    job["status"] == "running"
+    job["status"] == "running" || job["moving"].is_string()
 }
 
 /// How far it is, in words.
 fn far(job: &Json) -> String {
+    if let Some(moving) = job["moving"].as_str() {
+        let failure = job["failure"]["message"].as_str();
+        return failure.map_or_else(
+            || moving.to_owned(),
+            |failure| format!("{moving}: {failure}"),
+        );
+    }
+    if let Some(found) = job["found"].as_u64() {
+        return format!("looking: {} found so far", crate::print::count(found));
+    }
     let differences = job["differences"].as_object();
     let counts = differences.map(|all| {
         let each = all.values().flat_map(|one| one.as_object().into_iter());
@@ -108,6 +119,13 @@ mod tests {
             "a": {"added": 1, "changed": 2, "removed": 3}, "b": {"added": 1_000}}});
         assert!(runs(&restore));
         assert_eq!(far(&restore), "restoring: 1,006 documents differ");
+        let moving = json!({"status": "complete", "moving": "recalling"});
+        assert!(runs(&moving));
+        assert_eq!(far(&moving), "recalling");
+        assert_eq!(
+            far(&json!({"status": "running", "found": 1_000})),
+            "looking: 1,000 found so far"
+        );
         let snapshot = json!({"status": "complete", "bytes": 2_000});
         assert!(!runs(&snapshot));
         assert_eq!(far(&snapshot), "taking a snapshot: 2.0 kB so far");

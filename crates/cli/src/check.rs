@@ -1,170 +1,152 @@
-//! `tidelog check`: is something missing?
+//! `tidelog check`: looks for damage in an object.
 
-mod sequences;
-mod times;
+use std::path::Path;
 
-use clap::{Args, Subcommand};
+use clap::Args;
+use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value as Json, json};
-use tidelog_log::{FieldType, Value};
+use tidelog_core::Address;
+use tidelog_embedded::actor_file;
 
-use crate::client::Client;
+use crate::admin::AdminArgs;
 use crate::configuration::Configuration;
 use crate::failure::{Exit, Failure, Result};
-use crate::object_name::ObjectName;
+use crate::object_name::{ObjectName, encoded};
 use crate::print;
-use crate::target::TargetArgs;
+use crate::progress;
+use crate::target::Target;
 
 const EXAMPLES: &str = "\
 Examples:
-  tidelog check gaps plant/one
-  tidelog check gaps plant/one readings --time at --longer-than 15m
-  tidelog check gaps plant/one readings --time at --group sensor --longer-than 1h --json
+  tidelog check airport/JFK
+  tidelog check airport/JFK --data data --json
 
-Over sequences: every event of the log and, where the log was trimmed, of the lake's tables is there once.
-Over time: of each group, two readings that follow on each other are no further apart. Exit 1 when
-something is missing or is there twice.";
+Reads every blob, mask, row, log record and snapshot part and compares it with its checksum; exit 1 where
+something is not what was written. `tidelog heal` then makes whole what can be.";
 
-/// What to check.
-#[derive(Subcommand, Debug)]
-pub(crate) enum CheckCommand {
-    /// Look for missing events, or for times without readings
-    #[command(after_help = EXAMPLES)]
-    Gaps(GapsArgs),
-}
-
-/// Flags of `check gaps`.
+/// Flags of `check`.
 #[derive(Args, Debug)]
-pub(crate) struct GapsArgs {
+#[command(after_help = EXAMPLES)]
+pub(crate) struct CheckArgs {
     /// The object
     #[arg(value_name = "TYPE/ID")]
     object: ObjectName,
-    /// The collection whose times are looked at
-    #[arg(requires = "time")]
-    collection: Option<String>,
-    /// Its field with the time of a reading
-    #[arg(
-        long,
-        value_name = "FIELD",
-        requires = "longer_than",
-        requires = "collection"
-    )]
-    time: Option<String>,
-    /// Its field with what the reading is of, such as a sensor
-    #[arg(long, value_name = "FIELD", requires = "time")]
-    group: Option<String>,
-    /// A number with ms, s, m, h or d: gaps up to this long are none
-    #[arg(long, value_name = "TIME", requires = "time")]
-    longer_than: Option<String>,
-    /// Only from this time on, RFC 3339
-    #[arg(long, value_name = "T", requires = "time")]
-    from: Option<String>,
-    /// Only before this time, RFC 3339
-    #[arg(long, value_name = "T", requires = "time")]
-    to: Option<String>,
-    /// Stop after so many gaps
-    #[arg(long, default_value_t = 1_000)]
-    limit: u64,
-    /// Print one JSON object per gap
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    target: TargetArgs,
+    admin: AdminArgs,
 }
 
-pub(crate) fn run(command: &CheckCommand, configuration: &Configuration) -> Result<()> {
-    let CheckCommand::Gaps(args) = command;
-    let found = args.target.with(configuration, |target| {
-        let mut gaps = Gaps {
-            json: args.json,
-            left: args.limit,
-            found: false,
-        };
-        match &args.collection {
-            Some(collection) => times(args, collection, &target.client, &mut gaps)?,
-            None => {
-                let store = configuration.settings(&[])?.lake.s3;
-                sequences::check(&target.client, store.as_ref(), &args.object, &mut gaps)?;
-            }
-        }
-        Ok(gaps.found)
-    })?;
-    match found {
+pub(crate) fn run(args: &CheckArgs, configuration: &Configuration) -> Result<()> {
+    let found = args
+        .admin
+        .target
+        .with(configuration, |target| all(args, target))?;
+    if args.admin.json {
+        print::line(&found)?;
+    } else {
+        lines(&args.object.to_string(), &found)
+            .into_iter()
+            .try_for_each(print::line)?;
+    }
+    match found["damaged"]
+        .as_array()
+        .is_some_and(|all| !all.is_empty())
+    {
         true => Err(Failure::silent(Exit::Failed)),
         false => Ok(()),
     }
 }
 
-fn times(args: &GapsArgs, collection: &str, client: &Client, gaps: &mut Gaps) -> Result<()> {
-    let longer_than = args.longer_than.as_deref().unwrap_or_default();
-    let wrong = || {
-        let message =
-            format!("--longer-than takes a number with ms, s, m, h or d, not {longer_than:?}");
-        Failure::usage(message)
-    };
-    let mut range = json!({"exists": true});
-    for (name, text) in [("gte", &args.from), ("lt", &args.to)] {
-        if let Some(text) = text {
-            range[name] = json!(text);
+/// Every page of a check as one.
+fn all(args: &CheckArgs, target: &Target) -> Result<Json> {
+    let path = args.object.path(&["check"]);
+    let bar = progress::waiting("looking for damage");
+    let mut found = json!({"checked": {}, "damaged": []});
+    let mut after: Option<String> = None;
+    loop {
+        let query = after
+            .as_ref()
+            .map(|after| format!("?after={}", encoded(after)));
+        let page: Json = target
+            .admin
+            .get(path.clone() + &query.unwrap_or_default())?;
+        bar.tick();
+        add(&mut found, &page);
+        after = page["next"].as_str().map(str::to_owned);
+        if after.is_none() {
+            break;
         }
     }
-    let series = times::Series {
-        client,
-        object: &args.object,
-        collection,
-        time: args.time.as_deref().unwrap_or_default(),
-        group: args.group.as_deref(),
-        range,
-        longer_than: micros(longer_than).ok_or_else(wrong)?,
-    };
-    series.check(gaps)
+    bar.finish_and_clear();
+    let address = Address::object(&args.object.type_name, &args.object.id)?;
+    let damaged = found["damaged"].as_array_mut();
+    if let (Some(data), Some(damaged)) = (target.data(), damaged) {
+        damaged.extend(pages_of(&actor_file(data, &address))?);
+    }
+    Ok(found)
 }
 
-/// Microseconds of `90s`, `15m` and the like.
-fn micros(text: &str) -> Option<i64> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "ms" => 1_000,
-        "s" => 1_000_000,
-        "m" => 60_000_000,
-        "h" => 3_600_000_000,
-        "d" => 86_400_000_000,
-        _ => return None,
-    };
-    digits.parse::<i64>().ok()?.checked_mul(unit)
+/// What SQLite says of the pages of a file: those have no checksums, but must fit together.
+fn pages_of(path: &Path) -> Result<Option<Json>> {
+    let failed = |e: rusqlite::Error| Failure::failed(format!("{}: {e}", path.display()));
+    let file = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+    let said = file.and_then(|file| {
+        file.query_row("PRAGMA integrity_check(1)", [], |row| {
+            row.get::<_, String>(0)
+        })
+    });
+    let what = said.map_err(failed)?;
+    Ok((what != "ok").then(|| json!({"what": format!("SQLite: {what}")})))
 }
 
-/// A timestamp of a row, microseconds since 1970.
-fn moment(value: &Json) -> Result<i64> {
-    match Value::from_json(FieldType::Timestamp, value.clone()) {
-        Ok(Some(Value::Timestamp(micros))) => Ok(micros),
-        _ => Err(Failure::usage(format!(
-            "--time takes a field of timestamps, and there is {value}"
-        ))),
+fn add(found: &mut Json, page: &Json) {
+    for (name, count) in page["checked"].as_object().into_iter().flatten() {
+        let before = found["checked"][name].as_u64().unwrap_or(0);
+        found["checked"][name] = json!(before + count.as_u64().unwrap_or(0));
+    }
+    let more = page["damaged"].as_array().into_iter().flatten().cloned();
+    if let Some(damaged) = found["damaged"].as_array_mut() {
+        damaged.extend(more);
     }
 }
 
-/// Says what was found, up to a limit.
-struct Gaps {
-    json: bool,
-    left: u64,
-    found: bool,
+/// What was found, for people.
+fn lines(object: &str, found: &Json) -> Vec<String> {
+    let count = |name: &str| print::count(found["checked"][name].as_u64().unwrap_or(0));
+    let bytes = print::bytes(found["checked"]["bytes"].as_u64().unwrap_or(0));
+    let mut lines = vec![format!(
+        "{object}: {} blobs ({bytes}), {} documents in rows, {} events, {} parts of snapshots",
+        count("blobs"),
+        count("documents"),
+        count("events"),
+        count("parts"),
+    )];
+    let damaged = found["damaged"].as_array().into_iter().flatten();
+    let before = lines.len();
+    lines.extend(damaged.map(|damage| format!("  damaged: {}", damage_line(damage))));
+    if lines.len() == before {
+        lines.push("  all as it was written".to_owned());
+    }
+    lines
 }
 
-impl Gaps {
-    /// False once there were enough.
-    fn say(&mut self, gap: &Json, words: &str) -> Result<bool> {
-        if self.left == 0 {
-            print::note("there are more: --limit, or a narrower --from");
-            return Ok(false);
+/// One damage as a line.
+pub(crate) fn damage_line(damage: &Json) -> String {
+    let mut parts = Vec::new();
+    for (name, label) in [
+        ("collection", ""),
+        ("snapshot", "snapshot "),
+        ("blob", "blob "),
+        ("page", "page "),
+        ("sequence", "event "),
+    ] {
+        match &damage[name] {
+            Json::Null => {}
+            Json::String(text) => parts.push(format!("{label}{text}")),
+            other => parts.push(format!("{label}{other}")),
         }
-        self.left -= 1;
-        self.found = true;
-        match self.json {
-            true => print::line(gap)?,
-            false => print::line(words)?,
-        }
-        Ok(true)
     }
+    let what = damage["what"].as_str().unwrap_or_default();
+    format!("{}: {what}", parts.join(", "))
 }
 
 #[cfg(test)]
@@ -172,11 +154,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_has_a_unit() {
-        assert_eq!(micros("15m"), Some(900_000_000));
-        assert_eq!(micros("250ms"), Some(250_000));
-        for wrong in ["15", "m", "1.5h", "-", "9999999999999d", "3 m"] {
-            assert_eq!(micros(wrong), None, "{wrong}");
+    fn pages_add_up_and_read_as_lines() {
+        let mut found = json!({"checked": {}, "damaged": []});
+        let damage = json!({"collection": "notes", "blob": 7, "page": 2, "what": "no"});
+        for page in [
+            json!({"checked": {"blobs": 1_000, "bytes": 5_000}, "damaged": [], "next": "x"}),
+            json!({"checked": {"blobs": 234, "events": 9}, "damaged": [damage]}),
+        ] {
+            add(&mut found, &page);
         }
+        let lines = lines("airport/JFK", &found);
+        assert_eq!(
+            lines[0],
+            "airport/JFK: 1,234 blobs (5.0 kB), 0 documents in rows, 9 events, 0 parts of snapshots"
+        );
+        assert_eq!(lines[1], "  damaged: notes, blob 7, page 2: no");
+        let none = json!({"checked": {}, "damaged": []});
+        assert_eq!(super::lines("a/b", &none)[1], "  all as it was written");
     }
 }

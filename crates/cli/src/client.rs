@@ -74,8 +74,12 @@ impl Ask {
     }
 
     pub(crate) fn post_json(path: impl Into<String>, body: &Json) -> Self {
+        Self::json(Method::POST, path, body)
+    }
+
+    pub(crate) fn json(method: Method, path: impl Into<String>, body: &Json) -> Self {
         let body = body.to_string().into_bytes();
-        Self::new(Method::POST, path, "application/json", body)
+        Self::new(method, path, "application/json", body)
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {

@@ -17,6 +17,8 @@ mod text_table;
 mod bench;
 mod check;
 mod demo;
+mod gaps;
+mod heal;
 mod import;
 mod inspect;
 mod lake;
@@ -86,14 +88,17 @@ enum Command {
     Snapshot(snapshot::SnapshotCommand),
     /// Bring a state of an object back: of a snapshot, a sequence or a time
     Restore(restore::RestoreArgs),
+    /// Look for damage: every checksum of an object
+    Check(check::CheckArgs),
+    /// Make damaged blobs of an object whole again
+    Heal(heal::HealArgs),
     /// Look into Vortex blobs: a file, or those of an object
     #[command(subcommand)]
     Vortex(vortex::VortexCommand),
     /// Compare an object's rows, its log and its lake tables, event by event
     Verify(verify::VerifyArgs),
-    /// Look for what is missing in an object
-    #[command(subcommand)]
-    Check(check::CheckCommand),
+    /// Look for missing events, or for times without readings
+    Gaps(gaps::GapsArgs),
     /// Mend the tables of the lake
     #[command(subcommand)]
     Lake(lake::LakeCommand),
@@ -132,9 +137,11 @@ fn run(cli: Cli) -> Result<()> {
         Command::Inspect(args) => inspect::run(&args, configuration),
         Command::Snapshot(command) => snapshot::run(&command, configuration),
         Command::Restore(args) => restore::run(&args, configuration),
+        Command::Check(args) => check::run(&args, configuration),
+        Command::Heal(args) => heal::run(&args, configuration),
         Command::Vortex(command) => vortex::run(&command),
         Command::Verify(args) => verify::run(&args, configuration),
-        Command::Check(command) => check::run(&command, configuration),
+        Command::Gaps(args) => gaps::run(&args, configuration),
         Command::Lake(command) => lake::run(&command, configuration),
         Command::Demo(args) => demo::run(args, configuration),
         Command::Bench(args) => Ok(bench::run(args)?),

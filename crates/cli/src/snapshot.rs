@@ -1,7 +1,10 @@
-//! `tidelog snapshot`: takes, lists, shows and deletes snapshots of an object, and moves them as files.
+//! `tidelog snapshot`: takes, lists, shows, keeps and deletes snapshots of an object, and moves them as
+//! files.
 
+mod cold;
 mod export;
 mod import;
+mod retention;
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value as Json, json};
@@ -22,7 +25,8 @@ Examples:
 const LIST: &str = "\
 Examples:
   tidelog snapshot list airport/JFK
-  tidelog snapshot list airport/JFK --kind full --limit 10 --json";
+  tidelog snapshot list airport/JFK --kind full --limit 10 --json
+  tidelog snapshot list airport/JFK --tier cold --min-bytes 1000000 --to-sequence 1200";
 const SHOW: &str = "\
 Examples:
   tidelog snapshot show airport/JFK 01939f5a-…
@@ -32,10 +36,11 @@ Examples:
   tidelog snapshot delete airport/JFK 01939f5a-… --reason 'over a year old'";
 
 /// Columns of the list, in order.
-const COLUMNS: [&str; 8] = [
+const COLUMNS: [&str; 9] = [
     "id",
     "kind",
     "status",
+    "tier",
     "sequence",
     "created",
     "documents",
@@ -58,6 +63,21 @@ pub(crate) enum SnapshotCommand {
     /// Forget a snapshot, or give up taking it
     #[command(after_help = DELETE)]
     Delete(OneArgs),
+    /// Keep a snapshot whatever its age and number, or no longer
+    #[command(after_help = retention::KEEP)]
+    Keep(retention::KeepArgs),
+    /// Show or declare how long an object keeps its snapshots
+    #[command(after_help = retention::EXAMPLES)]
+    Retention(retention::RetentionArgs),
+    /// Bring a snapshot to object storage; then its copy in the object goes
+    #[command(after_help = cold::PROMOTE)]
+    Promote(cold::MoveArgs),
+    /// Bring a snapshot, and those it builds on, back from object storage
+    #[command(after_help = cold::RECALL)]
+    Recall(cold::MoveArgs),
+    /// Look for snapshots in object storage that the object does not know
+    #[command(after_help = cold::DISCOVER)]
+    Discover(cold::DiscoverArgs),
     /// Download a snapshot as a file, or go on with a download that broke off
     #[command(after_help = export::EXAMPLES)]
     Export(export::ExportArgs),
@@ -97,6 +117,21 @@ pub(crate) struct ListArgs {
     /// Only full or incremental ones
     #[arg(long, value_parser = ["full", "incremental"])]
     kind: Option<String>,
+    /// Only those in the object, or in object storage alone
+    #[arg(long, value_parser = ["hot", "cold"])]
+    tier: Option<String>,
+    /// Only those of at least so many bytes
+    #[arg(long, value_name = "BYTES")]
+    min_bytes: Option<u64>,
+    /// Only those of at most so many bytes
+    #[arg(long, value_name = "BYTES")]
+    max_bytes: Option<u64>,
+    /// Only states after this event or a later one
+    #[arg(long, value_name = "SEQUENCE")]
+    from_sequence: Option<u64>,
+    /// Only states after this event or an earlier one
+    #[arg(long, value_name = "SEQUENCE")]
+    to_sequence: Option<u64>,
     /// Only those that build on this one
     #[arg(long, value_name = "ID")]
     parent: Option<String>,
@@ -129,6 +164,11 @@ pub(crate) fn run(command: &SnapshotCommand, configuration: &Configuration) -> R
         SnapshotCommand::List(args) => list(args, configuration),
         SnapshotCommand::Show(args) => one(args, configuration, Method::GET),
         SnapshotCommand::Delete(args) => one(args, configuration, Method::DELETE),
+        SnapshotCommand::Keep(args) => retention::keep(args, configuration),
+        SnapshotCommand::Retention(args) => retention::run(args, configuration),
+        SnapshotCommand::Promote(args) => cold::run(args, configuration, "promote"),
+        SnapshotCommand::Recall(args) => cold::run(args, configuration, "recall"),
+        SnapshotCommand::Discover(args) => cold::discover(args, configuration),
         SnapshotCommand::Export(args) => export::run(args, configuration),
         SnapshotCommand::Import(args) => import::run(args, configuration),
     }
@@ -158,7 +198,11 @@ fn one(args: &OneArgs, configuration: &Configuration, method: Method) -> Result<
         let ask = args.admin.asks(Ask::bare(method, path));
         let snapshot: Json = target.admin.json(&ask)?;
         if deletes && !args.admin.json {
-            return print::line(format_args!("deleted {}", args.snapshot));
+            let what = match snapshot["status"].as_str() {
+                Some("deleting") => "deleting",
+                _ => "deleted",
+            };
+            return print::line(format_args!("{what} {}", args.snapshot));
         }
         show(args.admin.json, &snapshot)
     })
@@ -191,7 +235,20 @@ fn lines(snapshot: &Json) -> Vec<String> {
         ),
         format!("  schema    version {}", snapshot["schemaVersion"]),
     ];
-    for (label, name) in [("parent", "parent"), ("note", "note")] {
+    if snapshot["keep"] == true {
+        lines.push("  kept      whatever its age and number".to_owned());
+    }
+    if let Some(parts) = snapshot["cold"]["parts"].as_u64() {
+        let bytes = print::bytes(snapshot["cold"]["bytes"].as_u64().unwrap_or(0));
+        let parts = print::count(parts);
+        lines.push(format!("  cold      {bytes} in {parts} parts"));
+    }
+    for (label, name) in [
+        ("tier", "tier"),
+        ("moving", "moving"),
+        ("parent", "parent"),
+        ("note", "note"),
+    ] {
         if !text(name).is_empty() {
             lines.push(format!("  {label:<9} {}", text(name)));
         }
@@ -204,12 +261,18 @@ fn lines(snapshot: &Json) -> Vec<String> {
 
 fn list(args: &ListArgs, configuration: &Configuration) -> Result<()> {
     let mut query = format!("?limit={}", args.limit);
+    let number = |value: Option<u64>| value.map(|value| value.to_string());
     for (name, value) in [
-        ("kind", &args.kind),
-        ("parent", &args.parent),
-        ("before", &args.before),
+        ("kind", args.kind.clone()),
+        ("tier", args.tier.clone()),
+        ("minBytes", number(args.min_bytes)),
+        ("maxBytes", number(args.max_bytes)),
+        ("fromSequence", number(args.from_sequence)),
+        ("toSequence", number(args.to_sequence)),
+        ("parent", args.parent.clone()),
+        ("before", args.before.clone()),
     ] {
-        if let Some(value) = value {
+        if let Some(value) = &value {
             query.push_str(&format!("&{name}={}", encoded(value)));
         }
     }
@@ -238,7 +301,7 @@ fn row(snapshot: &Json) -> Map<String, Json> {
     let documents: u64 = documents.filter_map(|(_, count)| count.as_u64()).sum();
     let own = snapshot["ownBytes"].as_u64().unwrap_or(0);
     let mut row = Map::new();
-    for name in ["id", "kind", "status", "sequence", "created"] {
+    for name in ["id", "kind", "status", "tier", "sequence", "created"] {
         row.insert(name.to_owned(), snapshot[name].clone());
     }
     row.insert("documents".to_owned(), documents.into());
@@ -257,7 +320,8 @@ mod tests {
             "id": "s2", "kind": "incremental", "status": "complete", "parent": "s1",
             "note": "nightly", "sequence": 1_200, "timestamp": "2026-01-01T00:00:00Z",
             "created": "2026-01-02T00:00:00Z", "schemaVersion": 3, "bytes": 2_500_000,
-            "ownBytes": 2_000, "documents": {"a": 1_000, "b": 5},
+            "ownBytes": 2_000, "documents": {"a": 1_000, "b": 5}, "tier": "cold",
+            "cold": {"parts": 2, "bytes": 9_000_000},
         });
         let text = lines(&snapshot).join("\n");
         for part in [
@@ -265,6 +329,8 @@ mod tests {
             "state     after event 1,200, 2026-01-01T00:00:00Z",
             "bytes     2.5 MB, 2.0 kB of its own",
             "parent    s1",
+            "tier      cold",
+            "cold      9.0 MB in 2 parts",
             "note      nightly",
             "a: 1,000 documents",
         ] {

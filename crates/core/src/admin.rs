@@ -35,10 +35,11 @@ pub struct AuditEntry {
     /// Why; empty: not said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// What was done: `snapshot.create`, `snapshot.delete`, `snapshot.import`, `restore`,
-    /// `restore.cancel`.
+    /// What was done: `snapshot.create`, `snapshot.delete`, `snapshot.import`, `snapshot.promote`,
+    /// `snapshot.recall`, `snapshot.discover`, `snapshot.keep`, `snapshot.retention`,
+    /// `snapshot.expire`, `restore`, `restore.cancel`, `heal`.
     pub action: String,
-    /// The snapshot's or the restore's id.
+    /// The snapshot's or the restore's id; empty where it is about none.
     pub id: String,
     /// What was asked for in particular.
     pub details: Json,
@@ -75,8 +76,11 @@ impl Engine {
         let id = match &reply {
             Reply::Snapshot(SnapshotReply::Snapshot(snapshot)) => Some(snapshot.id.clone()),
             Reply::Snapshot(SnapshotReply::Restore(restore)) => Some(restore.id.clone()),
+            Reply::Snapshot(SnapshotReply::Heal(heal)) => Some(heal.id.clone()),
             // A file comes in many turns; the last one says what became of it.
             Reply::Snapshot(SnapshotReply::Import(import)) => import.snapshot.clone(),
+            Reply::Snapshot(SnapshotReply::Retention(_)) => Some(String::new()),
+            Reply::Snapshot(SnapshotReply::Discovery(discovery)) => Some(discovery.id.clone()),
             _ => None,
         };
         let Some(id) = id else {
@@ -92,6 +96,26 @@ impl Engine {
         };
         audit::add(sql, &entry, AUDIT_ENTRIES_MAX as u64)?;
         Ok(reply)
+    }
+
+    /// Notes what the object did by itself: who stands for it, and what.
+    pub(crate) fn note(
+        &self,
+        sql: &dyn Sql,
+        time: i64,
+        (actor, action): (&str, &str),
+        id: &str,
+        details: Json,
+    ) -> Result<()> {
+        let entry = AuditEntry {
+            time,
+            actor: actor.to_owned(),
+            reason: String::new(),
+            action: action.to_owned(),
+            id: id.to_owned(),
+            details,
+        };
+        audit::add(sql, &entry, AUDIT_ENTRIES_MAX as u64)
     }
 }
 
@@ -110,6 +134,8 @@ fn said(command: &SnapshotCommand) -> (&'static str, Json) {
             ("snapshot.create", json!({"kind": kind, "parent": parent}))
         }
         SnapshotCommand::Delete { .. } => ("snapshot.delete", json!({})),
+        SnapshotCommand::Keep { keep, .. } => ("snapshot.keep", json!({"keep": keep})),
+        SnapshotCommand::SetRetention(retention) => ("snapshot.retention", json!(retention)),
         SnapshotCommand::Restore {
             target,
             collections,
@@ -121,7 +147,11 @@ fn said(command: &SnapshotCommand) -> (&'static str, Json) {
         }
         SnapshotCommand::CancelRestore => ("restore.cancel", json!({})),
         SnapshotCommand::LakePage { .. } => ("restore.page", json!({})),
+        SnapshotCommand::Heal => ("heal", json!({})),
         SnapshotCommand::Import { .. } => ("snapshot.import", json!({})),
+        SnapshotCommand::Promote { .. } => ("snapshot.promote", json!({})),
+        SnapshotCommand::Recall { .. } => ("snapshot.recall", json!({})),
+        SnapshotCommand::Discover { .. } => ("snapshot.discover", json!({})),
     }
 }
 

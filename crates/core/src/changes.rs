@@ -156,8 +156,9 @@ impl View {
         let (source, start) = (self.address.to_string(), (from, from_hash));
         let mut batch = BatchWriter::new(source, head.epoch, start, collection);
         let events_max = self.sync.batch_size.unwrap_or(u64::MAX);
-        for bytes in log::read_bytes(sql, from.next(), bytes_max, events_max)? {
-            let record = RawRecord::read(&bytes)?;
+        for found in log::read_bytes(sql, from.next(), bytes_max, events_max)? {
+            let mut record = RawRecord::read(&found.bytes)?;
+            record.hash = found.hash.unwrap_or(record.hash);
             if record.last_sequence() <= from {
                 continue;
             }

@@ -7,10 +7,13 @@ use tidelog_log::{Error, Kind, Result, Sequence};
 use crate::actor::{self, ActorCommand, Behaviour, MessageReply};
 use crate::folded::{FOLD, MainState};
 use crate::segment::{SEGMENT, Unfolded};
-use crate::snapshot::{Job, SNAPSHOT, SnapshotCommand, SnapshotPolicy, SnapshotReply};
+use crate::snapshot::{
+    Job, RETAIN, SCHEDULE, SNAPSHOT, Schedule, SnapshotCommand, SnapshotPolicy, SnapshotReply,
+};
 use crate::sql::{Sql, atomically};
 use crate::table::log::Head;
 use crate::table::{cursors, idempotency, log, meta, wakes};
+use crate::transfer::{TRANSFER, TransferCommand};
 use crate::{
     Address, AdminCommand, Caller, Mutation, ObjectState, Touched, TurnReply, TypeSchema, View,
 };
@@ -96,6 +99,8 @@ pub enum Command {
     Snapshot(Box<SnapshotCommand>),
     /// What an administrator asks: it is noted, too.
     Admin(Box<AdminCommand>),
+    /// What became of a step that [`View::transfer_due`] asked for.
+    Transferred(Box<TransferCommand>),
 }
 
 impl Command {
@@ -122,6 +127,8 @@ pub enum Effect {
     WakeAt(i64),
     /// There are messages to deliver: [`View::letters_due`].
     Posted,
+    /// There is something to transfer: [`View::transfer_due`].
+    Transfer,
 }
 
 /// An answer.
@@ -140,7 +147,7 @@ pub enum Reply {
 }
 
 /// What an engine remembers of its database and a failed turn must not change.
-struct Kept {
+pub(crate) struct Kept {
     head: Head,
     status: meta::Status,
     fenced: bool,
@@ -148,6 +155,7 @@ struct Kept {
     log_bytes: u64,
     unfolded: Unfolded,
     job: Option<Job>,
+    schedule: Option<Schedule>,
 }
 
 /// One object's engine. After a failed commit of the enclosing transaction, drop it and open
@@ -168,11 +176,15 @@ pub struct Engine {
     pub(crate) main: MainState,
     /// The snapshot or the restore that is under way.
     pub(crate) job: Option<Job>,
+    /// How far the schedule of snapshots is.
+    pub(crate) schedule: Option<Schedule>,
     /// Which events last touched which collections, as far as it is known here.
     pub(crate) touched: Touched,
     pub(crate) behaviour: Option<Behaviour>,
     /// The turn sent messages, or found some to deliver.
     pub(crate) posted: bool,
+    /// The turn has, or found, something to transfer.
+    pub(crate) transfers: bool,
     /// A panic of the actor's went through.
     pub(crate) panicked: bool,
 }
@@ -217,8 +229,10 @@ impl Engine {
                 unfolded: Unfolded::of(sql)?,
                 main: MainState::default(),
                 job: Job::load(sql)?,
+                schedule: Schedule::load(sql)?,
                 behaviour: behaviour.cloned(),
                 posted: false,
+                transfers: false,
                 panicked: false,
             })
         })
@@ -256,7 +270,7 @@ impl Engine {
             Err(error) => {
                 self.put_back(before);
                 self.view = view;
-                self.posted = false;
+                (self.posted, self.transfers) = (false, false);
                 self.undone = undoes(&error) && log::head(sql).ok() != Some(self.head);
                 return Err(error);
             }
@@ -267,6 +281,7 @@ impl Engine {
         }
         effects.extend(wake.map(Effect::WakeAt));
         effects.extend(std::mem::take(&mut self.posted).then_some(Effect::Posted));
+        effects.extend(std::mem::take(&mut self.transfers).then_some(Effect::Transfer));
         Ok(effects)
     }
 
@@ -336,6 +351,7 @@ impl Engine {
             Command::Actor(command) => self.act(sql, now, entropy, *command),
             Command::Snapshot(command) => self.snapshot(sql, now, entropy, *command),
             Command::Admin(admin) => self.admin(sql, now, entropy, *admin),
+            Command::Transferred(told) => self.transferred(sql, (now, entropy), *told),
         }
     }
 
@@ -346,13 +362,14 @@ impl Engine {
             return false;
         };
         match name {
-            FOLD => true,
-            SNAPSHOT | TRIM | PRUNE | SEGMENT => false,
+            FOLD => !job.waits(),
+            SCHEDULE | RETAIN => true,
+            SNAPSHOT | TRANSFER | TRIM | PRUNE | SEGMENT => false,
             _ => job.keeps_writes_out(),
         }
     }
 
-    fn kept(&self) -> Kept {
+    pub(crate) fn kept(&self) -> Kept {
         Kept {
             head: self.head,
             status: self.status,
@@ -361,11 +378,12 @@ impl Engine {
             log_bytes: self.log_bytes,
             unfolded: self.unfolded,
             job: self.job.clone(),
+            schedule: self.schedule.clone(),
         }
     }
 
     /// Goes back to what was remembered before a turn that failed.
-    fn put_back(&mut self, kept: Kept) {
+    pub(crate) fn put_back(&mut self, kept: Kept) {
         self.head = kept.head;
         self.status = kept.status;
         self.fenced = kept.fenced;
@@ -373,6 +391,7 @@ impl Engine {
         self.log_bytes = kept.log_bytes;
         self.unfolded = kept.unfolded;
         self.job = kept.job;
+        self.schedule = kept.schedule;
         self.main = MainState::default();
     }
 
@@ -392,9 +411,12 @@ impl Engine {
             }
             match name {
                 SNAPSHOT => self.snapshot_wake(sql, now, entropy),
+                SCHEDULE => self.schedule_wake(sql, now, entropy),
+                RETAIN => self.retain_wake(sql, now),
                 DELETE => self.delete_step(sql, now, &Caller::default()),
                 FOLD => self.fold(sql, now),
                 SEGMENT => self.fold_log(sql, now),
+                TRANSFER => self.transfer_timer(sql, now),
                 TRIM => self.trim(sql, now),
                 EXPIRE => self.expire(sql, now),
                 PRUNE => {
@@ -412,7 +434,10 @@ impl Engine {
         if let Err(error) = done {
             self.put_back(before);
             if name == SNAPSHOT && Self::is_lost(&error) {
-                return self.give_up(sql, &error);
+                return self.give_up(sql, now, &error);
+            }
+            if name == SCHEDULE && Self::is_lost(&error) {
+                return self.schedule_failed(sql, now, &error);
             }
             wakes::back_off(sql, name, now)?;
             actor::note_failure(sql, name, &error)?;
@@ -422,7 +447,9 @@ impl Engine {
 
     /// Removes old records that every destination has committed, a bounded number at a time.
     fn trim(&mut self, sql: &dyn Sql, now: i64) -> Result<()> {
-        let floor = self.floor(sql)?;
+        let free = self.floor(sql)?;
+        let held = self.schedule_holds(sql)?;
+        let floor = held.map_or(free, |held| held.min(free));
         let gone = log::trim(sql, floor, now - self.policy.keep_millis, TRIM_RECORDS)?;
         if gone > 0 {
             self.log_bytes = log::size(sql)?.bytes;
@@ -430,7 +457,7 @@ impl Engine {
         }
         if gone >= TRIM_RECORDS {
             wakes::set(sql, TRIM, now + 1)?;
-        } else if floor == self.head.sequence && self.head.sequence.0 > 0 {
+        } else if free == self.head.sequence && self.head.sequence.0 > 0 {
             wakes::set(
                 sql,
                 TRIM,

@@ -14,7 +14,8 @@ mod schema;
 pub use schema::{
     CheckSpec, ColdPolicy, ColdSpec, Collection, CollectionHot, CollectionSpec, CompressionCodec,
     Field, FieldSpec, HotPolicy, HotSpec, Index, IndexSpec, PartitionSpec, Quantity, Retention,
-    RetentionSpec, SyncPolicy, SyncSpec, Transform, TypeSchema, TypeSpec, WarmPolicy, WarmSpec,
+    RetentionSpec, SnapshotRetention, SnapshotRetentionSpec, SnapshotsPolicy, SnapshotsSpec,
+    SyncPolicy, SyncSpec, Transform, TypeSchema, TypeSpec, WarmPolicy, WarmSpec,
 };
 
 mod table;
@@ -29,10 +30,17 @@ mod segment;
 mod snapshot;
 pub use snapshot::file as snapshot_file;
 pub use snapshot::{
-    CHAIN_MAX, Difference, Failure, Import, LakeChanges, LakeEvent, LakePage, LakeWanted,
-    NOTE_BYTES_MAX, Restore, RestoreStatus, RestoreTarget, SNAPSHOTS_MAX, SNAPSHOTS_PAGE_MAX,
-    Snapshot, SnapshotCommand, SnapshotFile, SnapshotKind, SnapshotPage, SnapshotPolicy,
-    SnapshotReply, SnapshotStatus,
+    CHAIN_MAX, CheckPage, Checked, ColdCopy, Damage, Difference, Failure, Heal, Healed, Import,
+    LakeChanges, LakeEvent, LakePage, LakeWanted, Moving, NOTE_BYTES_MAX, Restore, RestoreStatus,
+    RestoreTarget, RetentionState, SNAPSHOTS_MAX, SNAPSHOTS_PAGE_MAX, ScheduleState, Snapshot,
+    SnapshotCommand, SnapshotFile, SnapshotKind, SnapshotPage, SnapshotPolicy, SnapshotReply,
+    SnapshotStatus, SnapshotTier,
+};
+
+mod transfer;
+pub use transfer::{
+    COLD_MANIFEST, COLD_MANIFEST_BYTES_MAX, ColdPart, Discovery, PartStart, TransferAsk,
+    TransferCommand, TransferOutcome, TransferStep,
 };
 
 mod input;

@@ -9,7 +9,8 @@ use crate::folded::{Folded, Wanted};
 use crate::sql::{Sql, SqlValue, one, quoted};
 use crate::table::{blobs, cursors, log, meta, schema, wakes};
 use crate::{
-    Address, BlobState, Cursor, Found, HotPolicy, ObjectState, SyncPolicy, TypeSchema, Warning,
+    Address, BlobState, Cursor, Found, HotPolicy, ObjectState, SnapshotsPolicy, SyncPolicy,
+    TypeSchema, Warning,
 };
 
 /// The schema in force, compiled. Cheap to keep beside a connection; [`View::refresh`] follows.
@@ -20,6 +21,7 @@ pub struct View {
     pub(crate) collections: Arc<Vec<Arc<Prepared>>>,
     pub(crate) hot: HotPolicy,
     pub(crate) sync: SyncPolicy,
+    pub(crate) snapshots: SnapshotsPolicy,
 }
 
 /// Share of an object's size limit at which `state` warns, percent.
@@ -34,6 +36,7 @@ impl View {
             collections: Arc::new(Vec::new()),
             hot: HotPolicy::default(),
             sync: SyncPolicy::default(),
+            snapshots: SnapshotsPolicy::default(),
         };
         view.refresh(sql)?;
         Ok(view)
@@ -51,7 +54,7 @@ impl View {
 
     pub(crate) fn adopt(&mut self, schema: TypeSchema) -> Result<()> {
         self.version = schema.version;
-        (self.hot, self.sync) = (schema.hot, schema.sync);
+        (self.hot, self.sync, self.snapshots) = (schema.hot, schema.sync, schema.snapshots);
         let prepared = schema
             .collections
             .into_iter()

@@ -278,7 +278,7 @@ impl Engine {
             timestamp: header.timestamp,
         };
         self.touched.note(&self.head, &collections);
-        Ok(())
+        self.arm_schedule(sql)
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) struct Buckets {
     /// The name of the warehouse's bucket.
     warehouse: String,
     blobs: Blobs,
+    /// What readers of the lake do not see.
+    snapshots: Blobs,
 }
 
 impl Buckets {
@@ -23,17 +25,28 @@ impl Buckets {
             Some(s3) => bucket(&lake, &s3.bucket)?,
             None => Blobs::folder(folder.lake())?,
         };
+        let snapshots = match &lake.s3 {
+            Some(_) => blobs.clone(),
+            None => Blobs::folder(folder.cold())?,
+        };
         let warehouse = settings.table().warehouse;
         Ok(Self {
             lake,
             warehouse,
             blobs,
+            snapshots,
         })
     }
 
     /// The warehouse.
     pub(crate) fn warehouse(&self) -> &Blobs {
         &self.blobs
+    }
+
+    /// Where snapshots go: the warehouse's bucket, or a folder of their own beside it, which the S3 endpoint
+    /// does not serve.
+    pub(crate) fn snapshots(&self) -> &Blobs {
+        &self.snapshots
     }
 
     /// The bucket that a collection names; the empty name is the warehouse's.

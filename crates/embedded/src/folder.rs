@@ -7,6 +7,7 @@
 //! DATA/objects/<type>/<2 hex>/<32 hex>.db
 //! DATA/tables/<type>/<collection>.db
 //! DATA/lake/…                    blobs, when no S3 store is set
+//! DATA/cold/…                    snapshots in the cold tier, when no S3 store is set
 //! ```
 //! An object's file is named by the BLAKE3 hash of its address, so no id can reach outside.
 
@@ -95,6 +96,11 @@ impl Folder {
     /// Where blobs go when no S3 store is set.
     pub fn lake(&self) -> PathBuf {
         self.root.join("lake")
+    }
+
+    /// Where snapshots in the cold tier go when no S3 store is set.
+    pub fn cold(&self) -> PathBuf {
+        self.root.join("cold")
     }
 
     /// The file of an actor.

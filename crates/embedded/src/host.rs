@@ -21,6 +21,7 @@ use tidelog_core::{
 use tidelog_log::{Error, Offset, Result, Sequence};
 use tokio::sync::watch;
 
+use crate::carrier::Carrier;
 use crate::clock;
 use crate::cold::ColdReads;
 use crate::lake_restore::LakeRestore;
@@ -47,6 +48,7 @@ pub(crate) struct Embedded {
     pub(crate) pump: Arc<Pump>,
     pub(crate) warm: Arc<Warm>,
     pub(crate) post: Arc<Post>,
+    pub(crate) carrier: Arc<Carrier>,
     pub(crate) api: ApiSettings,
     pub(crate) credentials: S3Credentials,
     pub(crate) s3_address: SocketAddr,

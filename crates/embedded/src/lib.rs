@@ -33,6 +33,7 @@ mod blobs;
 pub use blobs::{Blobs, S3Settings};
 
 mod buckets;
+mod carrier;
 mod counted_blobs;
 
 mod s3;

@@ -21,7 +21,7 @@ const OBJECTS_AT_ONCE: usize = 32;
 /// Pause before an object is looked at again whose database did not answer.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Objects with letters that are due.
+/// Objects with letters, or transfers, that are due.
 #[derive(Debug, Default)]
 pub(crate) struct Posted {
     objects: Mutex<BTreeSet<Address>>,
@@ -35,12 +35,17 @@ impl Posted {
     }
 
     /// Takes some object that none of these is.
-    fn take(&self, busy: &BTreeSet<Address>) -> Option<Address> {
+    pub(crate) fn take(&self, busy: &BTreeSet<Address>) -> Option<Address> {
         let mut objects = self.lock();
         let free = objects.iter().find(|object| !busy.contains(*object));
         let free = free.cloned()?;
         objects.remove(&free);
         Some(free)
+    }
+
+    /// Returns once some object was marked since.
+    pub(crate) async fn marked(&self) {
+        self.some.notified().await;
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeSet<Address>> {
@@ -76,7 +81,7 @@ impl Post {
                 Some(object) = rounds.next(), if !rounds.is_empty() => {
                     busy.remove(&object);
                 }
-                () = self.shared.posted.some.notified() => {}
+                () = self.shared.posted.marked() => {}
             }
         }
     }

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::blobs::Blobs;
 use crate::buckets::Buckets;
+use crate::carrier::Carrier;
 use crate::clock;
 use crate::cold::ColdReads;
 use crate::folder::{Folder, failed};
@@ -118,6 +119,8 @@ impl Server {
         self.lake.spawn(async move { pump.run().await });
         let post = Arc::clone(&host.post);
         self.lake.spawn(async move { post.run().await });
+        let carrier = Arc::clone(&host.carrier);
+        self.lake.spawn(async move { carrier.run().await });
         self.lake.spawn(sweep(Arc::clone(host)));
     }
 
@@ -246,6 +249,7 @@ fn assemble(
         signals: Arc::default(),
         dirty: Arc::default(),
         posted: Arc::default(),
+        transfers: Arc::default(),
         actors,
         metrics: Arc::default(),
         meters: Arc::default(),
@@ -254,6 +258,13 @@ fn assemble(
     });
     let shards = Arc::new(Shards::start(&shared)?);
     let readers = Arc::new(Readers::new(folder, Arc::clone(&shared.meters)));
+    let carrier = Arc::new(Carrier {
+        shared: Arc::clone(&shared),
+        shards: Arc::clone(&shards),
+        readers: Arc::clone(&readers),
+        blobs: buckets.snapshots().clone(),
+        prefix: shared.settings.lake.prefix.clone(),
+    });
     let tables = Arc::new(Tables::new(
         &shared,
         &shards,
@@ -284,6 +295,7 @@ fn assemble(
         pump,
         warm,
         post,
+        carrier,
         api,
         credentials,
         s3_address,
@@ -313,9 +325,10 @@ async fn sweep(host: Arc<Embedded>) {
             host.shared.dirty.mark(&object, clock::now());
             let left = host.readers.read_own(&object, |view, sql| {
                 let posted = !view.letters_due(sql, clock::now(), 1)?.is_empty();
-                Ok((view.wake_at(sql)?, posted))
+                let transfers = view.transfer_at(sql)?.is_some();
+                Ok((view.wake_at(sql)?, posted, transfers))
             });
-            let Ok((wake, posted)) = left.await else {
+            let Ok((wake, posted, transfers)) = left.await else {
                 continue;
             };
             if let Some(at) = wake {
@@ -323,6 +336,9 @@ async fn sweep(host: Arc<Embedded>) {
             }
             if posted {
                 host.shared.posted.mark(&object);
+            }
+            if transfers {
+                host.shared.transfers.mark(&object);
             }
         }
         after = page.next;

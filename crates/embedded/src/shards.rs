@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) signals: Arc<Signals>,
     pub(crate) dirty: Arc<Dirty>,
     pub(crate) posted: Arc<Posted>,
+    /// Objects with something to transfer.
+    pub(crate) transfers: Arc<Posted>,
     pub(crate) actors: Actors,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) meters: Arc<Meters>,
@@ -286,6 +288,8 @@ impl Shard {
                         self.wakes.insert(object.clone(), *at);
                     } else if matches!(effect, Effect::Posted) {
                         self.shared.posted.mark(object);
+                    } else if matches!(effect, Effect::Transfer) {
+                        self.shared.transfers.mark(object);
                     }
                 }
             });

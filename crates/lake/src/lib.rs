@@ -41,6 +41,9 @@ pub use scan::{ChangeRow, ChangesScan};
 mod snapshot_files;
 pub use snapshot_files::DataFileRef;
 
+mod transfers;
+pub use transfers::{TransferHost, transfer};
+
 mod newest;
 
 mod object_changes;

@@ -52,3 +52,7 @@ pub const CHANGES_BYTES_MAX: u64 = 4_000_000;
 pub const REMEMBERED_FILES_MAX: u64 = 4_096;
 /// Data files of one flush that are encoded or on their way to the store at once.
 pub(crate) const FILES_AT_ONCE: usize = 4;
+/// Manifests of snapshots that one step looks for.
+pub const FOUND_MAX: usize = 64;
+/// Their bytes, give or take one.
+pub const FOUND_BYTES_MAX: usize = 4_000_000;

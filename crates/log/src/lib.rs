@@ -34,8 +34,8 @@ pub use event::{Event, Operation, Turn};
 
 mod record;
 pub use record::{
-    BlobReference, ChangeRef, Hash, RawChange, RawImage, RawRecord, Record, RecordHeader,
-    RecordWriter, join_parts, split_parts,
+    AdoptedRows, BlobName, BlobReference, ChangeRef, Hash, RawChange, RawImage, RawRecord, Record,
+    RecordHeader, RecordWriter, join_parts, split_parts,
 };
 
 mod batch;

@@ -12,7 +12,7 @@ mod reference;
 pub use image::RawImage;
 pub(crate) use raw::take_image;
 pub use raw::{RawChange, RawRecord};
-pub use reference::BlobReference;
+pub use reference::{AdoptedRows, BlobName, BlobReference};
 
 use crate::limits::{PART_BYTES_MAX, RECORD_PARTS_MAX};
 use crate::{
@@ -24,6 +24,7 @@ const MAGIC: [u8; 4] = *b"TLR\x01";
 const KIND_AT: usize = 4;
 const KIND_EVENTS: u8 = 1;
 const KIND_REFERENCE: u8 = 2;
+const KIND_ADOPTED: u8 = 3;
 const COUNT_AT: usize = 40;
 const LENGTH_AT: usize = 52;
 const HASH_BYTES: usize = 32;
@@ -369,6 +370,9 @@ fn verified_body(bytes: &[u8]) -> Result<&[u8]> {
     if blake3::hash(body).as_bytes() != hash {
         return Err(Error::corrupt("a log record does not match its hash"));
     }
+    if body[KIND_AT] != KIND_EVENTS {
+        return Err(Error::corrupt("a log record whose events are elsewhere"));
+    }
     Ok(body)
 }
 
@@ -378,7 +382,7 @@ fn decode_header(reader: &mut Reader<'_>) -> Result<(RecordHeader, u32)> {
         return Err(Error::corrupt("not a log record"));
     }
     let [kind, reserved, low, high] = reader.array()?;
-    let known = matches!(kind, KIND_EVENTS | KIND_REFERENCE);
+    let known = matches!(kind, KIND_EVENTS | KIND_REFERENCE | KIND_ADOPTED);
     if magic != MAGIC || !known || reserved != 0 || low != 0 || high != 0 {
         return Err(Error::new(
             Kind::Unsupported,

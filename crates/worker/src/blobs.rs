@@ -7,7 +7,10 @@ use std::rc::Rc;
 use bytes::Bytes;
 use tidelog_lake::{BlobMeta, BlobStore, PutMode};
 use tidelog_log::{Error, Result};
+use wasm_bindgen::{JsCast, JsValue};
 use worker::{Bucket, Conditional, Object};
+
+use crate::js;
 
 /// Bodies above this go up in parts.
 const SINGLE_PUT_BYTES_MAX: usize = 16 << 20;
@@ -27,7 +30,14 @@ pub(crate) struct R2Blobs {
 }
 
 impl R2Blobs {
-    pub(crate) fn new(bucket: Bucket) -> Self {
+    /// The bucket that is bound as `LAKE`.
+    pub(crate) fn of_lake(env: &JsValue) -> Result<Self> {
+        let bucket = js_sys::Reflect::get(env, &JsValue::from_str("LAKE"));
+        let bucket = bucket.map_err(|e| Error::internal(js::text_of(&e)))?;
+        Ok(Self::new(bucket.unchecked_into()))
+    }
+
+    fn new(bucket: Bucket) -> Self {
         Self {
             bucket: Rc::new(bucket),
             class_a: Rc::default(),

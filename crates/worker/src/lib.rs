@@ -15,6 +15,7 @@ mod settings;
 mod alarm;
 mod blobs;
 mod call;
+mod carrier;
 mod counts;
 mod gate;
 mod kept;

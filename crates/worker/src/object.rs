@@ -11,6 +11,7 @@ use tidelog_log::{Error, Kind, Result, Sequence};
 use wasm_bindgen::JsValue;
 
 use crate::alarm::Alarm;
+use crate::blobs::R2Blobs;
 use crate::counts::Counts;
 use crate::gate::Gate;
 use crate::messages::RegistryAsk;
@@ -45,6 +46,10 @@ pub(crate) struct Object {
     pub(crate) error: RefCell<Option<String>>,
     /// Letters are on their way: only one round of deliveries at a time.
     pub(crate) delivering: Cell<bool>,
+    /// So is something to object storage, or from there.
+    pub(crate) carrying: Cell<bool>,
+    /// The bucket of the lake, where snapshots go too.
+    pub(crate) blobs: R2Blobs,
     behaviour: Option<Behaviour>,
     pub(crate) counts: Counts,
     pub(crate) cache: EdgeCache,
@@ -66,6 +71,7 @@ impl Object {
         let address = Address::parse(&name)?;
         let behaviour = actors::of(&address.type_name)?;
         let settings = Settings::read(env)?;
+        let blobs = R2Blobs::of_lake(env)?;
         Ok(Self {
             address,
             cache: EdgeCache::of(&settings.cache_host),
@@ -83,6 +89,8 @@ impl Object {
             failures: Cell::default(),
             error: RefCell::default(),
             delivering: Cell::default(),
+            carrying: Cell::default(),
+            blobs,
             behaviour,
             counts: Counts::default(),
             metered: Cell::default(),
@@ -169,7 +177,7 @@ impl Object {
                 Effect::Changed(_) => self.grown(),
                 Effect::WakeAt(at) => self.alarm.arm(at),
                 // Delivery is an alarm's work, so that it outlives this instance.
-                Effect::Posted => self.alarm.arm(js::now()),
+                Effect::Posted | Effect::Transfer => self.alarm.arm(js::now()),
             }
         }
         answer.ok_or_else(|| Error::internal("a turn gave no reply"))

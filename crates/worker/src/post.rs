@@ -17,7 +17,7 @@ const LETTERS_AT_ONCE: u64 = 16;
 const ROUNDS: usize = 64;
 
 /// Clears a flag when it goes out of scope, also when the future that holds it is dropped.
-struct Delivering<'d>(&'d Cell<bool>);
+pub(crate) struct Delivering<'d>(pub(crate) &'d Cell<bool>);
 
 impl Drop for Delivering<'_> {
     fn drop(&mut self) {

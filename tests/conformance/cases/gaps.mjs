@@ -1,4 +1,4 @@
-// `tidelog check gaps` against both hosts: sequences of log and lake, and times without readings by group.
+// `tidelog gaps` against both hosts: sequences of log and lake, and times without readings by group.
 
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
@@ -47,7 +47,7 @@ const inOrder = (gap) => Object.fromEntries(Object.entries(gap).sort());
 
 /** What the command prints, and its exit code says the same. */
 async function finds(t, more, wanted) {
-  const args = ["check", "gaps", `${t.type}/one`, ...more, "--json", "--url", t.host.url];
+  const args = ["gaps", `${t.type}/one`, ...more, "--json", "--url", t.host.url];
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("TIDELOG_")));
   const done = await promisify(execFile)(process.env.TIDELOG_BIN, args, { env }).catch((failed) => failed);
   const lines = (done.stdout ?? "").split("\n").filter(Boolean).map((line) => inOrder(JSON.parse(line)));

@@ -75,6 +75,13 @@ export class EmbeddedHost {
     await this.#spawn();
   }
 
+  /** The databases of a type's objects are lost. */
+  async lose(type, _actors) {
+    await this.#kill();
+    await rm(join(this.#folder, "data", "objects", type), { recursive: true });
+    await this.#spawn();
+  }
+
   /** Starts again with a bearer token, or without one; with that of administrators unless `admin` is false;
    * with `forgets`, logs lose at once what the lake has. */
   async restart({ token, admin = true, forgets = false } = {}) {

@@ -60,6 +60,11 @@ export class WorkerHost {
     for (const actor of [...actors, CATALOG]) await this.test("evict", actor);
   }
 
+  /** The databases of a type's objects are lost. */
+  async lose(_type, actors) {
+    for (const actor of actors) await this.test("lose", actor);
+  }
+
   /** One of the test variant's own routes; the status must be 204. */
   async test(what, actor, more = "") {
     const headers = this.#options.bindings.TIDELOG_TOKEN && { authorization: `Bearer ${this.#options.bindings.TIDELOG_TOKEN}` };

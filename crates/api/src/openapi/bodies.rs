@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use tidelog_log::limits::{CHANGES_EVENTS_DEFAULT, CHANGES_EVENTS_MAX, TURN_ROWS_MAX};
 
-use super::snapshots;
+use super::{damage, keeping, snapshots};
 use crate::limits::{OBJECTS_DEFAULT, OBJECTS_MAX};
 
 /// What a path parameter is.
@@ -55,17 +55,12 @@ pub(super) fn query_parameter(name: &str) -> (Json, &'static str) {
         "atLeast" => (text(), "An offset that the answer must have seen"),
         "tier" => (
             json!({"type": "string", "enum": ["hot", "cold"], "default": "hot"}),
-            "The object, or the collection's table in the lake as of its newest snapshot",
+            "The object, or the collection's table in the lake as of its newest snapshot; of snapshots: only those there",
         ),
         "ttl" => (
             text(),
             "How long to keep it: seconds, or text such as 5m, 2h, 7d",
         ),
-        "kind" => (
-            json!({"type": "string", "enum": ["full", "incremental"]}),
-            "Only snapshots of this kind",
-        ),
-        "before" => (text(), "Only those before this one, the `next` of a page"),
         "offset" => (text(), "-1, now, or an offset of this stream"),
         "live" => (
             json!({"type": "string", "enum": ["long-poll", "sse"]}),
@@ -91,7 +86,7 @@ pub(super) fn query_parameter(name: &str) -> (Json, &'static str) {
             "Only snapshots that build on this one; of namespaces: those within, and there are none",
         ),
         "warehouse" => (text(), "Any: one catalog is served"),
-        _ => (text(), "Ignored"),
+        other => snapshots::query_parameter(other),
     }
 }
 
@@ -122,6 +117,8 @@ pub(super) fn schemas(codes: Vec<&str>) -> Json {
         written(),
         read(),
         snapshots::schemas(),
+        keeping::schemas(),
+        damage::schemas(),
         shared(codes),
     ] {
         if let (Some(all), Json::Object(more)) = (schemas.as_object_mut(), more) {
@@ -152,6 +149,7 @@ fn stored() -> Json {
         "TypeSpec": object(&["collections"], &json!({
             "type": text, "description": text, "collections": collections,
             "hot": tier, "warm": tier, "cold": tier, "sync": tier, "retention": tier,
+            "snapshots": tier,
         })),
         "TypeSchema": object(&["type", "version", "collections"], &json!({
             "type": text, "version": whole, "description": text,

@@ -1,6 +1,8 @@
 //! The OpenAPI 3.1 description, made from the table of routes.
 
 mod bodies;
+mod damage;
+mod keeping;
 mod snapshots;
 
 use serde_json::{Map, Value as Json, json};

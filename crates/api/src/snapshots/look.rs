@@ -1,7 +1,7 @@
 //! Reads about snapshots, over what a connection sees.
 
 use serde_json::{Value as Json, json};
-use tidelog_core::{SNAPSHOTS_PAGE_MAX, Snapshot, SnapshotKind, Sql, View};
+use tidelog_core::{SNAPSHOTS_PAGE_MAX, Snapshot, SnapshotKind, SnapshotTier, Sql, View};
 use tidelog_log::Result;
 
 use super::show;
@@ -24,6 +24,14 @@ pub enum Look {
     Restore,
     /// The import of a file that is under way.
     Import,
+    /// How long snapshots are kept, and how far the schedule is.
+    Retention,
+    /// A page of a check for damage, behind this place.
+    Check(Option<String>),
+    /// The healing under way, or the last one.
+    Heal,
+    /// The search for snapshots under way, or the last one.
+    Discovery,
     /// One page of the audit log, newest first.
     Audit {
         /// Those before this number.
@@ -38,14 +46,27 @@ pub enum Look {
 pub struct SnapshotFilter {
     /// Only of this kind.
     pub kind: Option<SnapshotKind>,
+    /// Only those that are there.
+    pub tier: Option<SnapshotTier>,
     /// Only those that build on this one.
     pub parent: Option<String>,
+    /// Only those of so many bytes: at least, and at most.
+    pub bytes: (Option<u64>, Option<u64>),
+    /// Only states after one of these events: from, and to.
+    pub sequence: (Option<u64>, Option<u64>),
+}
+
+fn within(value: u64, (least, most): (Option<u64>, Option<u64>)) -> bool {
+    least.is_none_or(|least| value >= least) && most.is_none_or(|most| value <= most)
 }
 
 impl SnapshotFilter {
     fn takes(&self, snapshot: &Snapshot) -> bool {
         let parent = self.parent.as_ref();
         self.kind.is_none_or(|kind| kind == snapshot.kind)
+            && self.tier.is_none_or(|tier| tier == snapshot.tier)
+            && within(snapshot.bytes, self.bytes)
+            && within(snapshot.sequence.0, self.sequence)
             && parent.is_none_or(|parent| snapshot.parent.as_ref() == Some(parent))
     }
 }
@@ -54,7 +75,8 @@ impl Look {
     /// Reads it, as it is answered.
     ///
     /// # Errors
-    /// `unknown_snapshot`, `no_restore`, `no_import`, `limit_out_of_range`.
+    /// `unknown_snapshot`, `no_restore`, `no_import`, `no_discovery`, `no_heal`, `invalid_cursor`,
+    /// `limit_out_of_range`.
     pub fn of(&self, view: &View, sql: &dyn Sql) -> Result<Json> {
         match self {
             Self::Snapshots {
@@ -65,6 +87,10 @@ impl Look {
             Self::Snapshot(id) => Ok(show::snapshot(&view.snapshot(sql, id)?)),
             Self::Restore => Ok(show::restore(&view.last_restore(sql)?)),
             Self::Import => Ok(json!(view.import_under_way(sql)?)),
+            Self::Retention => Ok(json!(view.snapshot_retention(sql)?)),
+            Self::Check(after) => Ok(json!(view.check(sql, after.as_deref())?)),
+            Self::Heal => Ok(show::heal(&view.last_heal(sql)?)),
+            Self::Discovery => Ok(show::discovery(&view.discovery(sql)?)),
             Self::Audit { before, limit } => {
                 let page = view.audit(sql, *before, *limit)?;
                 let entries: Vec<Json> = page.entries.iter().map(show::audit_entry).collect();

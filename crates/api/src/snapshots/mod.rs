@@ -10,13 +10,16 @@ pub use download::{FileBytes, FilePart, FileStream};
 mod upload;
 pub(crate) use upload::upload;
 
+mod retention;
+pub(crate) use retention::{keep, retention, set_retention};
+
 mod show;
 
 use http::{HeaderMap, StatusCode};
 use serde_json::Value as Json;
 use tidelog_core::{
     AUDIT_ENTRIES_MAX, AdminCommand, JsonObject, RestoreStatus, RestoreTarget, SNAPSHOTS_PAGE_MAX,
-    SnapshotCommand, SnapshotKind, SnapshotReply, SnapshotStatus,
+    SnapshotCommand, SnapshotKind, SnapshotReply, SnapshotStatus, SnapshotTier,
 };
 use tidelog_log::limits::SEQUENCE_MAX;
 use tidelog_log::{Error, Result, Sequence, timestamp_from_text};
@@ -49,9 +52,13 @@ pub(crate) async fn create<H: ObjectHost, B: BodySource>(
 /// One page of snapshots, newest first.
 pub(crate) async fn list<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
     let parameters = &request.parameters;
+    let number = |name| parameters.number(name, 0, SEQUENCE_MAX);
     let filter = SnapshotFilter {
         kind: kind(parameters.get("kind"))?,
+        tier: tier(parameters.get("tier"))?,
         parent: parameters.get("parent").map(str::to_owned),
+        bytes: (number("minBytes")?, number("maxBytes")?),
+        sequence: (number("fromSequence")?, number("toSequence")?),
     };
     let (before, limit) = (
         parameters.get("before").map(str::to_owned),
@@ -80,7 +87,55 @@ pub(crate) async fn delete<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> R
     let SnapshotReply::Snapshot(snapshot) = &answer else {
         return Err(Error::internal("a deleted snapshot was answered otherwise"));
     };
-    Ok(reply::json(StatusCode::OK, &show::snapshot(snapshot)))
+    let status = match snapshot.status {
+        SnapshotStatus::Deleting => StatusCode::ACCEPTED,
+        _ => StatusCode::OK,
+    };
+    Ok(reply::json(status, &show::snapshot(snapshot)))
+}
+
+/// Brings a snapshot to object storage.
+pub(crate) async fn promote<H: ObjectHost, B>(
+    host: &H,
+    request: &Routed<B>,
+) -> Result<Response<B>> {
+    let id = request.value(2).to_owned();
+    moved(host, request, SnapshotCommand::Promote { id }).await
+}
+
+/// Brings a snapshot back from object storage.
+pub(crate) async fn recall<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
+    let id = request.value(2).to_owned();
+    moved(host, request, SnapshotCommand::Recall { id }).await
+}
+
+async fn moved<H: ObjectHost, B>(
+    host: &H,
+    request: &Routed<B>,
+    command: SnapshotCommand,
+) -> Result<Response<B>> {
+    let (object, by) = (request.object()?, Who::of(request, "")?);
+    let answer = host.administer(&object, |_| by.asks(command)).await?;
+    Ok(answered(&answer, StatusCode::OK))
+}
+
+/// Looks for snapshots in object storage.
+pub(crate) async fn discover<H: ObjectHost, B>(
+    host: &H,
+    request: &Routed<B>,
+) -> Result<Response<B>> {
+    let (object, by) = (request.object()?, Who::of(request, "")?);
+    let command = |schema| by.asks(SnapshotCommand::Discover { schema });
+    let answer = host.administer(&object, command).await?;
+    Ok(answered(&answer, StatusCode::OK))
+}
+
+/// What the search for snapshots has found.
+pub(crate) async fn discovery<H: ObjectHost, B>(
+    host: &H,
+    request: &Routed<B>,
+) -> Result<Response<B>> {
+    look(host, request, Look::Discovery).await
 }
 
 /// Brings a state back: 200 when it is there, 202 while that is under way.
@@ -128,6 +183,28 @@ pub(crate) async fn cancel<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> R
     Ok(answered(&answer, StatusCode::OK))
 }
 
+/// A page of a check for damage.
+pub(crate) async fn check<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
+    let after = request.parameters.get("after").map(str::to_owned);
+    look(host, request, Look::Check(after)).await
+}
+
+/// Heals what is damaged: 200 when it is through, 202 while that is under way.
+pub(crate) async fn heal<H: ObjectHost, B>(host: &H, request: &Routed<B>) -> Result<Response<B>> {
+    let (object, by) = (request.object()?, Who::of(request, "")?);
+    let command = SnapshotCommand::Heal;
+    let answer = host.administer(&object, |_| by.asks(command)).await?;
+    Ok(answered(&answer, StatusCode::OK))
+}
+
+/// The healing under way, or the last one.
+pub(crate) async fn last_heal<H: ObjectHost, B>(
+    host: &H,
+    request: &Routed<B>,
+) -> Result<Response<B>> {
+    look(host, request, Look::Heal).await
+}
+
 /// How far the import of a file is.
 pub(crate) async fn import_under_way<H: ObjectHost, B>(
     host: &H,
@@ -159,14 +236,20 @@ async fn look<H: ObjectHost, B>(
 fn answered<B>(answer: &SnapshotReply, done: StatusCode) -> Response<B> {
     let (is_done, shown) = match answer {
         SnapshotReply::Snapshot(snapshot) => (
-            snapshot.status == SnapshotStatus::Complete,
+            snapshot.status == SnapshotStatus::Complete && snapshot.moving.is_none(),
             show::snapshot(snapshot),
         ),
         SnapshotReply::Restore(restore) => (
             restore.status != RestoreStatus::Running,
             show::restore(restore),
         ),
+        SnapshotReply::Heal(heal) => (heal.status != RestoreStatus::Running, show::heal(heal)),
+        SnapshotReply::Discovery(discovery) => (
+            discovery.status != RestoreStatus::Running,
+            show::discovery(discovery),
+        ),
         SnapshotReply::Import(import) => (import.snapshot.is_some(), serde_json::json!(import)),
+        SnapshotReply::Retention(retention) => (true, serde_json::json!(retention)),
     };
     let status = if is_done { done } else { StatusCode::ACCEPTED };
     reply::json(status, &shown)
@@ -239,6 +322,15 @@ fn kind(name: Option<&str>) -> Result<Option<SnapshotKind>> {
         Some("full") => Ok(Some(SnapshotKind::Full)),
         Some("incremental") => Ok(Some(SnapshotKind::Incremental)),
         Some(_) => Err(wrong("kind", "kind is \"full\" or \"incremental\"")),
+    }
+}
+
+fn tier(name: Option<&str>) -> Result<Option<SnapshotTier>> {
+    match name {
+        None => Ok(None),
+        Some("hot") => Ok(Some(SnapshotTier::Hot)),
+        Some("cold") => Ok(Some(SnapshotTier::Cold)),
+        Some(_) => Err(wrong("tier", "tier is \"hot\" or \"cold\"")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Snapshots, restores and calls of administrators as they are answered.
 
 use serde_json::{Value as Json, json};
-use tidelog_core::{AuditEntry, Restore, Snapshot};
+use tidelog_core::{AuditEntry, Discovery, Heal, Restore, Snapshot};
 
 use crate::objects::timestamp;
 
@@ -9,6 +9,13 @@ pub(super) fn snapshot(snapshot: &Snapshot) -> Json {
     let mut shown = json!(snapshot);
     shown["created"] = json!(timestamp(snapshot.created));
     shown["timestamp"] = json!(timestamp(snapshot.timestamp));
+    shown["tier"] = json!(snapshot.tier);
+    shown
+}
+
+pub(super) fn discovery(discovery: &Discovery) -> Json {
+    let mut shown = json!(discovery);
+    shown["created"] = json!(timestamp(discovery.created));
     shown
 }
 
@@ -16,6 +23,12 @@ pub(super) fn restore(restore: &Restore) -> Json {
     let mut shown = json!(restore);
     shown["created"] = json!(timestamp(restore.created));
     as_text(&mut shown["target"]);
+    shown
+}
+
+pub(super) fn heal(heal: &Heal) -> Json {
+    let mut shown = json!(heal);
+    shown["created"] = json!(timestamp(heal.created));
     shown
 }
 

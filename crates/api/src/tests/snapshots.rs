@@ -5,8 +5,8 @@ use std::sync::Mutex;
 
 use serde_json::{Value as Json, json};
 use tidelog_core::{
-    Restore, RestoreStatus, RestoreTarget, Snapshot, SnapshotCommand, SnapshotKind, SnapshotReply,
-    SnapshotStatus,
+    Discovery, Moving, Restore, RestoreStatus, RestoreTarget, RetentionState, Snapshot,
+    SnapshotCommand, SnapshotKind, SnapshotReply, SnapshotRetention, SnapshotStatus, SnapshotTier,
 };
 use tidelog_log::{Epoch, Sequence};
 
@@ -40,6 +40,7 @@ fn snapshot(status: SnapshotStatus) -> SnapshotReply {
         parent: None,
         note: "before the release".to_owned(),
         imported: false,
+        keep: false,
         epoch: Epoch(3),
         sequence: Sequence(7),
         from: Sequence(7),
@@ -50,6 +51,9 @@ fn snapshot(status: SnapshotStatus) -> SnapshotReply {
         documents: BTreeMap::from([("flights".to_owned(), 5)]),
         bytes: 10,
         own_bytes: 4,
+        tier: SnapshotTier::Hot,
+        cold: None,
+        moving: None,
         failure: None,
     }))
 }
@@ -287,18 +291,24 @@ fn bodies_that_say_something_else_are_refused_by_member() {
 #[test]
 fn reads_are_asked_as_they_are_meant() {
     let fake = fake();
-    let page = "GET OBJECT/snapshots?kind=incremental&parent=s0&before=s9&limit=2";
+    let page = "GET OBJECT/snapshots?kind=incremental&tier=cold&parent=s0&minBytes=1&maxBytes=9&fromSequence=2&before=s9&limit=2";
     for line in [
         page,
         "GET OBJECT/snapshots/s1",
         "GET OBJECT/snapshots/audit?before=9",
         "GET OBJECT/restore",
+        "GET OBJECT/check?after=0.1",
+        "GET OBJECT/heal",
+        "GET OBJECT/snapshots/discover",
     ] {
         assert_eq!(ask(&fake, line, &[], "").status, 200, "{line}");
     }
     let filter = SnapshotFilter {
         kind: Some(SnapshotKind::Incremental),
+        tier: Some(SnapshotTier::Cold),
         parent: Some("s0".to_owned()),
+        bytes: (Some(1), Some(9)),
+        sequence: (Some(2), None),
     };
     let before = Some("s9".to_owned());
     let wanted = [
@@ -313,10 +323,155 @@ fn reads_are_asked_as_they_are_meant() {
             limit: 100,
         },
         Look::Restore,
+        Look::Check(Some("0.1".to_owned())),
+        Look::Heal,
+        Look::Discovery,
     ];
     assert_eq!(*fake.looks.lock().unwrap(), wanted);
     let over = ask(&fake, "GET OBJECT/snapshots?limit=1001", &[], "").problem();
     assert_eq!(over.1, "limit_out_of_range");
+    for (query, code, field) in [
+        ("tier=warm", "invalid_body", "tier"),
+        ("minBytes=x", "invalid_parameter", "minBytes"),
+        ("toSequence=-1", "invalid_parameter", "toSequence"),
+    ] {
+        let line = format!("GET OBJECT/snapshots?{query}");
+        let refused = ask(&fake, &line, &[], "").problem();
+        assert_eq!(refused, (400, code.to_owned(), field.to_owned()));
+    }
+}
+
+#[test]
+fn what_is_on_its_way_between_the_tiers_is_answered_202() {
+    let moving = |status, moving| {
+        let SnapshotReply::Snapshot(mut snapshot) = snapshot(status) else {
+            panic!()
+        };
+        snapshot.moving = moving;
+        snapshot.tier = SnapshotTier::Cold;
+        answering(SnapshotReply::Snapshot(snapshot))
+    };
+    let complete = SnapshotStatus::Complete;
+    for (line, fake, status) in [
+        (
+            "POST OBJECT/snapshots/s1/promote",
+            moving(complete, Some(Moving::Promoting)),
+            202,
+        ),
+        (
+            "POST OBJECT/snapshots/s1/promote",
+            moving(complete, None),
+            200,
+        ),
+        (
+            "POST OBJECT/snapshots/s1/recall",
+            moving(complete, Some(Moving::Recalling)),
+            202,
+        ),
+        (
+            "DELETE OBJECT/snapshots/s1",
+            moving(SnapshotStatus::Deleting, None),
+            202,
+        ),
+    ] {
+        let answer = ask(&fake, line, &[], "");
+        assert_eq!(answer.status, status, "{line}");
+        let json: Json = answer.json();
+        assert_eq!((&json["id"], &json["tier"]), (&json!("s1"), &json!("cold")));
+        let asked = fake.asked.lock().unwrap();
+        let matches = match (&asked[0].command, line.rsplit('/').next()) {
+            (SnapshotCommand::Promote { id }, Some("promote"))
+            | (SnapshotCommand::Recall { id }, Some("recall"))
+            | (SnapshotCommand::Delete { id }, Some("s1")) => id == "s1",
+            _ => false,
+        };
+        assert!(matches, "{line}: {asked:?}");
+    }
+}
+
+#[test]
+fn a_search_is_answered_202_until_it_is_done() {
+    for (status, code) in [
+        (RestoreStatus::Running, 202),
+        (RestoreStatus::Complete, 200),
+    ] {
+        let fake = answering(SnapshotReply::Discovery(Box::new(Discovery {
+            id: "d1".to_owned(),
+            status,
+            created: 2_000,
+            found: 1,
+            added: vec!["s1".to_owned()],
+            skipped: 0,
+            failure: None,
+        })));
+        let answer = ask(&fake, "POST OBJECT/snapshots/discover", &[], "");
+        assert_eq!(answer.status, code);
+        let json: Json = answer.json();
+        assert_eq!(json["created"], "1970-01-01T00:00:02Z");
+        assert_eq!(json["added"], json!(["s1"]));
+    }
+}
+
+#[test]
+fn a_retention_is_read_and_declared() {
+    let fake = answering(SnapshotReply::Retention(Box::new(RetentionState {
+        rules: SnapshotRetention::default().declared(),
+        own: Default::default(),
+        schedule: None,
+    })));
+    let line = "PUT OBJECT/snapshots/retention";
+    let json = ("content-type", "application/json");
+    let body = r#"{"hotAge": "3d", "hotCount": 0, "promoteSize": 5}"#;
+    let answer = ask(&fake, line, &[json], body);
+    assert_eq!(
+        (answer.status, &answer.json()["hotAge"]),
+        (200, &json!("7d"))
+    );
+    let asked = fake.asked.lock().unwrap().pop().unwrap().command;
+    let SnapshotCommand::SetRetention(rules) = asked else {
+        panic!("{asked:?}");
+    };
+    assert_eq!(
+        json!(rules),
+        json!({"hotAge": "3d", "hotCount": 0, "promoteSize": 5})
+    );
+    for (body, field) in [
+        (r#"{"hotAge": true}"#, "hotAge"),
+        (r#"{"hotAge": "1s"}"#, "hotAge"),
+        (r#"{"coldAge": "soon"}"#, "coldAge"),
+        (r#"{"hotCount": -1}"#, "hotCount"),
+        (r#"{"hotCount": 1.5}"#, "hotCount"),
+        (r#"{"chain": 101}"#, "chain"),
+        (r#"{"age": 1}"#, "age"),
+    ] {
+        let refused = ask(&fake, line, &[json], body).problem();
+        let wanted = (400, "invalid_body".to_owned(), field.to_owned());
+        assert_eq!(refused, wanted, "{body}");
+    }
+    let answer = ask(&fake, "GET OBJECT/snapshots/retention", &[], "");
+    assert_eq!(answer.status, 200);
+    assert_eq!(fake.looks.lock().unwrap().pop(), Some(Look::Retention));
+}
+
+#[test]
+fn a_snapshot_is_kept() {
+    let fake = answering(snapshot(SnapshotStatus::Complete));
+    let json = ("content-type", "application/json");
+    let kept = ask(
+        &fake,
+        "PATCH OBJECT/snapshots/s1",
+        &[json],
+        r#"{"keep": true}"#,
+    );
+    assert_eq!((kept.status, &kept.json()["id"]), (200, &json!("s1")));
+    let asked = fake.asked.lock().unwrap().pop().unwrap().command;
+    let is_so = matches!(&asked, SnapshotCommand::Keep { id, keep: true } if id == "s1");
+    assert!(is_so, "{asked:?}");
+    let wrong = ask(&fake, "PATCH OBJECT/snapshots/s1", &[json], "{}").problem();
+    assert_eq!(
+        (wrong.1.as_str(), wrong.2.as_str()),
+        ("invalid_body", "keep")
+    );
 }
 
 #[test]
@@ -335,9 +490,16 @@ fn every_admin_route_is_off_without_an_admin_token() {
         "GET OBJECT/snapshots/audit",
         "GET OBJECT/snapshots/s1",
         "DELETE OBJECT/snapshots/s1",
+        "POST OBJECT/snapshots/s1/promote",
+        "POST OBJECT/snapshots/s1/recall",
+        "POST OBJECT/snapshots/discover",
+        "GET OBJECT/snapshots/discover",
         "POST OBJECT/restore",
         "GET OBJECT/restore",
         "DELETE OBJECT/restore",
+        "GET OBJECT/check",
+        "POST OBJECT/heal",
+        "GET OBJECT/heal",
     ];
     for line in routes {
         let refused = ask(&off, line, &[], "{}").problem();

@@ -9,6 +9,7 @@ mod http;
 mod lake;
 mod peers;
 mod scratch;
+mod snapshot;
 mod tail;
 mod tiers;
 mod vortex;
@@ -18,7 +19,7 @@ mod workerd;
 use clap::{Args, Subcommand};
 use tidelog_log::Result;
 
-/// Measures writes, live reading, the way into the lake, the tiers, the Cloudflare host and blobs.
+/// Measures writes, live reading, the way into the lake, the tiers, snapshots, the Cloudflare host, blobs.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
@@ -38,6 +39,9 @@ enum What {
     /// Gets from every tier, sums over columns and bytes on disk, beside SQLite and JSON
     #[command(after_help = tiers::EXAMPLES)]
     Tiers(tiers::TiersArgs),
+    /// Snapshots, their files and restores, beside copies of a SQLite file
+    #[command(after_help = snapshot::EXAMPLES)]
+    Snapshot(snapshot::SnapshotArgs),
     /// Bytes and speeds of Vortex blobs beside Parquet, LF Vortex, Arrow IPC, SQLite rows, JSON lines
     Vortex(vortex::VortexArgs),
 }
@@ -53,6 +57,7 @@ pub(crate) fn run(args: BenchArgs) -> Result<()> {
         What::Lake(args) => lake::run(&args),
         What::Worker(args) => worker::run(&args),
         What::Tiers(args) => tiers::run(&args),
+        What::Snapshot(args) => snapshot::run(&args),
         What::Vortex(args) => vortex::run(&args),
     }
 }

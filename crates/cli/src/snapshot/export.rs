@@ -21,7 +21,7 @@ Examples:
   tidelog snapshot export airport/JFK 01939f5a-… backup.tls --json
 
 While it is downloaded the file is called backup.tls.part; the same command goes on where that ends.
-Every checksum is checked before the file gets its name.";
+Every checksum is checked before the file gets its name. What is in object storage is recalled first.";
 
 /// How often a download that broke off goes on by itself.
 const RETRIES: usize = 5;
@@ -54,6 +54,7 @@ pub(super) fn run(args: &ExportArgs, configuration: &Configuration) -> Result<()
     let part = PathBuf::from(part);
     let path = args.object.path(&["snapshots", &args.snapshot, "file"]);
     args.admin.target.with(configuration, |target| {
+        super::cold::at_hand(target, &args.admin, &args.object, &args.snapshot)?;
         let mut left = RETRIES;
         loop {
             match download(&target.admin, args, &path, &part) {

@@ -8,6 +8,7 @@ use arrow_array::{Array, ArrayRef};
 use tidelog_log::{Error, FieldType, Kind, Result, Row, Sequence, Value};
 use tidelog_vortex::{Scalar, VortexDecoder};
 
+use super::adopted::Adopted;
 use super::bounds::Wanted;
 use super::cache::{CacheKey, Cached, Tag};
 use super::columns::{EXTRA, KEY, Origin, VERSION, bytes_at, value_at, wrong_column};
@@ -20,6 +21,7 @@ use crate::table::rows::decode_extra;
 pub(crate) struct Blob<'s> {
     sql: &'s dyn Sql,
     tag: Tag,
+    adopted: Option<Adopted>,
     opened: Arc<OpenedBlob>,
 }
 
@@ -88,7 +90,35 @@ impl<'s> Blob<'s> {
     /// `corrupt` when its bytes are not what was written.
     pub(crate) fn open(sql: &'s dyn Sql, id: BlobId, tag: Tag) -> Result<Self> {
         let opened = opened(sql, id, tag)?;
-        Ok(Self { sql, tag, opened })
+        Ok(Self {
+            sql,
+            tag,
+            adopted: None,
+            opened,
+        })
+    }
+
+    /// The same with the versions that its rows have where they are live.
+    pub(crate) fn adopted(self, adopted: Option<Adopted>) -> Self {
+        Self { adopted, ..self }
+    }
+
+    /// True when the bounds of its versions are not those of the versions its rows have.
+    pub(crate) fn is_adopted(&self) -> bool {
+        self.adopted.is_some()
+    }
+
+    /// Opens bytes that are not what was written, as far as they read.
+    pub(crate) fn of_bytes(sql: &'s dyn Sql, body: Vec<u8>) -> Result<Self> {
+        let tag = tag_of(&body);
+        let decoder = VortexDecoder::open(body).map_err(foreign)?;
+        let opened = Arc::new(OpenedBlob::new(decoder)?);
+        Ok(Self {
+            sql,
+            tag,
+            adopted: None,
+            opened,
+        })
     }
 
     /// Rows of a page, as a range of the blob's rows.
@@ -99,15 +129,19 @@ impl<'s> Blob<'s> {
 
     /// Decodes a page of a column, or finds it decoded.
     pub(crate) fn page(&self, column: usize, page: usize) -> Result<ArrayRef> {
+        let adopted = self.adopted.filter(|_| column == self.version);
         let key = CacheKey {
-            tag: self.tag,
+            tag: adopted.map_or(self.tag, |adopted| adopted.tag_of_versions(self.tag)),
             page: Some((column, page)),
         };
         let cache = self.sql.blob_cache();
         if let Some(Cached::Page(array)) = cache.and_then(|cache| cache.get(&key)) {
             return Ok(array);
         }
-        let array = self.decoder.read_page(column, page).map_err(foreign)?;
+        let array = match adopted {
+            Some(adopted) => adopted.versions(self.sql, self.rows_of(page))?,
+            None => self.decoder.read_page(column, page).map_err(foreign)?,
+        };
         if let Some(cache) = cache {
             cache.put(key, Cached::Page(array.clone()));
         }
@@ -193,6 +227,40 @@ impl<'s> Blob<'s> {
         let page_rows = self.decoder.page_rows().max(1);
         let page = self.decode(row / page_rows, |_| true)?;
         page.document(row % page_rows)
+    }
+
+    /// Reads every column of a page: each must have a value of its type, or none, for every row.
+    ///
+    /// # Errors
+    /// `corrupt`.
+    pub(crate) fn check_page(&self, page: usize) -> Result<()> {
+        let rows = self.rows_of(page).len();
+        let own = [
+            (self.key, FieldType::String),
+            (self.version, FieldType::Int),
+        ];
+        let fields = self.fields.iter().map(|field| (field.at, field.field_type));
+        for (at, field_type) in own.into_iter().chain(fields) {
+            let array = self.page(at, page)?;
+            if array.len() != rows {
+                return Err(wrong_column("of as many rows as its page"));
+            }
+            // A column is of one type: what one of its values is, all are.
+            if let Some(some) = (0..rows).find(|row| !array.is_null(*row)) {
+                value_at(&array, some, field_type)?;
+            }
+            if array.null_count() > 0 && [self.key, self.version].contains(&at) {
+                return Err(wrong_column("a key with its version"));
+            }
+        }
+        let Some(extra) = self.extra.map(|at| self.page(at, page)).transpose()? else {
+            return Ok(());
+        };
+        for row in (0..rows).filter(|row| !extra.is_null(*row)) {
+            let bytes = bytes_at(&extra, row).ok_or_else(|| wrong_column("bytes"))?;
+            decode_extra(bytes, &mut Row::default())?;
+        }
+        Ok(())
     }
 
     /// Decodes what a page says of the fields that are wanted.

@@ -1,13 +1,14 @@
 //! Folding, step by step: each is one turn's savepoint, so a crash leaves the old or the new.
 
-use tidelog_log::{Error, Result};
+use tidelog_log::{Error, Kind, Result};
 
 use super::main::each_of;
 use super::manifest::Manifest;
 use super::plan::{STEP_BYTES_MAX, Step, next_step, threshold};
+use super::state::MainState;
 use super::write::{DOCUMENT_BYTES_FOLDED, ROWS_MAX, raw_bytes, write_blobs};
 use crate::document::Prepared;
-use crate::sql::{Sql, SqlValue, all, int, quoted};
+use crate::sql::{Sql, SqlValue, all, atomically, int, quoted};
 use crate::table::blobs::BlobId;
 use crate::table::{masks, wakes};
 use crate::{Document, Engine};
@@ -38,18 +39,41 @@ impl Engine {
     /// Takes one step, and sets the timer again where more is due.
     pub(crate) fn fold(&mut self, sql: &dyn Sql, now: i64) -> Result<()> {
         let view = self.view.clone();
+        let (mut damaged, mut done) = (None, false);
         for prepared in view.collections.iter() {
-            let Some(step) = self.next_fold(sql, prepared)? else {
-                continue;
-            };
-            match step {
-                Step::Delta => self.fold_delta(sql, prepared)?,
-                Step::Merge(ids) => self.merge(sql, prepared, &ids)?,
+            match atomically(sql, || self.fold_step(sql, prepared)) {
+                Ok(false) => {}
+                Ok(true) => {
+                    done = true;
+                    break;
+                }
+                // What is damaged in one collection keeps no other from folding.
+                Err(error) if error.kind() == Kind::Corrupt => {
+                    self.main = MainState::default();
+                    damaged = Some(error);
+                }
+                Err(error) => return Err(error),
             }
-            let all = view.collections.iter().map(|p| p.collection.id);
-            return self.plan_fold(sql, now, all);
         }
-        Ok(())
+        match damaged {
+            None if done => {
+                let all = view.collections.iter().map(|p| p.collection.id);
+                self.plan_fold(sql, now, all)
+            }
+            Some(_) if done => wakes::arm(sql, FOLD, now),
+            None => Ok(()),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// Takes a step in a collection; false where none is due.
+    fn fold_step(&mut self, sql: &dyn Sql, prepared: &Prepared) -> Result<bool> {
+        match self.next_fold(sql, prepared)? {
+            None => return Ok(false),
+            Some(Step::Delta) => self.fold_delta(sql, prepared)?,
+            Some(Step::Merge(ids)) => self.merge(sql, prepared, &ids)?,
+        }
+        Ok(true)
     }
 
     fn next_fold(&mut self, sql: &dyn Sql, prepared: &Prepared) -> Result<Option<Step>> {

@@ -64,7 +64,8 @@ impl<'s> Folded<'s> {
 
     /// Opens a blob.
     pub(crate) fn blob(&self, entry: &Entry) -> Result<Blob<'s>> {
-        Blob::open(self.sql, entry.id, entry.tag)
+        let blob = Blob::open(self.sql, entry.id, entry.tag)?;
+        Ok(blob.adopted(entry.adopted))
     }
 
     /// The masked rows of a blob.

@@ -1,13 +1,15 @@
 //! Which blobs hold a collection's folded documents.
 //!
-//! `varint` version 1 · `varint` count · per blob, by ascending first key: `varint` id, 16 bytes tag, `varint` rows, bytes,
-//! raw bytes; `bytes` first key and last key, cut after [`BOUND_BYTES`] · 8 bytes of BLAKE3 over all
-//! before.
+//! `varint` version 1 or 2 · `varint` count · per blob, by ascending first key: `varint` id, 16 bytes tag, `varint` rows, bytes,
+//! raw bytes; `bytes` first key and last key, cut after [`BOUND_BYTES`]; of version 2 [`Adopted`]: `varint` first version,
+//! 0 where it is not adopted, else `varint` id of the mask, 0 without one, else its 16 bytes of tag · 8
+//! bytes of BLAKE3 over all before. Version 2 is written where a blob is adopted.
 
 use std::sync::Arc;
 
 use tidelog_log::{Error, Kind, Reader, Result, put_bytes, put_varint};
 
+use super::adopted::Adopted;
 use super::cache::{CacheKey, Cached, Tag};
 use crate::sql::Sql;
 use crate::table::blobs::{self, BlobId};
@@ -17,6 +19,8 @@ const BOUND_BYTES: usize = 64;
 /// Live blobs of one collection at most: the manifest stays one SQLite row.
 pub(crate) const BLOBS_MAX: usize = 8_000;
 const VERSION: u64 = 1;
+/// Of manifests with adopted blobs.
+const VERSION_ADOPTED: u64 = 2;
 const CHECK_BYTES: usize = 8;
 
 /// The live blobs of one collection.
@@ -52,6 +56,8 @@ pub(crate) struct Entry {
     pub(crate) bytes: u64,
     /// The bytes of its documents in the log's encoding.
     pub(crate) raw_bytes: u64,
+    /// Its rows' versions, where they are not those in it.
+    pub(crate) adopted: Option<Adopted>,
     first: Vec<u8>,
     last: Vec<u8>,
 }
@@ -69,8 +75,17 @@ impl Entry {
             rows,
             bytes,
             raw_bytes,
+            adopted: None,
             first: bound(first).to_vec(),
             last: bound(last).to_vec(),
+        }
+    }
+
+    /// The same blob without versions of its rows: nobody asks a snapshot for them.
+    pub(crate) fn unversioned(&self) -> Self {
+        Self {
+            adopted: None,
+            ..self.clone()
         }
     }
 
@@ -143,6 +158,16 @@ impl Manifest {
         self.blobs.retain(|entry| entry.id != id);
     }
 
+    /// True when the keys of two blobs may lie between each other.
+    pub(crate) fn overlaps(&self) -> bool {
+        let mut last: Option<&[u8]> = None;
+        self.blobs.iter().any(|entry| {
+            let meets = last.is_some_and(|last| entry.first.as_slice() <= last);
+            last = last.max(Some(entry.last.as_slice()));
+            meets
+        })
+    }
+
     /// Stores it.
     pub(crate) fn store(&self, sql: &dyn Sql, collection: u32) -> Result<()> {
         blobs::set_manifest(sql, collection, &self.encode())
@@ -151,7 +176,8 @@ impl Manifest {
     /// Its bytes.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        put_varint(&mut out, VERSION);
+        let versioned = self.blobs.iter().any(|entry| entry.adopted.is_some());
+        put_varint(&mut out, if versioned { VERSION_ADOPTED } else { VERSION });
         put_varint(&mut out, self.blobs.len() as u64);
         for entry in &self.blobs {
             put_varint(&mut out, entry.id);
@@ -161,6 +187,9 @@ impl Manifest {
             put_varint(&mut out, entry.raw_bytes);
             put_bytes(&mut out, &entry.first);
             put_bytes(&mut out, &entry.last);
+            if versioned {
+                put_adopted(&mut out, entry.adopted);
+            }
         }
         let check = blake3::hash(&out);
         out.extend_from_slice(&check.as_bytes()[..CHECK_BYTES]);
@@ -180,28 +209,57 @@ impl Manifest {
         }
         let mut reader = Reader::new(body);
         let version = reader.varint()?;
-        if version != VERSION {
-            let message = format!("a manifest has version {version}; this version reads {VERSION}");
+        if !matches!(version, VERSION | VERSION_ADOPTED) {
+            let message =
+                format!("a manifest has version {version}; this version reads {VERSION_ADOPTED}");
             return Err(Error::new(Kind::Unsupported, "unsupported_format", message));
         }
         let count = reader.count(22)?;
         let mut blobs = Vec::with_capacity(count);
         for _ in 0..count {
-            blobs.push(Entry {
+            let mut entry = Entry {
                 id: reader.varint()?,
                 tag: reader.array()?,
                 rows: u32::try_from(reader.varint()?).map_err(|_| odd("counts too many rows"))?,
                 bytes: reader.varint()?,
                 raw_bytes: reader.varint()?,
+                adopted: None,
                 first: reader.bytes()?.to_vec(),
                 last: reader.bytes()?.to_vec(),
-            });
+            };
+            if version == VERSION_ADOPTED {
+                entry.adopted = take_adopted(&mut reader)?;
+            }
+            blobs.push(entry);
         }
         match reader.is_empty() {
             true => Ok(Self { blobs }),
             false => Err(odd("has bytes after its end")),
         }
     }
+}
+
+fn put_adopted(out: &mut Vec<u8>, adopted: Option<Adopted>) {
+    put_varint(out, adopted.map_or(0, |adopted| adopted.first));
+    if let Some(adopted) = adopted {
+        let (id, tag) = adopted.mask.unwrap_or_default();
+        put_varint(out, id);
+        if id != 0 {
+            out.extend_from_slice(&tag);
+        }
+    }
+}
+
+fn take_adopted(reader: &mut Reader<'_>) -> Result<Option<Adopted>> {
+    let first = reader.varint()?;
+    if first == 0 {
+        return Ok(None);
+    }
+    let mask = match reader.varint()? {
+        0 => None,
+        id => Some((id, reader.array()?)),
+    };
+    Ok(Some(Adopted { first, mask }))
 }
 
 #[cfg(test)]
@@ -221,6 +279,7 @@ mod tests {
         ));
         let bytes = manifest.encode();
         assert_eq!(Manifest::decode(&bytes).unwrap(), manifest);
+        assert_eq!(bytes[0], 1);
         let ids: Vec<BlobId> = manifest.blobs.iter().map(|entry| entry.id).collect();
         assert_eq!(ids, [9, 7]);
         for at in 0..bytes.len() * 8 {
@@ -228,6 +287,29 @@ mod tests {
             flipped[at / 8] ^= 1 << (at % 8);
             assert!(Manifest::decode(&flipped).is_err());
         }
+    }
+
+    #[test]
+    fn a_manifest_keeps_where_the_versions_of_adopted_blobs_begin() {
+        let mut manifest = Manifest::default();
+        for (id, adopted) in [(1, None), (2, Some((900, None))), (3, Some((7, Some(4))))] {
+            let mut entry = Entry::new((id, [1; 16]), 3, (100, 900), ("m", "n"));
+            entry.adopted = adopted.map(|(first, mask)| Adopted {
+                first,
+                mask: mask.map(|id| (id, [9; 16])),
+            });
+            manifest.add(entry);
+        }
+        let bytes = manifest.encode();
+        assert_eq!(bytes[0], 2);
+        assert_eq!(Manifest::decode(&bytes).unwrap(), manifest);
+        for at in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[at / 8] ^= 1 << (at % 8);
+            assert!(Manifest::decode(&flipped).is_err());
+        }
+        let plain = manifest.blobs.iter().map(Entry::unversioned).collect();
+        assert_eq!(Manifest { blobs: plain }.encode()[0], 1);
     }
 
     #[test]
@@ -239,6 +321,20 @@ mod tests {
         assert!(entry.may_overlap("a", "z") && !entry.may_overlap("a", "b"));
         assert!(entry.may_hold_prefix(&longer) && entry.may_hold_prefix("x"));
         assert!(entry.ends_before("y") && !entry.ends_before(&longer));
+    }
+
+    #[test]
+    fn blobs_overlap_when_one_begins_before_another_ended() {
+        let of = |bounds: &[(&str, &str)]| {
+            let mut manifest = Manifest::default();
+            for (id, keys) in (1..).zip(bounds) {
+                manifest.add(Entry::new((id, [0; 16]), 9, (1, 1), *keys));
+            }
+            manifest.overlaps()
+        };
+        assert!(!of(&[]) && !of(&[("c", "d"), ("a", "b"), ("e", "e")]));
+        assert!(of(&[("a", "b"), ("b", "c")]));
+        assert!(of(&[("a", "z"), ("b", "c"), ("d", "e")]));
     }
 
     #[test]

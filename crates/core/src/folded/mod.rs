@@ -12,6 +12,9 @@ pub(crate) use columns::{
     Column, Origin, bytes_at, type_byte, type_of_byte, value_at, wrong_column,
 };
 
+mod adopted;
+pub(crate) use adopted::{Adopted, mask_of};
+
 mod manifest;
 pub use manifest::KnownManifest;
 pub(crate) use manifest::{BLOBS_MAX, Entry, Manifest};

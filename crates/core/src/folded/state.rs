@@ -159,6 +159,10 @@ impl MainState {
         manifest: &mut Manifest,
         blob: BlobId,
     ) -> Result<()> {
+        let mut entries = manifest.blobs.iter();
+        if let Some(adopted) = entries.find(|e| e.id == blob).and_then(|e| e.adopted) {
+            adopted.release(sql)?;
+        }
         manifest.remove(blob);
         if self.masked(sql)?.contains_key(&blob) {
             masks::clear(sql, blob)?;

@@ -31,5 +31,19 @@ pub(crate) const COLD_PREFIX_BYTES_MAX: usize = 256;
 pub(crate) const SYNC_BATCH: RangeInclusive<i64> = 1..=1_000_000;
 /// `sync.interval`.
 pub(crate) const SYNC_INTERVAL: RangeInclusive<i64> = 100..=DAY;
+/// `snapshots.every`.
+pub(crate) const SNAPSHOT_EVERY: RangeInclusive<i64> = MINUTE..=YEAR;
+/// `snapshots.changes`.
+pub(crate) const SNAPSHOT_CHANGES: RangeInclusive<i64> = 1..=1_000_000_000;
+/// `snapshots.full_every`.
+pub(crate) const SNAPSHOT_FULL_EVERY: RangeInclusive<i64> = 1..=101;
+/// Ages of `snapshots.retention`; 0 is off.
+pub(crate) const SNAPSHOT_AGE: RangeInclusive<i64> = MINUTE..=100 * YEAR;
+/// Counts of `snapshots.retention`; 0 is off.
+pub(crate) const SNAPSHOT_COUNT: RangeInclusive<i64> = 0..=1_000;
+/// `snapshots.retention.chain`.
+pub(crate) const SNAPSHOT_CHAIN: RangeInclusive<i64> = 1..=100;
+/// `snapshots.retention.promote_size`; 0 is off.
+pub(crate) const SNAPSHOT_SIZE: RangeInclusive<i64> = 0..=1_000_000_000_000;
 /// `retention.max_age`; 0 is off.
 pub(crate) const RETENTION_AGE: RangeInclusive<i64> = SECOND..=100 * YEAR;

@@ -17,6 +17,9 @@ pub use policy::{
     ColdPolicy, CollectionHot, CompressionCodec, HotPolicy, Retention, SyncPolicy, WarmPolicy,
 };
 
+mod snapshots;
+pub use snapshots::{SnapshotRetention, SnapshotRetentionSpec, SnapshotsPolicy, SnapshotsSpec};
+
 mod stored;
 pub use stored::{Collection, Field, Index, TypeSchema};
 

@@ -40,6 +40,22 @@ const TIMES: [(&str, i64); 6] = [
 ];
 
 impl Quantity {
+    /// A time in the largest unit that it is a whole number of, up to days.
+    pub(crate) fn of_millis(millis: i64) -> Self {
+        let units = TIMES.iter().rev().skip(1);
+        let unit = units.into_iter().find(|(_, of)| millis % of == 0);
+        let (name, of) = unit.unwrap_or(&TIMES[0]);
+        match millis {
+            0 => Self::Number(0),
+            _ => Self::Text(format!("{}{name}", millis / of)),
+        }
+    }
+
+    /// True for a time of no length.
+    pub(crate) fn is_zero(&self) -> bool {
+        self.millis().is_ok_and(|millis| millis == 0)
+    }
+
     /// The size in bytes.
     pub(crate) fn bytes(&self) -> Result<i64> {
         self.read(

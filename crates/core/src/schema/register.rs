@@ -49,6 +49,7 @@ impl TypeSchema {
             hot: policies.hot,
             warm: policies.warm,
             sync: policies.sync,
+            snapshots: policies.snapshots,
         };
         Ok(match previous {
             Some(old)

@@ -12,6 +12,7 @@ use super::policy::{
     ColdPolicy, CollectionHot, CompressionCodec, HotPolicy, Retention, SyncPolicy, WarmPolicy,
 };
 use super::quantity::Quantity;
+use super::snapshots::{SnapshotsPolicy, snapshots};
 use super::spec::{CollectionSpec, TypeSpec};
 use super::stored::Field;
 use super::tiers::{ColdSpec, HotSpec, RetentionSpec, SyncSpec, WarmSpec};
@@ -21,6 +22,7 @@ pub(crate) struct TypePolicies {
     pub(crate) hot: HotPolicy,
     pub(crate) warm: WarmPolicy,
     pub(crate) sync: SyncPolicy,
+    pub(crate) snapshots: SnapshotsPolicy,
     collection_hot: CollectionHot,
     cold: ColdPolicy,
     pushed: Vec<String>,
@@ -54,6 +56,7 @@ impl TypePolicies {
             warm: warm(&spec.warm, WarmPolicy::default()).map_err(|e| e.within("warm"))?,
             cold: cold(&spec.cold, ColdPolicy::default()).map_err(|e| e.within("cold"))?,
             sync: sync(&spec.sync).map_err(|e| e.within("sync"))?,
+            snapshots: snapshots(&spec.snapshots).map_err(|e| e.within("snapshots"))?,
             retention: spec.retention.clone(),
             pushed,
         })
@@ -247,7 +250,11 @@ fn codec(name: &str) -> Result<CompressionCodec> {
     }
 }
 
-fn number(name: &str, value: Option<i64>, range: RangeInclusive<i64>) -> Result<Option<u64>> {
+pub(super) fn number(
+    name: &str,
+    value: Option<i64>,
+    range: RangeInclusive<i64>,
+) -> Result<Option<u64>> {
     let Some(value) = value else {
         return Ok(None);
     };
@@ -259,7 +266,11 @@ fn number(name: &str, value: Option<i64>, range: RangeInclusive<i64>) -> Result<
     }
 }
 
-fn size(name: &str, value: Option<&Quantity>, range: RangeInclusive<i64>) -> Result<Option<u64>> {
+pub(super) fn size(
+    name: &str,
+    value: Option<&Quantity>,
+    range: RangeInclusive<i64>,
+) -> Result<Option<u64>> {
     let Some(value) = value else {
         return Ok(None);
     };
@@ -272,7 +283,11 @@ fn size(name: &str, value: Option<&Quantity>, range: RangeInclusive<i64>) -> Res
     }
 }
 
-fn time(name: &str, value: Option<&Quantity>, range: RangeInclusive<i64>) -> Result<Option<i64>> {
+pub(super) fn time(
+    name: &str,
+    value: Option<&Quantity>,
+    range: RangeInclusive<i64>,
+) -> Result<Option<i64>> {
     let Some(value) = value else {
         return Ok(None);
     };

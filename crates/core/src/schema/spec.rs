@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use tidelog_log::{Error, FieldType, Result};
 
+use super::snapshots::SnapshotsSpec;
 use super::tiers::{ColdSpec, HotSpec, RetentionSpec, SyncSpec, WarmSpec};
 
 /// A type as declared: a name and its collections.
@@ -33,6 +34,9 @@ pub struct TypeSpec {
     /// Default for the age at which the collections' documents are deleted.
     #[serde(default)]
     pub retention: RetentionSpec,
+    /// When an object takes snapshots of itself, and how long it keeps them.
+    #[serde(default)]
+    pub snapshots: SnapshotsSpec,
     /// Its collections by name.
     pub collections: BTreeMap<String, CollectionSpec>,
 }

@@ -10,6 +10,7 @@ use crate::Address;
 use super::policy::{
     ColdPolicy, CollectionHot, HotPolicy, Retention, SyncPolicy, WarmPolicy, is_default,
 };
+use super::snapshots::SnapshotsPolicy;
 use super::spec::CheckSpec;
 
 /// One immutable version of a type.
@@ -34,6 +35,9 @@ pub struct TypeSchema {
     /// How an object's log goes to its tables.
     #[serde(default, skip_serializing_if = "is_default")]
     pub sync: SyncPolicy,
+    /// When the objects take snapshots of themselves, and how long they keep them.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub snapshots: SnapshotsPolicy,
 }
 
 /// A registered collection.

@@ -25,24 +25,30 @@ use crate::{Document, Engine};
 const READ_KEYS: usize = 1_000;
 
 /// One collection of the full snapshot, and whether the overlay has anything of it.
-struct Base<'s> {
+pub(super) struct Base<'s> {
     sql: &'s dyn Sql,
     snapshot: Option<String>,
+    is_imported: bool,
     collection: u32,
-    folded: Folded<'s>,
+    pub(super) folded: Folded<'s>,
     has_overlay: bool,
     masks: RefCell<BTreeMap<BlobId, Rc<Mask>>>,
 }
 
 impl<'s> Base<'s> {
-    fn open(sql: &'s dyn Sql, restoring: &Restoring, collection: u32) -> Result<Self> {
+    pub(super) fn open(sql: &'s dyn Sql, restoring: &Restoring, collection: u32) -> Result<Self> {
         let snapshot = restoring.sources.full.clone();
         let manifest = match &snapshot {
             Some(id) => copy::manifest(sql, id, collection)?,
             None => Manifest::default(),
         };
+        let found = match &snapshot {
+            Some(id) => snapshots::find(sql, id)?,
+            None => None,
+        };
         Ok(Self {
             sql,
+            is_imported: found.is_some_and(|found| found.imported),
             snapshot,
             collection,
             folded: Folded::with(sql, Arc::new(manifest)),
@@ -51,7 +57,7 @@ impl<'s> Base<'s> {
         })
     }
 
-    fn mask(&self, blob: BlobId) -> Result<Rc<Mask>> {
+    pub(super) fn mask(&self, blob: BlobId) -> Result<Rc<Mask>> {
         if let Some(mask) = self.masks.borrow().get(&blob) {
             return Ok(Rc::clone(mask));
         }
@@ -61,6 +67,11 @@ impl<'s> Base<'s> {
         let mask = Rc::new(bits.map_or_else(Mask::default, Mask::of_bits));
         self.masks.borrow_mut().insert(blob, Rc::clone(&mask));
         Ok(mask)
+    }
+
+    /// True of a snapshot that came as a file.
+    pub(super) fn is_imported(&self) -> bool {
+        self.is_imported
     }
 
     /// True when the overlay says what becomes of a key.
@@ -84,7 +95,7 @@ impl<'s> Base<'s> {
     }
 
     /// The mask here of a live blob, if it is one of the snapshot's.
-    fn mask_of(&self, entry: &Entry) -> Result<Option<Rc<Mask>>> {
+    pub(super) fn mask_of(&self, entry: &Entry) -> Result<Option<Rc<Mask>>> {
         let mut entries = self.folded.entries().iter();
         let is_shared = entries.any(|own| own.id == entry.id && own.tag == entry.tag);
         is_shared.then(|| self.mask(entry.id)).transpose()
@@ -201,6 +212,10 @@ impl Engine {
             return Ok(next_blob);
         }
         let page = if entry.id == from { page } else { 0 };
+        let place = (&base, entry, live_mask.as_ref());
+        if page == 0 && self.adopt(sql, restoring, prepared, place, budget)? {
+            return Ok(next_blob);
+        }
         let blob = base.folded.blob(entry)?;
         if page >= blob.decoder.page_count() {
             return Ok(next_blob);

@@ -58,7 +58,7 @@ pub(super) fn step(
 }
 
 /// Documents of the row table behind a key, as many as the budget allows, and whether they are the last.
-fn read(
+pub(super) fn read(
     sql: &dyn Sql,
     prepared: &Prepared,
     after: &str,

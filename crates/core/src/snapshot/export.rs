@@ -4,11 +4,11 @@ use tidelog_log::{Error, Result, put_bytes, put_varint};
 
 use super::file::{FRAME_BYTES, Frame, FrameKind, Head, MAGIC, encode};
 use super::sources;
-use crate::folded::{Entry, Manifest};
+use crate::folded::{Entry, Manifest, tag_of};
 use crate::sql::Sql;
 use crate::table::snapshots::{self, PartKind};
 use crate::table::{blobs, schema};
-use crate::{Snapshot, View};
+use crate::{Snapshot, SnapshotTier, View};
 
 /// The file of a snapshot: the snapshots it builds on are in it too. The same snapshot makes the same
 /// bytes each time, so that a download can go on where it broke off.
@@ -37,16 +37,33 @@ impl SnapshotFile {
     /// Looks up what is in the file of a snapshot.
     ///
     /// # Errors
-    /// `unknown_snapshot`, `snapshot_incomplete`, `snapshot_chain_broken`.
+    /// `unknown_snapshot`, `snapshot_incomplete`, `snapshot_chain_broken`, `snapshot_cold`.
     pub fn open(view: &View, sql: &dyn Sql, id: &str) -> Result<Self> {
         let snapshot = sources::complete(sql, id)?;
         let links = sources::chain(sql, &snapshot)?;
+        Self::of_links(view, sql, links)
+    }
+
+    /// The file of a snapshot alone, as it is in object storage: of an incremental it says what it builds
+    /// on, and does not have that.
+    pub(crate) fn open_link(view: &View, sql: &dyn Sql, id: &str) -> Result<Self> {
+        Self::of_links(view, sql, vec![sources::complete(sql, id)?])
+    }
+
+    fn of_links(view: &View, sql: &dyn Sql, links: Vec<Snapshot>) -> Result<Self> {
+        if let Some(cold) = links.iter().find(|link| link.tier == SnapshotTier::Cold) {
+            let message = format!("snapshot {} is in object storage; recall it first", cold.id);
+            let error = Error::conflict("snapshot_cold", message).at("snapshot");
+            return Err(error.with("link", cold.id.clone()));
+        }
+        let snapshot = links.last().cloned();
+        let snapshot = snapshot.ok_or_else(|| Error::internal("a file has no snapshot"))?;
         let newest = links.iter().map(|link| link.schema_version).max();
         let schema = schema::of_version(sql, newest.unwrap_or(0))?;
         let head = Head {
             type_name: view.address.type_name.clone(),
             id: view.address.id.clone(),
-            snapshot: id.to_owned(),
+            snapshot: snapshot.id.clone(),
             links: links.len() as u64,
         };
         let internal = |e: serde_json::Error| Error::internal(e.to_string());
@@ -155,7 +172,13 @@ impl SnapshotFile {
             Content::Blob(at, collection, entry) => {
                 let mask = mask(sql, &link(*at)?.id, *collection, entry.id)?;
                 let mut body = blob_prefix(*collection, entry, &mask);
-                body.extend(blobs::body(sql, entry.id)?);
+                let blob = blobs::body(sql, entry.id)?;
+                if tag_of(&blob) != entry.tag {
+                    // The frame's own checksum would say that it is right.
+                    let message = format!("blob {} is not what was stored", entry.id);
+                    return Err(Error::corrupt(message));
+                }
+                body.extend(blob);
                 (FrameKind::Blob, body)
             }
             Content::Part(at, kind, collection, number) => {
@@ -171,7 +194,7 @@ impl SnapshotFile {
 }
 
 fn link_body(link: &Snapshot) -> Result<Vec<u8>> {
-    serde_json::to_vec(link).map_err(|e| Error::internal(e.to_string()))
+    serde_json::to_vec(&link.as_written()).map_err(|e| Error::internal(e.to_string()))
 }
 
 fn end_body(frames: usize) -> Vec<u8> {
@@ -187,7 +210,10 @@ fn mask(sql: &dyn Sql, snapshot: &str, collection: u32, blob: u64) -> Result<Vec
 
 fn blob_prefix(collection: u32, entry: &Entry, mask: &[u8]) -> Vec<u8> {
     let mut manifest = Manifest::default();
-    manifest.add(entry.clone());
+    // The blob's own id says nothing elsewhere, and is another one once the snapshot was recalled.
+    let mut entry = entry.clone();
+    entry.id = 0;
+    manifest.add(entry);
     let mut body = Vec::new();
     put_varint(&mut body, u64::from(collection));
     put_bytes(&mut body, &manifest.encode());

@@ -18,11 +18,18 @@ impl Engine {
     }
 
     /// Gives up what is under way, for this reason.
-    pub(crate) fn give_up(&mut self, sql: &dyn Sql, error: &Error) -> Result<()> {
+    pub(crate) fn give_up(&mut self, sql: &dyn Sql, now: i64, error: &Error) -> Result<()> {
         let failure = Failure::of(error);
         wakes::clear(sql, super::SNAPSHOT)?;
         match self.job.take() {
             None => Ok(()),
+            // Another one is taken in its place: failed ones would only pile up.
+            Some(Job::Taking(taking)) if taking.scheduled => {
+                let snapshot = sources::find(sql, &taking.id)?;
+                super::remove::forget(sql, &snapshot)?;
+                self.set_job(sql, None)?;
+                self.schedule_failed(sql, now, error)
+            }
             Some(Job::Taking(taking)) => {
                 let mut snapshot = sources::find(sql, &taking.id)?;
                 snapshot.status = SnapshotStatus::Failed;
@@ -30,12 +37,14 @@ impl Engine {
                 snapshots::put(sql, &snapshot)?;
                 self.set_job(sql, None)
             }
+            Some(Job::Healing(healing)) => self.give_up_healing(sql, *healing, failure),
             Some(Job::Restoring(restoring)) => {
                 if let Phase::Undo(taking) = &restoring.phase {
                     let undo = sources::find(sql, &taking.id)?;
                     super::remove::forget(sql, &undo)?;
                 }
                 self.unstage(sql)?;
+                self.drop_recalls(sql)?;
                 let mut restore = restoring.restore;
                 restore.failure = Some(failure);
                 self.end_restore(sql, restore, RestoreStatus::Failed)
@@ -46,7 +55,7 @@ impl Engine {
 }
 
 impl Failure {
-    fn of(error: &Error) -> Self {
+    pub(crate) fn of(error: &Error) -> Self {
         Self {
             code: error.code().to_owned(),
             message: error.message().to_owned(),

@@ -8,7 +8,8 @@ use tidelog_log::{Epoch, Sequence};
 
 use super::LakePage;
 use super::file::Frame;
-use crate::{Caller, TypeSchema};
+use super::heal::Heal;
+use crate::{Caller, Discovery, SnapshotRetentionSpec, TypeSchema};
 
 /// How a snapshot holds its state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +34,44 @@ pub enum SnapshotStatus {
     Complete,
     /// It could not be taken: delete it.
     Failed,
+    /// It is being deleted: what it has in object storage goes.
+    Deleting,
+}
+
+/// Where a snapshot is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SnapshotTier {
+    /// In the object's database, perhaps in object storage too.
+    #[default]
+    Hot,
+    /// In object storage.
+    Cold,
+}
+
+impl SnapshotTier {
+    fn is_hot(&self) -> bool {
+        *self == Self::Hot
+    }
+}
+
+/// On its way between the tiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Moving {
+    /// To object storage.
+    Promoting,
+    /// From there.
+    Recalling,
+}
+
+/// What a snapshot has in object storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColdCopy {
+    /// Its parts.
+    pub parts: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 /// Why something was given up.
@@ -63,6 +102,9 @@ pub struct Snapshot {
     /// It came from a file or another object: its sequences are not this log's.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub imported: bool,
+    /// Neither its age nor the number of snapshots makes it go.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep: bool,
     /// The epoch it was taken in.
     pub epoch: Epoch,
     /// It is the state after this event; while it is being taken, how far it has come.
@@ -83,9 +125,32 @@ pub struct Snapshot {
     pub bytes: u64,
     /// Of those, the ones that nobody else held when it was taken.
     pub own_bytes: u64,
-    /// Why it failed.
+    /// Where it is.
+    #[serde(default, skip_serializing_if = "SnapshotTier::is_hot")]
+    pub tier: SnapshotTier,
+    /// Its copy in object storage, checked when it was put there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cold: Option<ColdCopy>,
+    /// Where it is on its way to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moving: Option<Moving>,
+    /// Why it failed, or why the last attempt to move or delete it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+}
+
+impl Snapshot {
+    /// As it is written in its file, which is the same wherever the snapshot is.
+    pub(crate) fn as_written(&self) -> Self {
+        Self {
+            keep: false,
+            tier: SnapshotTier::Hot,
+            cold: None,
+            moving: None,
+            failure: None,
+            ..self.clone()
+        }
+    }
 }
 
 /// One page of snapshots, newest first.
@@ -187,6 +252,8 @@ pub struct LakeWanted {
     pub after: Sequence,
     /// Up to this one.
     pub to: Sequence,
+    /// False while what comes before them is not laid out yet: an empty page goes on with that.
+    pub ready: bool,
 }
 
 /// What is asked about snapshots.
@@ -206,6 +273,15 @@ pub enum SnapshotCommand {
         /// Which.
         id: String,
     },
+    /// Keep one whatever its age and number, or no longer.
+    Keep {
+        /// Which.
+        id: String,
+        /// Whether to.
+        keep: bool,
+    },
+    /// Declare how long the object keeps its snapshots, where that is not as its type says.
+    SetRetention(SnapshotRetentionSpec),
     /// Bring a state back.
     Restore {
         /// The registry's newest version of the type.
@@ -228,6 +304,8 @@ pub enum SnapshotCommand {
         /// The events, or why the host could not read them: the restore is given up then.
         page: tidelog_log::Result<LakePage>,
     },
+    /// Make damaged blobs whole again, and mark damaged snapshots.
+    Heal,
     /// Take these frames of a snapshot's file, which follow on those that were taken before.
     Import {
         /// The registry's newest version of the type.
@@ -235,12 +313,27 @@ pub enum SnapshotCommand {
         /// The frames.
         frames: Vec<Frame>,
     },
+    /// Bring a snapshot to object storage; the copy in the object goes.
+    Promote {
+        /// Which.
+        id: String,
+    },
+    /// Bring a snapshot back from object storage, with those it builds on; the copy there stays.
+    Recall {
+        /// Which.
+        id: String,
+    },
+    /// Look for snapshots of this object in object storage.
+    Discover {
+        /// The registry's newest version of the type.
+        schema: Arc<TypeSchema>,
+    },
 }
 
 impl SnapshotCommand {
     /// True when an object is made for it that does not exist.
     pub fn makes_object(&self) -> bool {
-        matches!(self, Self::Import { .. })
+        matches!(self, Self::Import { .. } | Self::Discover { .. })
     }
 }
 
@@ -268,4 +361,38 @@ pub enum SnapshotReply {
     Restore(Box<Restore>),
     /// The import.
     Import(Box<Import>),
+    /// What became of damage.
+    Heal(Box<Heal>),
+    /// The search.
+    Discovery(Box<Discovery>),
+    /// How long snapshots are kept.
+    Retention(Box<RetentionState>),
+}
+
+/// How long an object keeps its snapshots, and how far its schedule is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RetentionState {
+    /// What is in force.
+    #[serde(flatten)]
+    pub rules: SnapshotRetentionSpec,
+    /// What of it the object declares itself.
+    pub own: SnapshotRetentionSpec,
+    /// The schedule, where the type has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<ScheduleState>,
+}
+
+/// How far a schedule is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduleState {
+    /// The newest snapshot it took, while that is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<String>,
+    /// The event which that is of.
+    pub sequence: Sequence,
+    /// Why the last attempt failed, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
 }

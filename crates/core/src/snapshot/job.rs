@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tidelog_log::{Error, Result, Sequence};
 
+use super::heal::Healing;
 use super::restore::Restoring;
 use super::take::Taking;
 use crate::sql::Sql;
@@ -19,6 +20,8 @@ pub(crate) enum Job {
     Taking(Taking),
     /// A state is being brought back.
     Restoring(Box<Restoring>),
+    /// What is damaged is healed.
+    Healing(Box<Healing>),
 }
 
 impl Job {
@@ -32,7 +35,12 @@ impl Job {
 
     /// True when documents must not change until it is done.
     pub(crate) fn keeps_writes_out(&self) -> bool {
-        matches!(self, Self::Restoring(restoring) if !restoring.restore.dry_run)
+        matches!(self, Self::Restoring(restoring) if !restoring.restore.dry_run && !restoring.waits())
+    }
+
+    /// True while nothing is read yet.
+    pub(crate) fn waits(&self) -> bool {
+        matches!(self, Self::Restoring(restoring) if restoring.waits())
     }
 
     /// It needs the log from after this event on.
@@ -40,6 +48,7 @@ impl Job {
         match self {
             Self::Taking(taking) => Some(taking.needs_log_after()),
             Self::Restoring(restoring) => restoring.needs_log_after(),
+            Self::Healing(healing) => healing.needs_log_after(),
         }
     }
 
@@ -52,6 +61,10 @@ impl Job {
             Self::Restoring(_) => Error::conflict(
                 "restore_running",
                 "a restore of this object is under way; wait for it, or cancel it",
+            ),
+            Self::Healing(_) => Error::conflict(
+                "heal_running",
+                "what is damaged in this object is being healed; wait for it",
             ),
         }
     }

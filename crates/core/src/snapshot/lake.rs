@@ -212,6 +212,7 @@ impl Restoring {
             collections: names.collect(),
             after,
             to: span.to,
+            ready: matches!(self.phase, Phase::Lake { .. }),
         })
     }
 }
@@ -256,17 +257,21 @@ impl Engine {
         let Some(Job::Restoring(restoring)) = &self.job else {
             return Err(moved());
         };
-        let (restoring, Phase::Lake { after }) = (restoring.clone(), restoring.phase.clone())
-        else {
+        let (restoring, phase) = (restoring.clone(), restoring.phase.clone());
+        if restoring.restore.id != id || restoring.restore.lake.is_none() {
             return Err(moved());
-        };
-        if restoring.restore.id != id || page.as_ref().is_ok_and(|page| page.after != after) {
-            return Err(moved());
+        }
+        match (&page, phase) {
+            // What comes before is laid out, or was meanwhile.
+            (Ok(page), _) if page.images.is_empty() => return self.restore_steps(sql, ids),
+            (Ok(page), Phase::Lake { after }) if page.after != after => return Err(moved()),
+            (_, Phase::Lake { .. }) | (Err(_), _) => {}
+            _ => return Err(moved()),
         }
         let page = match page {
             Ok(page) => page,
             Err(error) => {
-                self.give_up(sql, &error)?;
+                self.give_up(sql, ids.now, &error)?;
                 return super::restore::last(sql)?.ok_or_else(moved);
             }
         };
@@ -318,7 +323,7 @@ impl Engine {
             restoring.restore.lake = None;
             restoring.phase = match restoring.sources.log_after.filter(|_| !ended) {
                 Some(after) => Phase::Log { after },
-                None => Phase::first_of_comparing(),
+                None => Phase::first_of_keys(),
             };
         } else {
             restoring.phase = Phase::Lake { after: page.upto };

@@ -6,8 +6,9 @@
 
 mod info;
 pub use info::{
-    Difference, Failure, Import, LakeWanted, Restore, RestoreStatus, RestoreTarget, Snapshot,
-    SnapshotCommand, SnapshotKind, SnapshotPage, SnapshotReply, SnapshotStatus,
+    ColdCopy, Difference, Failure, Import, LakeWanted, Moving, Restore, RestoreStatus,
+    RestoreTarget, RetentionState, ScheduleState, Snapshot, SnapshotCommand, SnapshotKind,
+    SnapshotPage, SnapshotReply, SnapshotStatus, SnapshotTier,
 };
 
 mod job;
@@ -20,8 +21,10 @@ mod records;
 mod copy;
 
 mod take;
+pub(crate) use take::check_count;
 
 mod remove;
+pub(crate) use remove::drop_hot_parts;
 
 mod failure;
 
@@ -31,26 +34,48 @@ mod export;
 pub use export::SnapshotFile;
 
 mod import;
+pub(crate) use import::Importing;
 
 mod view;
 pub use view::SNAPSHOTS_PAGE_MAX;
 
-mod sources;
+pub(crate) mod sources;
+pub(crate) use sources::is_own_history;
+
+mod schedule;
+pub(crate) use schedule::{SCHEDULE, Schedule};
+
+mod retain;
+pub(crate) use retain::RETAIN;
 
 mod overlay;
 
 mod lake;
 pub use lake::{LakeChanges, LakeEvent, LakePage};
 
+mod sound;
+
 mod compare;
 
 mod restore;
+
+mod keys;
+
+mod adopt;
 
 mod apply;
 
 mod stage;
 
 mod switch;
+
+mod check;
+pub use check::{CheckPage, Checked, Damage};
+
+mod heal;
+pub use heal::{Heal, Healed};
+
+use crate::{SnapshotRetention, SnapshotRetentionSpec};
 
 /// Timer: the next step of a snapshot or a restore.
 pub(crate) const SNAPSHOT: &str = "snapshot";
@@ -73,16 +98,23 @@ pub struct SnapshotPolicy {
     pub direct_rows: usize,
     /// So are those of more bytes.
     pub direct_bytes: usize,
+    /// A blob of the state wanted is adopted whole where it brings back at least so many documents.
+    pub adopt_rows: usize,
+    /// Keys of an imported snapshot that are looked at in one turn, 8 bytes of memory each.
+    pub keys_at_once: usize,
 }
 
 impl Default for SnapshotPolicy {
-    /// 20,000 documents and 8 MB a step; 5,000 documents and 8 MB in one turn.
+    /// 20,000 documents and 8 MB a step; 5,000 documents and 8 MB in one turn; blobs from 1,000
+    /// documents on; 8 MB of keys.
     fn default() -> Self {
         Self {
             step_rows: 20_000,
             step_bytes: 8_000_000,
             direct_rows: 5_000,
             direct_bytes: 8_000_000,
+            adopt_rows: 1_000,
+            keys_at_once: 1_000_000,
         }
     }
 }

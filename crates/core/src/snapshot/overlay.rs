@@ -4,7 +4,7 @@
 use tidelog_log::{Error, Kind, Record, Result, Sequence};
 
 use super::restore::{Phase, Restoring};
-use super::{Budget, copy, records, stream};
+use super::{Budget, copy, records, sound, stream};
 use crate::sql::Sql;
 use crate::table::log;
 use crate::table::restore::{self, Staged};
@@ -45,7 +45,11 @@ impl Engine {
         let bytes = stream::join(sql, &full, PartKind::Documents, &part)?;
         budget.spend(1, bytes.len());
         let document = copy::decode(&bytes)?;
-        if restoring.wants(&self.view, part.collection) {
+        sound::check_bytes(&document)?;
+        let mut all = self.view.collections.iter();
+        let prepared = all.find(|p| p.collection.id == part.collection);
+        if let Some(prepared) = prepared.filter(|_| restoring.wants(&self.view, part.collection)) {
+            sound::check(prepared, &document.key, Some(&document.row))?;
             let mut row = Vec::new();
             document.row.encode(&mut row);
             let key = &document.key;
@@ -70,7 +74,7 @@ impl Engine {
             restoring.phase = match (&sources.lake, sources.log_after) {
                 (Some(span), _) => Phase::Lake { after: span.after },
                 (None, Some(after)) => Phase::Log { after },
-                (None, None) => Phase::first_of_comparing(),
+                (None, None) => Phase::first_of_keys(),
             };
             return Ok(());
         };
@@ -100,7 +104,7 @@ impl Engine {
     ) -> Result<()> {
         let to = restoring.sources.to;
         if after >= to {
-            restoring.phase = Phase::first_of_comparing();
+            restoring.phase = Phase::first_of_keys();
             return Ok(());
         }
         let bytes_max = self.policy.snapshots.step_bytes / 2;
@@ -131,12 +135,14 @@ fn overlay(sql: &dyn Sql, view: &View, restoring: &Restoring, records: Vec<Recor
                 .collections
                 .iter()
                 .find(|p| p.collection.name == *event.collection);
-            let Some(collection) = prepared.map(|p| p.collection.id) else {
+            let Some(prepared) = prepared else {
                 continue;
             };
+            let collection = prepared.collection.id;
             if !restoring.wants(view, collection) {
                 continue;
             }
+            sound::check(prepared, &event.key, event.after.as_ref())?;
             let row = event.after.map(|row| {
                 let mut bytes = Vec::new();
                 row.encode(&mut bytes);

@@ -18,7 +18,8 @@ pub(super) fn pack(
     (from, to): (Sequence, Sequence),
     bytes_max: usize,
 ) -> Result<(Sequence, u64)> {
-    let mut records = log::read_bytes(sql, from.next(), bytes_max, u64::MAX)?;
+    let records = log::read_bytes(sql, from.next(), bytes_max, u64::MAX)?;
+    let mut records: Vec<Vec<u8>> = records.into_iter().map(|found| found.bytes).collect();
     let mut spans = Vec::with_capacity(records.len());
     for record in &records {
         spans.push(segment::span(record)?);
@@ -74,12 +75,25 @@ pub(super) fn next(
         return Ok(None);
     };
     let number = part.number;
-    if !is_segment {
-        let bytes = stream::join(sql, snapshot, PartKind::Records, &part)?;
-        let behind = number + stream::first_part(1) - 1;
-        return Ok(Some((vec![Record::decode(&bytes)?], behind)));
+    let (kind, behind) = match is_segment {
+        true => (PartKind::Segment, number),
+        false => (PartKind::Records, number + stream::first_part(1) - 1),
+    };
+    Ok(Some((of_part(sql, snapshot, kind, part)?, behind)))
+}
+
+/// The records in a part.
+pub(super) fn of_part(
+    sql: &dyn Sql,
+    snapshot: &str,
+    kind: PartKind,
+    part: snapshots::Part,
+) -> Result<Vec<Record>> {
+    if kind == PartKind::Records {
+        let bytes = stream::join(sql, snapshot, kind, &part)?;
+        return Ok(vec![Record::decode(&bytes)?]);
     }
     let records = segment::decode(part.body)?;
     let each = (0..records.len()).map(|at| Record::decode(records.value(at)));
-    Ok(Some((each.collect::<Result<_>>()?, number)))
+    each.collect()
 }

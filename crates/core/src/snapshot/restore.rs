@@ -1,6 +1,6 @@
 //! A restore, step by step: what is wanted, how it differs, an undo snapshot, the change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,14 +11,15 @@ use super::sources::Sources;
 use super::stage::Staging;
 use super::take::Taking;
 use super::{
-    Budget, Restore, RestoreStatus, RestoreTarget, SNAPSHOT, SnapshotCommand, SnapshotKind,
-    SnapshotReply,
+    Budget, Failure, Restore, RestoreStatus, RestoreTarget, SNAPSHOT, SnapshotCommand,
+    SnapshotKind, SnapshotReply, SnapshotTier,
 };
 use crate::document::Prepared;
 use crate::engine::Reply;
 use crate::mutate::IdMaker;
 use crate::sql::Sql;
 use crate::table::blobs::BlobId;
+use crate::table::restore::Staged;
 use crate::table::{meta, restore, wakes};
 use crate::write::check_caller;
 use crate::{Caller, Engine, TypeSchema, View};
@@ -37,6 +38,9 @@ pub(crate) struct Restoring {
     pub(super) phase: Phase,
     /// Bytes of the documents that change, before and after.
     pub(super) bytes: u64,
+    /// Ids of the collections of which no key is in two blobs of the full snapshot.
+    #[serde(default)]
+    pub(super) distinct: BTreeSet<u32>,
     /// The caller's labels: source, correlation id, trace parent.
     labels: [String; 3],
     /// Why, as it stands in the log.
@@ -46,6 +50,8 @@ pub(crate) struct Restoring {
 /// A place in the work.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Phase {
+    /// Links are on their way from object storage.
+    Recall,
     /// Documents of the full snapshot that are in no blob, behind this part.
     Large { after: Option<(u32, u64)> },
     /// Events of a link, behind this part.
@@ -54,6 +60,8 @@ pub(super) enum Phase {
     Lake { after: Sequence },
     /// Events of the log, after this one.
     Log { after: Sequence },
+    /// Keys of an imported snapshot are looked at, those of a part of a collection.
+    Keys { collection: usize, part: u64 },
     /// Blobs of the full snapshot are compared with what there is.
     Base {
         collection: usize,
@@ -77,6 +85,13 @@ pub(super) enum Phase {
 }
 
 impl Phase {
+    pub(super) fn first_of_keys() -> Self {
+        Self::Keys {
+            collection: 0,
+            part: 0,
+        }
+    }
+
     pub(super) fn first_of_comparing() -> Self {
         Self::Base {
             collection: 0,
@@ -125,6 +140,11 @@ impl Restoring {
         }
     }
 
+    /// True while what it needs is on its way; writes go on until it is there.
+    pub(super) fn waits(&self) -> bool {
+        matches!(self.phase, Phase::Recall)
+    }
+
     fn total(&self) -> u64 {
         let each = self.restore.differences.values();
         each.map(|difference| difference.total()).sum()
@@ -156,7 +176,14 @@ impl Engine {
                 SnapshotReply::Snapshot(Box::new(taken))
             }
             SnapshotCommand::Delete { id } => {
-                SnapshotReply::Snapshot(Box::new(self.delete_snapshot(sql, &id)?))
+                SnapshotReply::Snapshot(Box::new(self.delete_snapshot(sql, now, &id)?))
+            }
+            SnapshotCommand::Keep { id, keep } => {
+                SnapshotReply::Snapshot(Box::new(self.keep_snapshot(sql, now, &id, keep)?))
+            }
+            SnapshotCommand::SetRetention(retention) => {
+                self.set_retention(sql, now, &retention)?;
+                SnapshotReply::Retention(Box::new(self.view.snapshot_retention(sql)?))
             }
             SnapshotCommand::Restore {
                 schema,
@@ -181,9 +208,20 @@ impl Engine {
                 let restore = self.lake_page(sql, &mut ids, &restore, page)?;
                 SnapshotReply::Restore(Box::new(restore))
             }
+            SnapshotCommand::Promote { id } => {
+                SnapshotReply::Snapshot(Box::new(self.promote_snapshot(sql, now, &id)?))
+            }
+            SnapshotCommand::Recall { id } => {
+                SnapshotReply::Snapshot(Box::new(self.recall_snapshot(sql, now, &id)?))
+            }
+            SnapshotCommand::Discover { schema } => {
+                let discovery = self.discover_snapshots(sql, &mut ids, &schema)?;
+                SnapshotReply::Discovery(Box::new(discovery))
+            }
             SnapshotCommand::CancelRestore => {
                 SnapshotReply::Restore(Box::new(self.cancel_restore(sql)?))
             }
+            SnapshotCommand::Heal => SnapshotReply::Heal(Box::new(self.heal(sql, &mut ids)?)),
         };
         Ok(Reply::Snapshot(reply))
     }
@@ -202,11 +240,41 @@ impl Engine {
             Some(Job::Restoring(restoring)) if matches!(restoring.phase, Phase::Lake { .. }) => {
                 Err(Self::lake_is_late())
             }
+            Some(Job::Healing(_)) => self.heal_steps(sql, now).map(drop),
             Some(Job::Restoring(_)) => {
                 let mut ids = IdMaker { now, entropy, made };
                 self.restore_steps(sql, &mut ids).map(drop)
             }
         }
+    }
+
+    /// A link is there: a restore that waits looks whether it has them all.
+    pub(crate) fn link_is_recalled(&mut self, sql: &dyn Sql, now: i64) -> Result<()> {
+        match &self.job {
+            Some(job) if job.waits() => wakes::set(sql, SNAPSHOT, now),
+            _ => Ok(()),
+        }
+    }
+
+    /// A link does not come: a restore that waits says so, and ends when it never will.
+    pub(crate) fn recall_failed(
+        &mut self,
+        sql: &dyn Sql,
+        link: &String,
+        error: &Error,
+        is_end: bool,
+    ) -> Result<()> {
+        let Some(Job::Restoring(mut restoring)) = self.job.clone() else {
+            return Ok(());
+        };
+        if !restoring.waits() || !restoring.sources.links.contains(link) {
+            return Ok(());
+        }
+        if is_end {
+            return self.give_up(sql, self.head.timestamp, error);
+        }
+        restoring.restore.failure = Some(Failure::of(error));
+        self.set_job(sql, Some(Job::Restoring(restoring)))
     }
 
     /// Refuses to begin something while something is under way.
@@ -267,11 +335,12 @@ impl Engine {
             lake: None,
             failure: None,
         };
-        let restoring = Restoring {
+        let mut restoring = Restoring {
             restore,
             sources,
-            phase: Phase::Large { after: None },
+            phase: Phase::Recall,
             bytes: 0,
+            distinct: BTreeSet::new(),
             labels: [
                 caller.source.clone(),
                 caller.correlation_id.clone(),
@@ -279,6 +348,13 @@ impl Engine {
             ],
             cause: format!("restore:{reached}"),
         };
+        for id in &restoring.sources.links {
+            let link = super::sources::find(sql, id)?;
+            self.recall_link(sql, ids.now, link, true)?;
+        }
+        if let Some(span) = &restoring.sources.lake {
+            restoring.restore.lake = restoring.lake_wanted(&self.view, span.after);
+        }
         self.set_job(sql, Some(Job::Restoring(Box::new(restoring))))?;
         self.restore_steps(sql, ids)
     }
@@ -301,7 +377,11 @@ impl Engine {
             if done {
                 return self.end_restore(sql, restore, RestoreStatus::Complete);
             }
+            let waits = restoring.waits();
             self.set_job(sql, Some(Job::Restoring(restoring)))?;
+            if waits {
+                return Ok(restore);
+            }
             if budget.is_spent() {
                 wakes::set(sql, SNAPSHOT, ids.now)?;
                 return Ok(restore);
@@ -318,8 +398,13 @@ impl Engine {
         budget: &mut Budget,
     ) -> Result<bool> {
         match &mut restoring.phase {
+            Phase::Recall => recalled(sql, restoring).map(|()| false),
             Phase::Large { .. } | Phase::Links { .. } | Phase::Log { .. } => {
                 self.overlay_step(sql, restoring, budget)?;
+                Ok(false)
+            }
+            Phase::Keys { .. } => {
+                self.keys_step(sql, restoring, budget)?;
                 Ok(false)
             }
             Phase::Base { .. } | Phase::Overlay { .. } | Phase::Rows { .. } => {
@@ -372,7 +457,8 @@ impl Engine {
     ) -> Result<bool> {
         let policy = self.policy.snapshots;
         let (rows, bytes) = (policy.direct_rows as u64, policy.direct_bytes as u64);
-        if restoring.total() <= rows && restoring.bytes <= bytes {
+        let adopts = !restore::after(sql, Staged::Adopt, (0, ""), (1, 0))?.is_empty();
+        if restoring.total() <= rows && restoring.bytes <= bytes && !adopts {
             self.apply(sql, now, restoring)?;
             restoring.restore.offset = Some(self.offset().to_string());
             return Ok(true);
@@ -388,6 +474,9 @@ impl Engine {
         status: RestoreStatus,
     ) -> Result<Restore> {
         (done.status, done.lake) = (status, None);
+        if done.undo.is_some() {
+            self.arm_retain(sql, self.head.timestamp)?;
+        }
         restore::clear(sql)?;
         meta::set_fact(sql, LAST, Some(&done))?;
         self.set_job(sql, None)?;
@@ -404,6 +493,7 @@ impl Engine {
             super::remove::forget(sql, &undo)?;
         }
         self.unstage(sql)?;
+        self.drop_recalls(sql)?;
         wakes::clear(sql, SNAPSHOT)?;
         let mut restore = restoring.restore;
         if matches!(restoring.phase, Phase::Undo(_)) {
@@ -411,6 +501,18 @@ impl Engine {
         }
         self.end_restore(sql, restore, RestoreStatus::Cancelled)
     }
+}
+
+/// Begins to read once every link is hot.
+fn recalled(sql: &dyn Sql, restoring: &mut Restoring) -> Result<()> {
+    for id in &restoring.sources.links {
+        if super::sources::complete(sql, id)?.tier == SnapshotTier::Cold {
+            return Ok(());
+        }
+    }
+    restoring.restore.failure = None;
+    restoring.phase = Phase::Large { after: None };
+    Ok(())
 }
 
 /// The restore that is under way, or the last one.

@@ -5,7 +5,7 @@ use tidelog_log::{Error, Kind, Result, Sequence};
 
 use super::lake::LakeSpan;
 use super::restore::Wanted;
-use super::{RestoreTarget, Snapshot, SnapshotKind};
+use super::{RestoreTarget, Snapshot, SnapshotKind, SnapshotStatus, SnapshotTier};
 use crate::Engine;
 use crate::sql::Sql;
 use crate::table::log::{self, Head};
@@ -15,7 +15,7 @@ use crate::table::snapshots;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Sources {
     /// The full snapshot; none: nothing before the log.
-    pub(super) full: Option<String>,
+    pub(crate) full: Option<String>,
     /// Snapshots whose events follow, in order; the full one is among them, for those of its taking.
     pub(super) links: Vec<String>,
     /// Events of the changes tables follow.
@@ -30,39 +30,69 @@ pub(crate) struct Sources {
 /// A snapshot by its id.
 ///
 /// # Errors
-/// `unknown_snapshot`.
-pub(super) fn find(sql: &dyn Sql, id: &str) -> Result<Snapshot> {
+/// `unknown_snapshot`, or `snapshot_expired` for one that its age or the number of snapshots made go.
+pub(crate) fn find(sql: &dyn Sql, id: &str) -> Result<Snapshot> {
+    if let Some(found) = snapshots::find(sql, id)? {
+        return Ok(found);
+    }
     let shown: String = id.chars().take(80).collect();
-    snapshots::find(sql, id)?.ok_or_else(|| {
-        let message = format!("there is no snapshot {shown:?}");
-        Error::not_found("unknown_snapshot", message).at("snapshot")
-    })
+    if super::retain::is_expired(sql, id)? {
+        let message = format!("snapshot {shown} was too old, or one too many, and is gone");
+        return Err(Error::new(Kind::Gone, "snapshot_expired", message).at("snapshot"));
+    }
+    let message = format!("there is no snapshot {shown:?}");
+    Err(Error::not_found("unknown_snapshot", message).at("snapshot"))
 }
 
 /// A snapshot that is whole.
 ///
 /// # Errors
 /// `unknown_snapshot`, `snapshot_incomplete`.
-pub(super) fn complete(sql: &dyn Sql, id: &str) -> Result<Snapshot> {
+pub(crate) fn complete(sql: &dyn Sql, id: &str) -> Result<Snapshot> {
     let snapshot = find(sql, id)?;
     if snapshot.is_complete() {
         return Ok(snapshot);
     }
-    let message = format!("snapshot {id} is not complete");
+    let why = snapshot.failure.map(|failure| failure.message);
+    let why = why.map_or_else(String::new, |why| format!(": {why}"));
+    let message = format!("snapshot {id} is not complete{why}");
     Err(Error::conflict("snapshot_incomplete", message).at("snapshot"))
 }
 
 /// The newest snapshot of this object's own history that is whole.
-pub(super) fn newest(sql: &dyn Sql) -> Result<Option<Snapshot>> {
+pub(crate) fn newest(sql: &dyn Sql) -> Result<Option<Snapshot>> {
     let all = snapshots::list(sql, None, ALL)?;
     let mut own = all.into_iter().filter(Snapshot::is_of_this_history);
     Ok(own.find(Snapshot::is_complete))
 }
 
+/// Snapshots of this object's own history that are whole, the oldest first.
+pub(super) fn of_history(sql: &dyn Sql) -> Result<Vec<Snapshot>> {
+    let mut all = snapshots::list(sql, None, ALL)?;
+    all.retain(|s| s.is_complete() && s.is_of_this_history());
+    all.sort_by_key(|s| s.sequence);
+    Ok(all)
+}
+
+/// True for a snapshot whose last event is in this object's log, or ends it.
+pub(crate) fn is_own_history(sql: &dyn Sql, head: &Head, snapshot: &Snapshot) -> Result<bool> {
+    let at = snapshot.sequence;
+    if at == Sequence(0)
+        || at > head.sequence
+        || at.next() < log::earliest(sql)?.unwrap_or(at.next())
+    {
+        return Ok(false);
+    }
+    let hash = log::hash_at(sql, at, head);
+    Ok(hash.is_ok_and(|hash| hash.to_string() == snapshot.hash))
+}
+
 /// A snapshot that builds on this one.
-pub(super) fn child(sql: &dyn Sql, id: &str) -> Result<Option<String>> {
+pub(crate) fn child(sql: &dyn Sql, id: &str) -> Result<Option<String>> {
     let all = snapshots::list(sql, None, ALL)?;
-    let child = all.into_iter().find(|s| s.parent.as_deref() == Some(id));
+    let builds =
+        |s: &Snapshot| s.parent.as_deref() == Some(id) && s.status != SnapshotStatus::Deleting;
+    let child = all.into_iter().find(builds);
     Ok(child.map(|child| child.id))
 }
 
@@ -70,7 +100,7 @@ pub(super) fn child(sql: &dyn Sql, id: &str) -> Result<Option<String>> {
 ///
 /// # Errors
 /// `snapshot_chain_broken` with the link that is missing.
-pub(super) fn chain(sql: &dyn Sql, snapshot: &Snapshot) -> Result<Vec<Snapshot>> {
+pub(crate) fn chain(sql: &dyn Sql, snapshot: &Snapshot) -> Result<Vec<Snapshot>> {
     let mut chain = vec![snapshot.clone()];
     while let Some(parent) = chain.last().and_then(|last| last.parent.clone()) {
         let broken = |what: &str| {
@@ -103,7 +133,7 @@ impl Sources {
     /// # Errors
     /// `unknown_snapshot`, `snapshot_incomplete`, `snapshot_chain_broken`; `restore_beyond_horizon` with
     /// the first sequence that can be had, `restore_in_future`.
-    pub(super) fn of(sql: &dyn Sql, target: &RestoreTarget, head: &Head) -> Result<Self> {
+    pub(crate) fn of(sql: &dyn Sql, target: &RestoreTarget, head: &Head) -> Result<Self> {
         match target {
             RestoreTarget::Snapshot(id) => {
                 let snapshot = complete(sql, id)?;
@@ -133,6 +163,16 @@ impl Sources {
             .into_iter()
             .filter(|s| s.is_complete() && s.is_of_this_history())
             .collect();
+        // What is at hand is not waited for.
+        let hot = own.iter().filter(|s| s.tier == SnapshotTier::Hot);
+        match Self::among(sql, hot.cloned().collect(), to) {
+            Err(error) if error.kind() == Kind::Gone => Self::among(sql, own, to),
+            found => found,
+        }
+    }
+
+    /// The state after an event, of these snapshots and the log.
+    fn among(sql: &dyn Sql, own: Vec<Snapshot>, to: Sequence) -> Result<Self> {
         let earliest = log::earliest(sql)?;
         let in_log = |after: Sequence| earliest.is_some_and(|first| first <= after.next());
         let fulls = own.iter().filter(|s| s.kind == SnapshotKind::Full);
@@ -192,7 +232,7 @@ impl Sources {
     fn reaching(sql: &dyn Sql, to: Sequence, until: Option<i64>) -> Result<(Self, Sequence)> {
         let all = snapshots::list(sql, None, ALL)?;
         let early = |s: &&Snapshot| {
-            let own = s.is_complete() && s.is_of_this_history();
+            let own = s.is_complete() && s.is_of_this_history() && s.tier == SnapshotTier::Hot;
             own && s.sequence <= to && until.is_none_or(|until| s.timestamp <= until)
         };
         let early: Vec<&Snapshot> = all.iter().filter(early).collect();

@@ -4,12 +4,14 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use tidelog_log::{Epoch, Error, Hash, RecordHeader, RecordWriter, Result, Sequence, split_parts};
+use tidelog_log::{
+    BlobReference, Epoch, Error, Hash, RecordHeader, RecordWriter, Result, Sequence, split_parts,
+};
 
 use super::apply::Change;
 use super::restore::{Phase, Restoring};
 use super::{Budget, copy};
-use crate::folded::{DOCUMENT_BYTES_FOLDED, Manifest, Place, raw_bytes, write_blobs};
+use crate::folded::{DOCUMENT_BYTES_FOLDED, Manifest, Place, raw_bytes, release, write_blobs};
 use crate::sql::Sql;
 use crate::table::blobs::{self, BlobId};
 use crate::table::log::Head;
@@ -23,6 +25,9 @@ pub(crate) struct Staging {
     /// The collection and the key of the last change staged.
     collection: u32,
     key: String,
+    /// The same of the last blob adopted, its id as a key.
+    #[serde(default)]
+    pub(super) adopted: (u32, String),
     /// The epoch that the restore opens.
     pub(super) epoch: Epoch,
     /// The last event staged, its record's hash and time.
@@ -40,6 +45,7 @@ impl Staging {
         Self {
             collection: 0,
             key: String::new(),
+            adopted: (0, String::new()),
             epoch: head.epoch.opened_at(now),
             sequence: head.sequence,
             hash: head.hash.to_string(),
@@ -47,6 +53,27 @@ impl Staging {
             bytes: 0,
             touched: BTreeSet::new(),
         }
+    }
+
+    /// Stages a record's parts.
+    pub(super) fn record<'p>(
+        &self,
+        sql: &dyn Sql,
+        header: &RecordHeader,
+        parts: impl Iterator<Item = &'p [u8]>,
+    ) -> Result<()> {
+        let first_row = header.first_sequence.0 * PARTS;
+        for (row, part) in (first_row..).zip(parts) {
+            restore::put(sql, Staged::Record, 0, &number(row), Some(part))?;
+        }
+        Ok(())
+    }
+
+    /// The record of this header and hash is the last one.
+    pub(super) fn ended(&mut self, header: &RecordHeader, hash: Hash, bytes: usize) {
+        self.hash = hash.to_string();
+        self.timestamp = header.timestamp;
+        self.bytes += bytes as u64;
     }
 
     pub(super) fn head(&self) -> Result<Head> {
@@ -72,6 +99,10 @@ impl Engine {
             return Err(Error::internal("not a phase of staging"));
         };
         let mut staging = staging.clone();
+        if self.stage_adopted(sql, now, restoring, &mut staging, budget)? {
+            restoring.phase = Phase::Stage(staging);
+            return Ok(false);
+        }
         let after = (staging.collection, staging.key.as_str());
         let policy = self.policy.snapshots;
         let step = (policy.direct_rows, policy.direct_bytes);
@@ -131,9 +162,29 @@ impl Engine {
         staging: &mut Staging,
         changes: &[Change<'_>],
     ) -> Result<()> {
+        let header = self.staged_header(now, restoring, staging)?;
+        let mut writer = RecordWriter::new(&header);
+        for change in changes {
+            change.log(&mut writer)?;
+        }
+        let count = u64::from(writer.count());
+        let (record, hash): (Vec<u8>, Hash) = writer.finish()?;
+        staging.record(sql, &header, split_parts(&record))?;
+        staging.sequence = Sequence(staging.sequence.0 + count);
+        staging.ended(&header, hash, record.len());
+        Ok(())
+    }
+
+    /// What stands before the events of the next record to be staged.
+    pub(super) fn staged_header(
+        &self,
+        now: i64,
+        restoring: &Restoring,
+        staging: &Staging,
+    ) -> Result<RecordHeader> {
         let is_first = staging.sequence == self.head.sequence;
         let caller = restoring.caller();
-        let header = RecordHeader {
+        Ok(RecordHeader {
             epoch: staging.epoch,
             parent_epoch: if is_first { self.head.epoch } else { Epoch(0) },
             first_sequence: staging.sequence.next(),
@@ -145,22 +196,7 @@ impl Engine {
             trace_parent: caller.trace_parent,
             idempotency_key: String::new(),
             cause: restoring.cause.clone(),
-        };
-        let mut writer = RecordWriter::new(&header);
-        for change in changes {
-            change.log(&mut writer)?;
-        }
-        let count = u64::from(writer.count());
-        let (record, hash): (Vec<u8>, Hash) = writer.finish()?;
-        let first_row = header.first_sequence.0 * PARTS;
-        for (row, part) in (first_row..).zip(split_parts(&record)) {
-            restore::put(sql, Staged::Record, 0, &number(row), Some(part))?;
-        }
-        staging.sequence = Sequence(staging.sequence.0 + count);
-        staging.hash = hash.to_string();
-        staging.timestamp = header.timestamp;
-        staging.bytes += record.len() as u64;
-        Ok(())
+        })
     }
 
     /// Lets go of the blobs that were staged.
@@ -168,9 +204,26 @@ impl Engine {
         for row in restore::after(sql, Staged::Blob, (0, ""), (usize::MAX, usize::MAX))? {
             for entry in Manifest::decode(&row.body.unwrap_or_default())?.blobs {
                 blobs::release(sql, entry.id)?;
+                entry.adopted.map_or(Ok(()), |a| a.release(sql))?;
             }
         }
-        Ok(())
+        // Records of adopted blobs hold them.
+        let mut after = String::new();
+        loop {
+            let rows = restore::after(sql, Staged::Record, (0, &after), (1_000, 8_000_000))?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            after.clone_from(&last.key);
+            for row in rows {
+                // Of a record in parts only the first says what it is.
+                let first = row.key.parse::<u64>().is_ok_and(|id| id % PARTS == 0);
+                let part = row.body.unwrap_or_default();
+                if first && BlobReference::is(&part) {
+                    release(sql, &part)?;
+                }
+            }
+        }
     }
 }
 

@@ -58,6 +58,9 @@ pub(crate) fn join(
             break;
         };
         bytes.extend(unpack(&body)?);
+        if kind == PartKind::Documents && bytes.len() > 2 * PART_BYTES {
+            return Err(Error::corrupt("a document of a snapshot is too large"));
+        }
     }
     Ok(bytes)
 }
@@ -78,10 +81,18 @@ fn pack(bytes: &[u8]) -> Result<Vec<u8>> {
 
 fn unpack(body: &[u8]) -> Result<Vec<u8>> {
     let blob = VortexDecoder::open(body.to_vec()).map_err(foreign)?;
+    let too_large = || Error::corrupt("a part has more bytes than one can have");
+    // Few bytes may say that they are many: those of a forged file.
+    if blob.rows() > PART_BYTES.div_ceil(SLICE_BYTES) {
+        return Err(too_large());
+    }
     let column = blob.read_column(0).map_err(foreign)?;
     let mut bytes = Vec::new();
     for row in 0..column.len() {
         let slice = bytes_at(&column, row).ok_or_else(|| Error::corrupt("a part has no bytes"))?;
+        if bytes.len() + slice.len() > PART_BYTES {
+            return Err(too_large());
+        }
         bytes.extend_from_slice(slice);
     }
     Ok(bytes)
@@ -90,6 +101,26 @@ fn unpack(body: &[u8]) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_that_says_it_is_more_than_it_can_be_is_refused() {
+        let rows = |count: usize, bytes: usize| {
+            let slice = vec![7; bytes];
+            let column: ArrayRef = Arc::new(
+                vec![Some(&slice[..]); count]
+                    .into_iter()
+                    .collect::<BinaryArray>(),
+            );
+            let encoder = VortexEncoder::new(EncodeOptions::default());
+            encoder
+                .encode(&[ColumnSpec::plain(0, "bytes")], &[column])
+                .unwrap()
+        };
+        for bomb in [rows(100, SLICE_BYTES), rows(20, 300_000)] {
+            assert!(bomb.len() < 400_000, "{}", bomb.len());
+            assert_eq!(unpack(&bomb).unwrap_err().code(), "corrupt");
+        }
+    }
 
     #[test]
     fn bytes_come_back_however_they_compress() {

@@ -9,8 +9,9 @@ use super::copy;
 use super::stage::Staging;
 use crate::Engine;
 use crate::document::Prepared;
-use crate::folded::{BLOBS_MAX, Manifest};
+use crate::folded::{Adopted, BLOBS_MAX, Manifest, mask_of};
 use crate::sql::{Sql, SqlValue, int, quoted};
+use crate::table::blobs::{self, BlobId};
 use crate::table::masks::{self, Mask};
 use crate::table::restore::{self, Staged};
 
@@ -47,6 +48,7 @@ impl Engine {
         let touched: BTreeSet<u32> = staging.touched.clone();
         self.plan_fold(sql, self.head.timestamp, touched)?;
         debug_assert!(before.epoch < self.head.epoch || before.epoch == Epoch(0));
+        self.arm_schedule(sql)?;
         self.arm_expire(sql, self.head.timestamp)
     }
 }
@@ -62,11 +64,12 @@ fn switch_collection(sql: &dyn Sql, prepared: &Prepared) -> Result<()> {
     sql.run(&text, &args, &mut |_| Ok(()))?;
     let mut manifest = Manifest::of(sql, id)?.as_ref().clone();
     each(sql, Staged::Blob, id, &mut |body| {
-        let staged = Manifest::decode(body)?;
-        staged
-            .blobs
-            .into_iter()
-            .for_each(|entry| manifest.add(entry));
+        for entry in Manifest::decode(body)?.blobs {
+            if let Some(adopted) = entry.adopted {
+                take_over(sql, &mut manifest, entry.id, adopted)?;
+            }
+            manifest.add(entry);
+        }
         Ok(())
     })?;
     if manifest.blobs.len() > BLOBS_MAX {
@@ -82,6 +85,20 @@ fn switch_collection(sql: &dyn Sql, prepared: &Prepared) -> Result<()> {
         });
         done.map_err(breaks_index)
     })
+}
+
+/// An adopted blob may be live, all its rows masked: its mask becomes that of the adoption.
+fn take_over(sql: &dyn Sql, manifest: &mut Manifest, id: BlobId, adopted: Adopted) -> Result<()> {
+    if let Some(before) = manifest.blobs.iter().find(|entry| entry.id == id) {
+        before.adopted.map_or(Ok(()), |a| a.release(sql))?;
+        manifest.remove(id);
+        blobs::release(sql, id)?;
+        masks::clear(sql, id)?;
+    }
+    match adopted.mask {
+        None => Ok(()),
+        mask => masks::set(sql, id, &mask_of(sql, mask)?),
+    }
 }
 
 /// Hands the bodies of a collection's rows of a kind to `take`, some at a time.

@@ -6,7 +6,7 @@ use tidelog_log::{Error, Result, Sequence};
 use super::job::Job;
 use super::{
     Budget, CHAIN_MAX, NOTE_BYTES_MAX, SNAPSHOT, SNAPSHOTS_MAX, Snapshot, SnapshotKind,
-    SnapshotStatus, copy, records, sources,
+    SnapshotStatus, SnapshotTier, copy, records, sources,
 };
 use crate::Engine;
 use crate::folded::BLOBS_MAX;
@@ -28,6 +28,9 @@ pub(crate) struct Taking {
     packed: Sequence,
     /// An incremental ends here.
     to: Option<Sequence>,
+    /// The schedule takes it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) scheduled: bool,
 }
 
 impl Taking {
@@ -81,6 +84,7 @@ impl Engine {
             parent: parent.map(|parent| parent.id),
             note: note.to_owned(),
             imported: false,
+            keep: false,
             epoch: self.head.epoch,
             sequence: from,
             from,
@@ -91,6 +95,9 @@ impl Engine {
             documents: Default::default(),
             bytes: 0,
             own_bytes: 0,
+            tier: SnapshotTier::Hot,
+            cold: None,
+            moving: None,
             failure: None,
         };
         snapshots::put(sql, &snapshot)?;
@@ -101,10 +108,11 @@ impl Engine {
             key: String::new(),
             packed: from,
             to: incremental.then_some(self.head.sequence),
+            scheduled: false,
         })
     }
 
-    pub(super) fn make_snapshot_tables(&mut self, sql: &dyn Sql) -> Result<()> {
+    pub(crate) fn make_snapshot_tables(&mut self, sql: &dyn Sql) -> Result<()> {
         snapshots::create(sql)?;
         meta::holds_snapshots(sql)
     }
@@ -119,8 +127,9 @@ impl Engine {
                 Error::conflict("snapshot_parent_missing", message).at("parent")
             })?,
         };
-        if sources::chain(sql, &parent)?.len() > CHAIN_MAX {
-            let message = format!("a chain has at most {CHAIN_MAX} incrementals; take a full one");
+        let most = self.snapshot_rules(sql)?.chain;
+        if sources::chain(sql, &parent)?.len() as u64 > most.min(CHAIN_MAX as u64) {
+            let message = format!("a chain has at most {most} incrementals; take a full one");
             return Err(Error::conflict("snapshot_chain_too_long", message).at("parent"));
         }
         let trimmed = || {
@@ -153,6 +162,10 @@ impl Engine {
             let snapshot = snapshot.ok_or_else(|| Error::corrupt("a snapshot is missing"))?;
             if done {
                 self.set_job(sql, None)?;
+                if taking.scheduled {
+                    self.scheduled_is_taken(sql, &snapshot)?;
+                }
+                self.arm_retain(sql, now)?;
                 return Ok(snapshot);
             }
             self.set_job(sql, Some(Job::Taking(taking)))?;
@@ -259,7 +272,7 @@ impl Engine {
                 let place = (id, entry.id);
                 snapshots::put_part(sql, &snapshot.id, PartKind::Mask, place, mask.bits())?;
             }
-            manifest.add(entry.clone());
+            manifest.add(entry.unversioned());
         }
         if manifest.blobs.len() > 2 * BLOBS_MAX {
             return Err(Error::internal("a snapshot has too many blobs"));
@@ -280,7 +293,7 @@ pub(super) fn next_id(sql: &dyn Sql, ids: &mut IdMaker) -> Result<(String, i64)>
 }
 
 /// Refuses one more snapshot than an object may have.
-pub(super) fn check_count(sql: &dyn Sql) -> Result<()> {
+pub(crate) fn check_count(sql: &dyn Sql) -> Result<()> {
     if snapshots::count(sql)? < SNAPSHOTS_MAX as u64 {
         return Ok(());
     }

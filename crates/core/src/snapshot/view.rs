@@ -3,7 +3,10 @@
 use tidelog_log::{Epoch, Error, Result};
 
 use super::sources::Sources;
-use super::{Import, Restore, RestoreTarget, Snapshot, SnapshotPage, import, restore, sources};
+use super::{
+    Heal, Import, Restore, RestoreTarget, RetentionState, Schedule, ScheduleState, Snapshot,
+    SnapshotPage, heal, import, restore, retain, sources,
+};
 use crate::sql::Sql;
 use crate::table::{lineage, snapshots};
 use crate::{Engine, View};
@@ -44,6 +47,26 @@ impl View {
         sources::find(sql, id)
     }
 
+    /// How long snapshots are kept, and how far the schedule is.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub fn snapshot_retention(&self, sql: &dyn Sql) -> Result<RetentionState> {
+        let own = retain::own(sql)?;
+        let rules = own.over(self.snapshots.retention)?.declared();
+        let schedule = Schedule::load(sql)?.filter(|_| self.snapshots.is_scheduled());
+        let schedule = schedule.map(|at| ScheduleState {
+            last: at.last,
+            sequence: at.sequence,
+            failure: at.failure,
+        });
+        Ok(RetentionState {
+            rules,
+            own,
+            schedule,
+        })
+    }
+
     /// The import of a file that is under way.
     ///
     /// # Errors
@@ -52,6 +75,17 @@ impl View {
         import::under_way(sql)?.ok_or_else(|| {
             let message = "no file is being imported into this object";
             Error::not_found("no_import", message)
+        })
+    }
+
+    /// The healing under way, or the last one.
+    ///
+    /// # Errors
+    /// `no_heal` where there never was one.
+    pub fn last_heal(&self, sql: &dyn Sql) -> Result<Heal> {
+        heal::last(sql)?.ok_or_else(|| {
+            let message = "nothing was ever healed in this object";
+            Error::not_found("no_heal", message)
         })
     }
 

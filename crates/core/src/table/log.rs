@@ -140,6 +140,13 @@ fn in_segment(sql: &dyn Sql, sequence: Sequence) -> Result<Option<(RecordHeader,
     Record::peek(record).map(Some)
 }
 
+/// The first event of the first record of `_log` behind the one that holds an event.
+pub(crate) fn next_record(sql: &dyn Sql, event: Sequence) -> Result<Option<Sequence>> {
+    let text = "SELECT id FROM _log WHERE id > ?1 AND id % 256 = 0 ORDER BY id LIMIT 1";
+    let next = one(sql, text, &[int(event.0 * PARTS)], |row| row[0].unsigned())?;
+    Ok(next.map(|id| Sequence(id / PARTS)))
+}
+
 /// How large the log is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Size {

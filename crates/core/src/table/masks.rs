@@ -57,6 +57,24 @@ impl Mask {
         &self.bits
     }
 
+    /// True when every row that another mask has is masked here too.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let own = self.bits.iter().copied().chain(std::iter::repeat(0));
+        other
+            .bits
+            .iter()
+            .zip(own)
+            .all(|(theirs, own)| theirs & !own == 0)
+    }
+
+    /// How many rows before this one are masked.
+    pub(crate) fn masked_before(&self, row: u32) -> u32 {
+        let (byte, bit) = place(row);
+        let whole = self.bits.iter().take(byte).map(|byte| byte.count_ones());
+        let rest = self.bits.get(byte).map_or(0, |bits| bits & (bit - 1));
+        whole.sum::<u32>() + rest.count_ones()
+    }
+
     /// How many rows are masked.
     pub(crate) fn masked(&self) -> u32 {
         self.masked
@@ -72,6 +90,15 @@ pub(crate) fn get(sql: &dyn Sql, blob: BlobId) -> Result<Mask> {
     let bits = "SELECT bits FROM _masks WHERE blob = ?1";
     let found = one(sql, bits, &[int(blob)], |row| Ok(row[0].blob()?.to_vec()))?;
     Ok(found.map_or_else(Mask::default, Mask::of_bits))
+}
+
+/// The mask of a blob as it is stored, with how many rows it says are masked.
+pub(crate) fn stored(sql: &dyn Sql, blob: BlobId) -> Result<Option<(u32, Mask)>> {
+    let text = "SELECT masked, bits FROM _masks WHERE blob = ?1";
+    one(sql, text, &[int(blob)], |row| {
+        let masked = u32::try_from(row[0].unsigned()?).unwrap_or(u32::MAX);
+        Ok((masked, Mask::of_bits(row[1].blob()?.to_vec())))
+    })
 }
 
 /// How many rows are masked, by blob, of the blobs that have any.
@@ -114,5 +141,10 @@ mod tests {
         assert!(mask.set(9) && !mask.set(9) && mask.set(0));
         let masked: Vec<u32> = (0..20).filter(|row| mask.has(*row)).collect();
         assert_eq!((masked, mask.masked()), (vec![0, 9], 2));
+        let before = [0, 1, 9, 10, 99].map(|row| mask.masked_before(row));
+        assert_eq!(before, [0, 1, 1, 2, 2]);
+        let one = Mask::of_bits(vec![0, 2, 0]);
+        assert!(mask.covers(&one) && mask.covers(&mask) && !one.covers(&mask));
+        assert!(one.covers(&Mask::default()) && !Mask::default().covers(&one));
     }
 }

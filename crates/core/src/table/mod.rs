@@ -19,6 +19,7 @@ pub(crate) mod schema;
 pub(crate) mod segments;
 pub(crate) mod senders;
 pub(crate) mod snapshots;
+pub(crate) mod transfers;
 pub(crate) mod wakes;
 
 use tidelog_log::Result;

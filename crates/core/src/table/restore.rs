@@ -35,6 +35,8 @@ pub(crate) enum Staged {
     Drop = 6,
     /// A document that is too large for a blob.
     Large = 7,
+    /// A blob of the full snapshot that is adopted, by its id: the mask it gets.
+    Adopt = 8,
 }
 
 /// One row.
@@ -76,6 +78,17 @@ pub(crate) fn put(
     )
 }
 
+/// Removes a row.
+pub(crate) fn remove(sql: &dyn Sql, kind: Staged, collection: u32, key: &str) -> Result<()> {
+    let text = "DELETE FROM _restore WHERE kind = ?1 AND collection = ?2 AND key = ?3";
+    let args = [
+        int(kind as u64),
+        int(u64::from(collection)),
+        SqlValue::Text(key),
+    ];
+    sql.run(text, &args, &mut |_| Ok(()))
+}
+
 /// A row's body; the outer `None` where there is no row.
 pub(crate) fn get(
     sql: &dyn Sql,
@@ -102,6 +115,25 @@ pub(crate) fn any(sql: &dyn Sql, kind: Staged, collection: u32) -> Result<bool> 
     let text = "SELECT 1 FROM _restore WHERE kind = ?1 AND collection = ?2 LIMIT 1";
     let args = [int(kind as u64), int(u64::from(collection))];
     Ok(one(sql, text, &args, |_| Ok(()))?.is_some())
+}
+
+/// Keys of the overlay of a collection from the first to the last, so many at most.
+pub(crate) fn keys_between(
+    sql: &dyn Sql,
+    collection: u32,
+    (first, last): (&str, &str),
+    most: usize,
+) -> Result<Vec<String>> {
+    let text = "SELECT key FROM _restore \
+                WHERE kind = ?1 AND collection = ?2 AND key BETWEEN ?3 AND ?4 LIMIT ?5";
+    let args = [
+        int(Staged::Overlay as u64),
+        int(u64::from(collection)),
+        SqlValue::Text(first),
+        SqlValue::Text(last),
+        int(most as u64),
+    ];
+    all(sql, text, &args, |row| Ok(row[0].text()?.to_owned()))
 }
 
 /// The rows of a kind behind a place, by collection and key, so many at most. Stops once `bytes_max` of

@@ -33,12 +33,12 @@ pub(crate) fn is_first(sql: &dyn Sql) -> Result<bool> {
     Ok(found.unwrap_or(0) <= 1)
 }
 
-/// A version as it is stored.
+/// A version as it is stored, or the next later one that the object used: all fields are in that too.
 ///
 /// # Errors
-/// `corrupt` when the object never used it.
+/// `corrupt` when it used none.
 pub(crate) fn of_version(sql: &dyn Sql, version: u32) -> Result<String> {
-    let text = "SELECT body FROM _schema WHERE version = ?1";
+    let text = "SELECT body FROM _schema WHERE version >= ?1 ORDER BY version LIMIT 1";
     let found = one(sql, text, &[int(u64::from(version))], |row| {
         Ok(row[0].text()?.to_owned())
     })?;

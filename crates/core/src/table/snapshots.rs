@@ -41,6 +41,21 @@ pub(crate) enum PartKind {
     Segment = 4,
     /// Records of the log as they are: a part of a stream.
     Records = 5,
+    /// A part of its file in object storage: JSON, its bytes, frames and hash.
+    Cold = 6,
+}
+
+impl PartKind {
+    /// The kind with this number; the last for others.
+    pub(crate) fn of(number: u64) -> Self {
+        match number {
+            1 => Self::Manifest,
+            2 => Self::Mask,
+            3 => Self::Documents,
+            4 => Self::Segment,
+            _ => Self::Records,
+        }
+    }
 }
 
 /// One part.
@@ -84,6 +99,14 @@ pub(crate) fn list(sql: &dyn Sql, before: Option<&str>, most: usize) -> Result<V
     all(sql, text, &args, read)
 }
 
+/// The id of the next newer snapshot.
+pub(crate) fn newer(sql: &dyn Sql, id: &str) -> Result<Option<String>> {
+    let text = "SELECT id FROM _snapshots WHERE id > ?1 ORDER BY id LIMIT 1";
+    one(sql, text, &[SqlValue::Text(id)], |row| {
+        Ok(row[0].text()?.to_owned())
+    })
+}
+
 /// How many there are.
 pub(crate) fn count(sql: &dyn Sql) -> Result<u64> {
     let text = "SELECT count(*) FROM _snapshots";
@@ -110,6 +133,20 @@ pub(crate) fn remove(sql: &dyn Sql, id: &str) -> Result<()> {
         sql.run(text, &[SqlValue::Text(id)], &mut |_| Ok(()))?;
     }
     Ok(())
+}
+
+/// Forgets the parts that are in the database.
+pub(crate) fn remove_hot_parts(sql: &dyn Sql, id: &str) -> Result<()> {
+    let text = "DELETE FROM _snapshot_parts WHERE snapshot = ?1 AND kind < ?2";
+    let args = [SqlValue::Text(id), int(PartKind::Cold as u64)];
+    sql.run(text, &args, &mut |_| Ok(()))
+}
+
+/// Forgets the parts of a kind from this number on.
+pub(crate) fn trim_parts(sql: &dyn Sql, id: &str, kind: PartKind, from: u64) -> Result<()> {
+    let text = "DELETE FROM _snapshot_parts WHERE snapshot = ?1 AND kind = ?2 AND number >= ?3";
+    let args = [SqlValue::Text(id), int(kind as u64), int(from)];
+    sql.run(text, &args, &mut |_| Ok(()))
 }
 
 /// Stores a part.

@@ -69,7 +69,7 @@ pub(crate) fn fold(lab: &mut Lab) {
 }
 
 /// Everything in the database but its timers.
-fn state(lab: &Lab) -> Vec<String> {
+pub(crate) fn state(lab: &Lab) -> Vec<String> {
     let mut lines = lab.dump();
     lines.retain(|line| !line.starts_with(r#"[Text("_wakes")"#));
     lines

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 use tidelog_core::{
     Address, Caller, ChangesPage, ChangesRequest, Command, Effect, Engine, Images, Input,
-    LogPolicy, Mutation, NewDocument, ObjectState, Reply, Restore, RestoreTarget, Snapshot,
-    SnapshotCommand, SnapshotKind, SnapshotReply, SqlExt, TurnReply, TypeSchema, TypeSpec,
+    LogPolicy, Mutation, NewDocument, ObjectState, Quantity, Reply, Restore, RestoreTarget,
+    Snapshot, SnapshotCommand, SnapshotKind, SnapshotReply, SnapshotRetentionSpec, SqlExt,
+    TurnReply, TypeSchema, TypeSpec,
 };
 use tidelog_log::{Error, EventFilter, Result, Sequence, StartAt};
 
@@ -190,6 +191,18 @@ impl Lab {
             Some(Effect::Reply(Reply::Snapshot(reply))) => Ok(reply),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Snapshots stay, however old and many.
+    pub(crate) fn keep_all(&mut self) {
+        let (hot_age, hot_count) = (Some(Quantity::Number(0)), Some(0));
+        let rules = SnapshotRetentionSpec {
+            hot_age,
+            hot_count,
+            ..SnapshotRetentionSpec::default()
+        };
+        self.snapshots(SnapshotCommand::SetRetention(rules))
+            .unwrap();
     }
 
     /// Takes a snapshot, all its steps.

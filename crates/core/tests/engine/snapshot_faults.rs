@@ -102,8 +102,49 @@ fn under_way(timers: usize) -> Option<Lab> {
     (restore.status == RestoreStatus::Running).then_some(lab)
 }
 
+/// A restore that adopts blobs, some of whose rows are masked, so many timers in.
+fn adopting(timers: usize) -> Option<Lab> {
+    let mut lab = shelved();
+    at_once(&mut lab, 0..5);
+    lab.write(vec![delete("books", &key(1))]).unwrap();
+    lab.policy = LogPolicy {
+        snapshots: SnapshotPolicy {
+            step_rows: 1,
+            ..small_steps().snapshots
+        },
+        ..LogPolicy::default()
+    };
+    lab.reopen();
+    let full = lab.take(SnapshotKind::Full).unwrap();
+    for n in [0, 2, 3, 4] {
+        lab.write(vec![delete("books", &key(n))]).unwrap();
+    }
+    let target = RestoreTarget::Snapshot(full.id);
+    lab.snapshots(lab.restoring(target, false)).unwrap();
+    for _ in 0..timers {
+        lab.turn(Command::Wake).unwrap();
+    }
+    let restore = lab.engine.view().last_restore(&lab.sql).unwrap();
+    if restore.status == RestoreStatus::Running {
+        return Some(lab);
+    }
+    let adopted = "SELECT count(*) FROM _log WHERE substr(body, 5, 1) = x'03'";
+    let adopted = lab.sql.first(adopted, &[], |row| row[0].unsigned());
+    assert!(adopted.unwrap() > Some(0));
+    None
+}
+
 #[test]
 fn every_step_of_a_large_restore_is_there_whole_or_not_at_all() {
+    survives_each_step(under_way);
+}
+
+#[test]
+fn every_step_of_an_adoption_is_there_whole_or_not_at_all() {
+    survives_each_step(adopting);
+}
+
+fn survives_each_step(under_way: fn(usize) -> Option<Lab>) {
     let mut timers = 0;
     while under_way(timers).is_some() {
         let step = |lab: &mut Lab| {

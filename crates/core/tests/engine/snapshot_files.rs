@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use arrow_array::{ArrayRef, BinaryArray};
 use serde_json::{Value as Json, json};
-use tidelog_core::snapshot_file::{FileReader, Frame};
+use tidelog_core::snapshot_file::{FileReader, Frame, FrameKind};
 use tidelog_core::{
-    Import, RestoreTarget, SnapshotCommand, SnapshotFile, SnapshotKind, SnapshotReply,
-    SnapshotStatus,
+    Import, RestoreStatus, RestoreTarget, SnapshotCommand, SnapshotFile, SnapshotKind,
+    SnapshotReply, SnapshotStatus,
 };
-use tidelog_log::{Error, Result};
+use tidelog_log::{
+    ChangeRef, Error, RecordHeader, RecordWriter, Result, Row, Sequence, put_varint,
+};
+use tidelog_vortex::{ColumnSpec, EncodeOptions, VortexEncoder};
 
 use crate::lab::{Lab, delete, folding, insert, notes, schema, upsert};
 use crate::model::{Chance, stored};
@@ -49,7 +53,7 @@ fn rows(lab: &Lab) -> Vec<(String, Json)> {
         .collect()
 }
 
-fn bytes_of(lab: &Lab, id: &str, step: usize) -> Vec<u8> {
+pub(crate) fn bytes_of(lab: &Lab, id: &str, step: usize) -> Vec<u8> {
     let file = SnapshotFile::open(lab.engine.view(), &lab.sql, id).unwrap();
     let mut bytes = Vec::new();
     loop {
@@ -63,14 +67,14 @@ fn bytes_of(lab: &Lab, id: &str, step: usize) -> Vec<u8> {
     bytes
 }
 
-fn frames(bytes: &[u8]) -> Result<Vec<Frame>> {
+pub(crate) fn frames(bytes: &[u8]) -> Result<Vec<Frame>> {
     let mut reader = FileReader::default();
     let frames = reader.push(bytes)?;
     reader.finish()?;
     Ok(frames)
 }
 
-fn import(lab: &mut Lab, frames: Vec<Frame>) -> Result<Import> {
+pub(crate) fn import(lab: &mut Lab, frames: Vec<Frame>) -> Result<Import> {
     let schema = Arc::clone(&lab.schema);
     match lab.snapshots(SnapshotCommand::Import { schema, frames })? {
         SnapshotReply::Import(import) => Ok(*import),
@@ -239,4 +243,54 @@ fn a_unique_index_that_the_file_did_not_know_is_refused() {
     let error = import(&mut other, all).unwrap_err();
     assert_eq!(error.code(), "snapshot_schema_differs");
     assert!(error.message().contains("over n"), "{error}");
+}
+
+/// Frames of a file of one note whose record `change` wrote anew, as no object writes it.
+fn with_hostile_key(key: &str) -> Vec<Frame> {
+    let mut lab = Lab::with_policy(notes(), small_steps());
+    lab.take(SnapshotKind::Full).unwrap();
+    lab.write(vec![insert("notes", json!({"id": "good", "n": 1}))])
+        .unwrap();
+    let taken = lab.take(SnapshotKind::Incremental).unwrap();
+    let mut all = frames(&bytes_of(&lab, &taken.id, 1_000_000)).unwrap();
+    let at = all.iter().position(|f| f.kind as u8 == 6).unwrap();
+    let mut writer = RecordWriter::new(&RecordHeader {
+        first_sequence: Sequence(1),
+        schema_version: 1,
+        ..RecordHeader::default()
+    });
+    let after = Row::default();
+    writer.push((1, "notes"), key, ChangeRef::Insert { after: &after });
+    let (record, _) = writer.finish().unwrap();
+    let slices = Arc::new(BinaryArray::from_iter_values([record])) as ArrayRef;
+    let piece = VortexEncoder::new(EncodeOptions::default())
+        .encode(&[ColumnSpec::plain(0, "bytes")], &[slices])
+        .unwrap();
+    let mut body = Vec::new();
+    put_varint(&mut body, 256);
+    body.extend(piece);
+    (all[at].kind, all[at].body) = (FrameKind::Records, body);
+    all
+}
+
+#[test]
+fn hostile_keys_of_a_file_come_into_no_object() {
+    let long = "x".repeat(10_000);
+    for (key, is_good) in [("fine", true), ("", false), ("a\0b", false), (&long, false)] {
+        let mut other = Lab::with_policy(notes(), small_steps());
+        let done = import(&mut other, with_hostile_key(key)).unwrap();
+        let before = stored(&other, "notes");
+        let target = RestoreTarget::Snapshot(done.snapshot.unwrap());
+        let said = other.restore(target, false).map(|done| done.status);
+        match is_good {
+            true => assert_eq!(said.unwrap(), RestoreStatus::Complete),
+            false => {
+                assert_eq!(said.unwrap_err().code(), "corrupt", "{key:?}");
+                assert_eq!(stored(&other, "notes"), before);
+                other
+                    .write(vec![insert("notes", json!({"id": "after"}))])
+                    .unwrap();
+            }
+        }
+    }
 }

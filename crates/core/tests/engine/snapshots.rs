@@ -18,6 +18,8 @@ pub(crate) fn small_steps() -> LogPolicy {
             step_bytes: 2_000,
             direct_rows: 3,
             direct_bytes: 1_000,
+            adopt_rows: 2,
+            keys_at_once: 10,
         },
         ..small_segments()
     }

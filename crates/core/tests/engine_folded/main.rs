@@ -6,6 +6,8 @@
     reason = "a failed step ends the test"
 )]
 
+#[path = "../engine/adoption.rs"]
+mod adoption;
 #[path = "../engine/batches.rs"]
 mod batches;
 #[path = "../engine/deletion.rs"]
@@ -36,6 +38,8 @@ mod segments;
 mod size;
 #[path = "../engine/snapshots.rs"]
 mod snapshots;
+#[path = "../engine/snapshots_model.rs"]
+mod snapshots_model;
 #[path = "../engine/snapshots_random.rs"]
 mod snapshots_random;
 #[expect(

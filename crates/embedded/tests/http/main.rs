@@ -4,6 +4,7 @@
 mod bad_input;
 mod cold;
 mod costs;
+mod drills;
 mod lake;
 mod lake_rebuild;
 mod lake_restore;
@@ -11,5 +12,7 @@ mod life;
 mod live;
 mod settings;
 mod snapshot_files;
+mod snapshot_keeping;
 mod snapshots;
+mod snapshots_cold;
 mod support;

@@ -94,14 +94,18 @@ impl Shop {
     }
 
     pub(crate) fn restart(&mut self) {
-        self.stopped(|_| {});
+        self.restart_after(|_| {});
     }
 
-    /// Does something to the folder while no server runs on it.
-    pub(crate) fn stopped(&mut self, work: impl FnOnce(&Path)) {
+    /// Starts again; `between` has the data folder for itself.
+    pub(crate) fn restart_after(&mut self, between: impl FnOnce(&Path)) {
         self.server.take().unwrap().stop().unwrap();
-        work(self.folder.path());
+        between(&self.data());
         self.server = Some(Server::start(settings(self.folder.path())).unwrap());
+    }
+
+    pub(crate) fn data(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
     }
 
     pub(crate) fn url(&self) -> String {

@@ -17,3 +17,4 @@ mod newest;
 mod rebuild;
 mod schema;
 mod settings;
+mod transfers;

@@ -46,6 +46,10 @@ impl Object {
         if let Err(error) = &posted {
             self.error.replace(Some(error.to_string()));
         }
+        let carried = self.carry().await;
+        if let Err(error) = &carried {
+            self.error.replace(Some(error.to_string()));
+        }
         let retry = self.after_push(&done);
         self.tell_meter(now).await?;
         let wake = self.read(|view, sql| view.wake_at(sql))?;
@@ -59,7 +63,9 @@ impl Object {
         } else {
             None
         };
-        let next = [wake, retry, self.push_at.get(), again]
+        // So does that of transfers.
+        let more = carried.unwrap_or(false).then(js::now);
+        let next = [wake, retry, self.push_at.get(), again, more]
             .into_iter()
             .flatten()
             .min();
@@ -96,7 +102,7 @@ impl Object {
 
     /// What the object has done so far.
     pub(crate) fn meter(&self) -> Result<Meter> {
-        self.counts.note(self.alarm.sets(), (0, 0));
+        self.counts.note(self.alarm.sets(), self.blobs.operations());
         let events = self.tip().map_or(0, |(head, _)| head.0);
         let total = self.counts.total(&self.sql)?;
         let full = self.read(|view, sql| Ok(view.is_nearly_full(sql.used_bytes()?)));

@@ -63,9 +63,6 @@ fn open(storage: &JsValue, env: &JsValue, name: Option<String>) -> Result<Inner>
         Some(name) => name,
         None => Table::stored_address(&sql)?.unwrap_or_default(),
     };
-
-    let bucket = js_sys::Reflect::get(env, &JsValue::from_str("LAKE"));
-    let bucket = bucket.map_err(|e| Error::internal(js::text_of(&e)))?;
     Ok(Inner {
         address: Address::parse(&name)?,
         settings: Settings::read(env)?,
@@ -74,7 +71,7 @@ fn open(storage: &JsValue, env: &JsValue, name: Option<String>) -> Result<Inner>
         alarm: Alarm::of(storage.clone()),
         peers: Peers::of(env),
         env: env.clone(),
-        blobs: R2Blobs::new(bucket.unchecked_into()),
+        blobs: R2Blobs::of_lake(env)?,
         table: RefCell::default(),
         flushing: Cell::default(),
         waiting: RefCell::default(),

@@ -19,13 +19,13 @@ const INSERT: &str = "INSERT INTO readings VALUES (?1, ?2, ?3, ?4)";
 
 /// A SQLite file with a table of readings by sensor and time.
 #[derive(Debug)]
-pub(super) struct Peer {
+pub(crate) struct Peer {
     connection: Connection,
 }
 
 impl Peer {
     /// Fills a new file, durable as ours.
-    pub(super) fn fill(path: &Path, sensors: Sensors) -> Result<Self> {
+    pub(crate) fn fill(path: &Path, sensors: Sensors) -> Result<Self> {
         let connection = Connection::open(path).map_err(failed)?;
         connection.execute_batch(PRAGMAS).map_err(failed)?;
         connection.execute_batch(TABLE).map_err(failed)?;
@@ -44,8 +44,38 @@ impl Peer {
         Ok(Self { connection })
     }
 
+    /// Opens a file that was filled.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let connection = Connection::open(path).map_err(failed)?;
+        connection.execute_batch(PRAGMAS).map_err(failed)?;
+        Ok(Self { connection })
+    }
+
+    /// The same rows without free space in their file.
+    pub(crate) fn compacted(self) -> Result<Self> {
+        let vacuum = "VACUUM; PRAGMA wal_checkpoint(TRUNCATE)";
+        self.connection.execute_batch(vacuum).map_err(failed)?;
+        Ok(self)
+    }
+
+    /// Writes a copy without free space, as SQLite makes it. It is not durable yet.
+    pub(crate) fn vacuum_into(&self, path: &Path) -> Result<()> {
+        let path = path.to_string_lossy();
+        let done = self.connection.execute("VACUUM INTO ?1", params![path]);
+        done.map(drop).map_err(failed)
+    }
+
+    /// How many rows there are, and the sum of their values.
+    pub(crate) fn sums(&self) -> Result<(u64, f64)> {
+        let text = "SELECT count(*), sum(value) FROM readings";
+        let found = self.connection.query_row(text, [], |row| {
+            Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?))
+        });
+        found.map_err(failed)
+    }
+
     /// Bytes of the file.
-    pub(super) fn bytes(&self) -> Result<i64> {
+    pub(crate) fn bytes(&self) -> Result<i64> {
         let pages = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
         self.connection
             .query_row(pages, [], |row| row.get(0))
@@ -53,7 +83,7 @@ impl Peer {
     }
 
     /// One number that a statement answers.
-    pub(super) fn number(&self, text: &str) -> Result<f64> {
+    pub(crate) fn number(&self, text: &str) -> Result<f64> {
         let mut statement = self.connection.prepare_cached(text).map_err(failed)?;
         statement.query_row([], |row| row.get(0)).map_err(failed)
     }

@@ -6,7 +6,7 @@ use tidelog_log::{Result, timestamp_to_text};
 use crate::bench::figures::failed;
 
 /// The type; its two collections hold the same readings in other tiers.
-pub(super) const TYPE: &str = r#"
+pub(crate) const TYPE: &str = r#"
 type = "plant"
 description = "The sensors of a plant: one reading of each a minute"
 
@@ -47,9 +47,9 @@ quality = { type = "int", required = true }
 "#;
 
 /// Folded into columns.
-pub(super) const READINGS: &str = "readings";
+pub(crate) const READINGS: &str = "readings";
 /// Left in the row table.
-pub(super) const RECENT: &str = "recent";
+pub(crate) const RECENT: &str = "recent";
 
 /// 2026-01-01T00:00:00Z, microseconds since 1970.
 const START_MICROS: i64 = 1_767_225_600_000_000;
@@ -59,24 +59,24 @@ const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// So many readings of so many sensors, in the order in which they arrive: by time, then sensor.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sensors {
-    pub(super) rows: usize,
-    pub(super) points: usize,
+pub(crate) struct Sensors {
+    pub(crate) rows: usize,
+    pub(crate) points: usize,
 }
 
 /// What one sensor said at one time.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Reading {
-    pub(super) point: String,
+pub(crate) struct Reading {
+    pub(crate) point: String,
     /// Microseconds since 1970.
-    pub(super) at: i64,
-    pub(super) value: f64,
-    pub(super) quality: i64,
+    pub(crate) at: i64,
+    pub(crate) value: f64,
+    pub(crate) quality: i64,
 }
 
 impl Sensors {
     /// The reading that arrives as the `nth`, from 0.
-    pub(super) fn reading(&self, nth: usize) -> Reading {
+    pub(crate) fn reading(&self, nth: usize) -> Reading {
         let (step, point) = (nth / self.points, nth % self.points);
         let at = START_MICROS + PERIOD_MICROS * i64::try_from(step).unwrap_or(0);
         Reading {
@@ -92,31 +92,31 @@ impl Sensors {
     }
 
     /// All of them.
-    pub(super) fn all(self) -> impl Iterator<Item = Reading> {
+    pub(crate) fn all(self) -> impl Iterator<Item = Reading> {
         (0..self.rows).map(move |nth| self.reading(nth))
     }
 
     /// Bytes of all of them as lines of JSON.
-    pub(super) fn json_bytes(self) -> u64 {
+    pub(crate) fn json_bytes(self) -> u64 {
         self.all()
             .map(|reading| reading.json().len() as u64 + 1)
             .sum()
     }
 
     /// Some of the first `of`, spread over them in no order.
-    pub(super) fn some(self, count: usize, of: usize) -> impl Iterator<Item = Reading> {
+    pub(crate) fn some(self, count: usize, of: usize) -> impl Iterator<Item = Reading> {
         let of = of.min(self.rows).max(1) as u64;
         let place = move |n| usize::try_from(mixed(3, n, 0) % of).unwrap_or(0);
         (0..count).map(move |n| self.reading(place(n)))
     }
 
     /// A sensor in the middle.
-    pub(super) fn one(&self) -> String {
+    pub(crate) fn one(&self) -> String {
         name(self.points / 2)
     }
 
     /// A day in the middle: from, and up to but not including, microseconds since 1970.
-    pub(super) fn day(&self) -> (i64, i64) {
+    pub(crate) fn day(&self) -> (i64, i64) {
         let steps = i64::try_from(self.rows / self.points).unwrap_or(0);
         let middle = steps / 2 * PERIOD_MICROS / DAY_MICROS * DAY_MICROS;
         (START_MICROS + middle, START_MICROS + middle + DAY_MICROS)
@@ -125,12 +125,12 @@ impl Sensors {
 
 impl Reading {
     /// The key of its document.
-    pub(super) fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         format!("{}~{}", self.point, timestamp_to_text(self.at))
     }
 
     /// Its document, as a request's body has it.
-    pub(super) fn json(&self) -> String {
+    pub(crate) fn json(&self) -> String {
         let Self {
             point,
             value,
@@ -143,13 +143,13 @@ impl Reading {
 }
 
 /// The folded collection, compiled as the engine has it.
-pub(super) fn prepared() -> Result<Prepared> {
+pub(crate) fn prepared() -> Result<Prepared> {
     let schema = TypeSchema::register(None, &TypeSpec::from_toml(TYPE)?)?;
     Prepared::new(schema.collection(READINGS)?.clone())
 }
 
 /// Readings as bodies of one request each: arrays of so many.
-pub(super) fn bodies(sensors: Sensors, batch: usize) -> impl Iterator<Item = Vec<u8>> {
+pub(crate) fn bodies(sensors: Sensors, batch: usize) -> impl Iterator<Item = Vec<u8>> {
     let starts = (0..sensors.rows).step_by(batch.max(1));
     starts.map(move |start| {
         let end = (start + batch).min(sensors.rows);
@@ -185,7 +185,7 @@ fn mixed(what: u64, point: usize, step: usize) -> u64 {
 }
 
 /// Fails unless two sums are the same but for rounding.
-pub(super) fn check_equal(what: &str, ours: f64, theirs: f64) -> Result<()> {
+pub(crate) fn check_equal(what: &str, ours: f64, theirs: f64) -> Result<()> {
     if (ours - theirs).abs() <= 1e-9 * theirs.abs().max(1.0) {
         return Ok(());
     }

@@ -35,6 +35,7 @@ pub(super) fn verdict(filter: &Filter, blob: &Blob<'_>, page: usize) -> Verdict 
         Filter::Test(operand, test) => match column_of(blob, operand) {
             None if test.holds(None) => Verdict::Always,
             None => Verdict::Never,
+            Some(column) if column == blob.version_column() && blob.is_adopted() => Verdict::Maybe,
             Some(column) => test_verdict(test, &blob.decoder.columns()[column].pages[page]),
         },
     }

@@ -1,7 +1,7 @@
 //! Reading records, wherever they lie: in `_log`, in segments, their rows in blobs.
 
 use arrow_array::Array as _;
-use tidelog_log::{BlobReference, Record, Result, Sequence, join_parts};
+use tidelog_log::{BlobReference, Hash, Record, Result, Sequence, join_parts};
 
 use super::PARTS;
 use crate::sql::{Sql, SqlValue, all, int, one};
@@ -23,10 +23,37 @@ pub(crate) fn read(
     events_max: u64,
 ) -> Result<Vec<Record>> {
     let records = read_bytes(sql, from, bytes_max, events_max)?;
-    let records = records.iter().map(|bytes| Record::decode(bytes));
+    let records = records.iter().map(|found| {
+        let mut record = Record::decode(&found.bytes)?;
+        record.hash = found.hash.unwrap_or(record.hash);
+        Ok(record)
+    });
     let mut records = records.collect::<Result<Vec<_>>>()?;
     records.retain(|record| record.last_sequence() >= from);
     Ok(records)
+}
+
+/// A record as it was read.
+pub(crate) struct Found {
+    pub(crate) bytes: Vec<u8>,
+    /// What the chain goes on with, where that may not be the hash in the bytes.
+    pub(crate) hash: Option<Hash>,
+}
+
+impl Found {
+    fn of(sql: &dyn Sql, record: Vec<u8>) -> Result<Self> {
+        if !BlobReference::is(&record) {
+            return Ok(Self {
+                bytes: record,
+                hash: None,
+            });
+        }
+        let (bytes, hash) = folded::inline(sql, &record)?;
+        Ok(Self {
+            bytes,
+            hash: Some(hash),
+        })
+    }
 }
 
 /// What [`read`] decodes; the first record may end before `from`.
@@ -35,7 +62,7 @@ pub(crate) fn read_bytes(
     from: Sequence,
     bytes_max: usize,
     events_max: u64,
-) -> Result<Vec<Vec<u8>>> {
+) -> Result<Vec<Found>> {
     let mut reading = Reading {
         bytes: 0,
         bytes_max,
@@ -58,7 +85,7 @@ struct Reading {
     bytes: usize,
     bytes_max: usize,
     beyond: Sequence,
-    records: Vec<Vec<u8>>,
+    records: Vec<Found>,
     full: bool,
 }
 
@@ -80,8 +107,7 @@ impl Reading {
         let records = segment::records(sql, segment)?;
         for at in segment::place_of(&records, from)?..records.len() {
             let record = folded::bytes_at(&records, at).unwrap_or_default();
-            let refers = BlobReference::is(record);
-            let bytes = match refers {
+            let bytes = match BlobReference::is(record) {
                 true => BlobReference::record_bytes(record)?,
                 false => record.len(),
             };
@@ -89,10 +115,7 @@ impl Reading {
             if !self.takes(first, bytes, self.records.is_empty()) {
                 return Ok(None);
             }
-            self.records.push(match refers {
-                true => folded::inline(sql, record)?,
-                false => record.to_vec(),
-            });
+            self.records.push(Found::of(sql, record.to_vec())?);
         }
         Ok(Some(segment.last.next()))
     }
@@ -115,11 +138,11 @@ impl Reading {
             |row| Ok((row[0].unsigned()?, row[1].blob()?.to_vec())),
         )?;
         for parts in parts.chunk_by_mut(|a, b| a.0 / PARTS == b.0 / PARTS) {
-            self.records.push(match parts {
-                [(_, body)] if BlobReference::is(body) => folded::inline(sql, body)?,
+            let record = match parts {
                 [(_, body)] => std::mem::take(body),
                 parts => join_parts(parts.iter().map(|(_, body)| body.as_slice())),
-            });
+            };
+            self.records.push(Found::of(sql, record)?);
         }
         // More rows than were looked at: who reads on asks again.
         Ok(next.filter(|_| (sizes.len() as u64) < ROWS_MAX))
