@@ -364,7 +364,7 @@ export interface Restore {
   /** Where a reader stands who has seen what it did. */
   offset?: string;
   /** What it waits for from the changes tables. */
-  lake?: { collections: string[]; after: number; to: number };
+  lake?: { collections: string[]; after: number; to: number; ready: boolean };
   /** Why it failed; nothing was changed. */
   failure?: { code: string; message: string };
 }

@@ -52,6 +52,9 @@ impl LakeRestore {
     }
 
     async fn read(&self, wanted: LakeWanted) -> Result<LakePage> {
+        if !wanted.ready {
+            return Ok(LakePage::default());
+        }
         let range = (wanted.after, wanted.to);
         let mut read = Vec::with_capacity(wanted.collections.len());
         for collection in wanted.collections {

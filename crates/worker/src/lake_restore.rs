@@ -29,6 +29,9 @@ impl Object {
     }
 
     async fn read_lake(&self, wanted: LakeWanted) -> Result<LakePage> {
+        if !wanted.ready {
+            return Ok(LakePage::default());
+        }
         let mut read = Vec::with_capacity(wanted.collections.len());
         for collection in wanted.collections {
             let table = Address::table(&self.address.type_name, &collection)?;

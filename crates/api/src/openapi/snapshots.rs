@@ -82,8 +82,8 @@ pub(super) fn schemas() -> Json {
                     &json!({"added": whole, "changed": whole, "removed": whole}),
                 )},
                 "undo": text, "offset": text, "failure": reference("Failure"),
-                "lake": object(&["collections", "after", "to"], &json!({
-                    "collections": list(&text), "after": whole, "to": whole,
+                "lake": object(&["collections", "after", "to", "ready"], &json!({
+                    "collections": list(&text), "after": whole, "to": whole, "ready": flag,
                 })),
             }),
         ),

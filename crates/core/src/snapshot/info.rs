@@ -253,6 +253,8 @@ pub struct LakeWanted {
     pub after: Sequence,
     /// Up to this one.
     pub to: Sequence,
+    /// False while what comes before them is not laid out yet: an empty page goes on with that.
+    pub ready: bool,
 }
 
 /// What is asked about snapshots.

@@ -212,6 +212,7 @@ impl Restoring {
             collections: names.collect(),
             after,
             to: span.to,
+            ready: matches!(self.phase, Phase::Lake { .. }),
         })
     }
 }
@@ -256,12 +257,16 @@ impl Engine {
         let Some(Job::Restoring(restoring)) = &self.job else {
             return Err(moved());
         };
-        let (restoring, Phase::Lake { after }) = (restoring.clone(), restoring.phase.clone())
-        else {
+        let (restoring, phase) = (restoring.clone(), restoring.phase.clone());
+        if restoring.restore.id != id || restoring.restore.lake.is_none() {
             return Err(moved());
-        };
-        if restoring.restore.id != id || page.as_ref().is_ok_and(|page| page.after != after) {
-            return Err(moved());
+        }
+        match (&page, phase) {
+            // What comes before is laid out, or was meanwhile.
+            (Ok(page), _) if page.images.is_empty() => return self.restore_steps(sql, ids),
+            (Ok(page), Phase::Lake { after }) if page.after != after => return Err(moved()),
+            (_, Phase::Lake { .. }) | (Err(_), _) => {}
+            _ => return Err(moved()),
         }
         let page = match page {
             Ok(page) => page,

@@ -352,7 +352,7 @@ impl Engine {
             lake: None,
             failure: None,
         };
-        let restoring = Restoring {
+        let mut restoring = Restoring {
             restore,
             sources,
             phase: Phase::Recall,
@@ -368,6 +368,9 @@ impl Engine {
         for id in &restoring.sources.links {
             let link = super::sources::find(sql, id)?;
             self.recall_link(sql, ids.now, link, true)?;
+        }
+        if let Some(span) = &restoring.sources.lake {
+            restoring.restore.lake = restoring.lake_wanted(&self.view, span.after);
         }
         self.set_job(sql, Some(Job::Restoring(Box::new(restoring))))?;
         self.restore_steps(sql, ids)

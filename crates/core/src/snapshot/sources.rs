@@ -232,7 +232,7 @@ impl Sources {
     fn reaching(sql: &dyn Sql, to: Sequence, until: Option<i64>) -> Result<(Self, Sequence)> {
         let all = snapshots::list(sql, None, ALL)?;
         let early = |s: &&Snapshot| {
-            let own = s.is_complete() && s.is_of_this_history();
+            let own = s.is_complete() && s.is_of_this_history() && s.tier == SnapshotTier::Hot;
             own && s.sequence <= to && until.is_none_or(|until| s.timestamp <= until)
         };
         let early: Vec<&Snapshot> = all.iter().filter(early).collect();

@@ -108,7 +108,8 @@ fn assert_as_the_logs(shop: &Shop) {
 #[test]
 fn lost_metadata_comes_back_and_flushes_go_on() {
     let mut shop = shop();
-    shop.stopped(|folder| {
+    shop.restart_after(|data| {
+        let folder = data.parent().unwrap();
         remove(&files(folder, "/metadata/"));
         let counted = rebuild(folder, true);
         assert_eq!(fs::read_dir(folder.join("data/lake")).unwrap().count(), 1);
@@ -130,7 +131,8 @@ fn lost_metadata_comes_back_and_flushes_go_on() {
 fn lost_databases_of_tables_come_back_with_their_marks() {
     let mut shop = shop();
     let lost = |folder: &Path| fs::remove_dir_all(folder.join("data/tables")).unwrap();
-    shop.stopped(|folder| {
+    shop.restart_after(|data| {
+        let folder = data.parent().unwrap();
         remove(&files(folder, "/metadata/"));
         lost(folder);
         rebuild(folder, false);
@@ -147,7 +149,8 @@ fn lost_databases_of_tables_come_back_with_their_marks() {
 #[test]
 fn lost_data_files_come_again_from_the_logs() {
     let mut shop = shop();
-    shop.stopped(|folder| {
+    shop.restart_after(|data| {
+        let folder = data.parent().unwrap();
         let data = files(folder, "/items/0/changes/data/");
         remove(&data[..data.len() / 2]);
         fs::write(&data[data.len() / 2], b"no file of ours").unwrap();
@@ -172,7 +175,8 @@ fn what_no_log_has_any_more_is_named() {
         sync_one(&shop);
     }
     crate::lake_restore::trimmed(&shop, "/v1/objects/shop/one", 4);
-    shop.stopped(|folder| {
+    shop.restart_after(|data| {
+        let folder = data.parent().unwrap();
         remove(&files(folder, "/items/0/changes/data/"));
         let done = rebuild(folder, false);
         let lost = json!([{"object": "shop/one", "from": 1, "to": 4}]);

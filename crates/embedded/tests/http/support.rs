@@ -94,12 +94,7 @@ impl Shop {
     }
 
     pub(crate) fn restart(&mut self) {
-        self.stopped(|_| {});
-    }
-
-    /// Does something to the folder while no server runs on it.
-    pub(crate) fn stopped(&mut self, work: impl FnOnce(&Path)) {
-        self.restart_after(|data| work(data.parent().unwrap()));
+        self.restart_after(|_| {});
     }
 
     /// Starts again; `between` has the data folder for itself.
