@@ -173,8 +173,7 @@ impl Engine {
         let mut ids = IdMaker { now, entropy, made };
         let reply = match command {
             SnapshotCommand::Create { kind, parent, note } => {
-                let parent = parent.as_deref();
-                let taken = self.take_snapshot(sql, &mut ids, kind, parent, &note)?;
+                let taken = self.take_snapshot(sql, &mut ids, kind, parent.as_deref(), &note)?;
                 SnapshotReply::Snapshot(Box::new(taken))
             }
             SnapshotCommand::Delete { id } => {

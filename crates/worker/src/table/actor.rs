@@ -6,7 +6,7 @@ use std::rc::Rc;
 use js_sys::Uint8Array;
 use tidelog_core::Address;
 use tidelog_lake::TableActor as Table;
-use tidelog_log::{Error, Result};
+use tidelog_log::Result;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
@@ -15,10 +15,10 @@ use crate::alarm::Alarm;
 use crate::blobs::R2Blobs;
 use crate::counts::Counts;
 use crate::gate::Gate;
+use crate::messages;
 use crate::peers::Peers;
 use crate::settings::Settings;
 use crate::sql::DurableSql;
-use crate::{js, messages};
 
 /// One table, for `entry.mjs`.
 #[wasm_bindgen]
