@@ -22,6 +22,20 @@ pub(super) fn query_parameter(name: &str) -> (Json, &'static str) {
     }
 }
 
+/// A search for snapshots in object storage.
+fn discovery() -> Json {
+    let (text, whole) = (json!({"type": "string"}), json!({"type": "integer"}));
+    object(
+        &["id", "status", "created", "found", "added", "skipped"],
+        &json!({
+            "id": text, "found": whole, "added": list(&text), "skipped": whole,
+            "created": {"type": "string", "format": "date-time"},
+            "status": {"type": "string", "enum": ["running", "complete", "failed"]},
+            "failure": reference("Failure"),
+        }),
+    )
+}
+
 /// What their routes take and answer.
 pub(super) fn schemas() -> Json {
     let (text, whole, flag) = (
@@ -50,14 +64,7 @@ pub(super) fn schemas() -> Json {
                 "documents": {"type": "object", "additionalProperties": whole},
             }),
         ),
-        "Discovery": object(
-            &["id", "status", "created", "found", "added", "skipped"],
-            &json!({
-                "id": text, "created": time, "found": whole, "added": list(&text), "skipped": whole,
-                "status": {"type": "string", "enum": ["running", "complete", "failed"]},
-                "failure": reference("Failure"),
-            }),
-        ),
+        "Discovery": discovery(),
         "Failure": object(&["code", "message"], &json!({"code": text, "message": text})),
         "SnapshotPage": object(&["snapshots"], &json!({
             "snapshots": list(&reference("Snapshot")), "next": text,
