@@ -167,7 +167,8 @@ export class Tester {
   /** Types besides the case's own whose objects are evicted with its objects. */
   types = [];
 
-  /** Starts the host again with a bearer token, or without one; with that of administrators unless `admin` is false. */
+  /** Starts the host again with a bearer token, or without one; with that of administrators unless `admin` is
+   * false; with `forgets`, logs lose at once what the lake has. */
   restart(settings) {
     return this.#host.restart(settings);
   }
@@ -181,6 +182,17 @@ export class Tester {
         if (answer) await new Promise((resolve) => setTimeout(resolve, 20));
         answer = await this.quietly("GET", `${this.object(id)}/state`);
       }
+    }
+  }
+
+  /** Waits until an object's log begins behind an event. */
+  async trimmed(last, id = "one") {
+    const deadline = Date.now() + SETTLE_MILLIS;
+    for (;;) {
+      const answer = await this.quietly("GET", `${this.object(id)}/state`);
+      if (answer.json().earliest > last) return;
+      if (Date.now() > deadline) throw new Unmet(`${id} is not trimmed: ${answer.status} ${answer.text}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
 

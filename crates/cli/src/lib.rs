@@ -17,9 +17,12 @@ mod text_table;
 mod bench;
 mod check;
 mod demo;
+mod fork;
+mod gaps;
 mod heal;
 mod import;
 mod inspect;
+mod lake;
 mod query;
 mod restore;
 mod schema;
@@ -86,6 +89,8 @@ enum Command {
     Snapshot(snapshot::SnapshotCommand),
     /// Bring a state of an object back: of a snapshot, a sequence or a time
     Restore(restore::RestoreArgs),
+    /// Make another object of one, as it is or as it was
+    Fork(fork::ForkArgs),
     /// Look for damage: every checksum of an object
     Check(check::CheckArgs),
     /// Make damaged blobs of an object whole again
@@ -95,6 +100,11 @@ enum Command {
     Vortex(vortex::VortexCommand),
     /// Compare an object's rows, its log and its lake tables, event by event
     Verify(verify::VerifyArgs),
+    /// Look for missing events, or for times without readings
+    Gaps(gaps::GapsArgs),
+    /// Mend the tables of the lake
+    #[command(subcommand)]
+    Lake(lake::LakeCommand),
     /// Run the whole job on a year of flights: import, follow, query, lake, verify
     Demo(demo::DemoArgs),
     #[command(after_help = BENCH_EXAMPLES)]
@@ -130,10 +140,13 @@ fn run(cli: Cli) -> Result<()> {
         Command::Inspect(args) => inspect::run(&args, configuration),
         Command::Snapshot(command) => snapshot::run(&command, configuration),
         Command::Restore(args) => restore::run(&args, configuration),
+        Command::Fork(args) => fork::run(&args, configuration),
         Command::Check(args) => check::run(&args, configuration),
         Command::Heal(args) => heal::run(&args, configuration),
         Command::Vortex(command) => vortex::run(&command),
         Command::Verify(args) => verify::run(&args, configuration),
+        Command::Gaps(args) => gaps::run(&args, configuration),
+        Command::Lake(command) => lake::run(&command, configuration),
         Command::Demo(args) => demo::run(args, configuration),
         Command::Bench(args) => Ok(bench::run(args)?),
     }

@@ -1,7 +1,7 @@
 //! A document as the lake has it, held against the log that it came from.
 
 use serde::{Deserialize, Serialize};
-use tidelog_log::{Epoch, Error, Kind, Offset, Result, Sequence};
+use tidelog_log::{BatchRange, Epoch, Error, Hash, Kind, Offset, Result, Sequence};
 
 use crate::sql::Sql;
 use crate::table::{lineage, log};
@@ -102,7 +102,7 @@ impl View {
     }
 
     /// After a point-in-time recovery the lake may have events that this log never had.
-    fn check_history(&self, sql: &dyn Sql, image: &LakeImage) -> Result<()> {
+    pub(crate) fn check_history(&self, sql: &dyn Sql, image: &LakeImage) -> Result<()> {
         let accepted = Offset {
             epoch: image.epoch,
             sequence: image.accepted,
@@ -120,6 +120,24 @@ impl View {
                 }
                 _ => error,
             })
+    }
+}
+
+impl View {
+    /// How a table marks that it has this object's events up to one, which must be the last of its turn.
+    ///
+    /// # Errors
+    /// `not_a_turn_boundary`.
+    pub fn mark_at(&self, sql: &dyn Sql, at: Sequence) -> Result<BatchRange> {
+        let to_hash = log::hash_at(sql, at, &log::head(sql)?)?;
+        Ok(BatchRange {
+            source: self.address.to_string(),
+            epoch: offset_of(sql, at)?.epoch,
+            from: Sequence(0),
+            from_hash: Hash::default(),
+            to: at,
+            to_hash,
+        })
     }
 }
 

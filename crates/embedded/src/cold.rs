@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tidelog_core::{Address, LakeImage, TypeSchema};
+use tidelog_core::{Address, LakeChanges, LakeImage, TypeSchema};
 use tidelog_lake::SnapshotScan;
-use tidelog_log::Result;
+use tidelog_log::{Result, Sequence};
 use tokio::sync::Semaphore;
 
 use crate::readers::stopping;
@@ -51,6 +51,27 @@ impl ColdReads {
             self.remember(table, remembered);
         }
         Ok(image)
+    }
+
+    /// A page of what `table` has of `object` in its newest snapshot, after and up to these sequences.
+    pub(crate) async fn changes(
+        &self,
+        tables: &Tables,
+        table: &Address,
+        object: &Address,
+        range: (Sequence, Sequence),
+    ) -> Result<LakeChanges> {
+        if !tables.exists(table) {
+            return Ok(LakeChanges::default());
+        }
+        let _running = self.running.acquire().await.map_err(|_| stopping())?;
+        let remembered = self.lock().get(table).cloned();
+        let (read, blobs) = tables.begin_cold_read(table, object, remembered).await?;
+        let (changes, remembered) = read.changes(&blobs, range).await?;
+        if let Some(remembered) = remembered {
+            self.remember(table, remembered);
+        }
+        Ok(changes)
     }
 
     fn remember(&self, table: &Address, scan: SnapshotScan) {

@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use crate::carrier::Carrier;
 use crate::clock;
 use crate::cold::ColdReads;
+use crate::lake_restore::LakeRestore;
 use crate::post::Post;
 use crate::pump::Pump;
 use crate::readers::Readers;
@@ -43,7 +44,7 @@ pub(crate) struct Embedded {
     pub(crate) shards: Arc<Shards>,
     pub(crate) readers: Arc<Readers>,
     pub(crate) tables: Arc<Tables>,
-    pub(crate) cold: ColdReads,
+    pub(crate) cold: Arc<ColdReads>,
     pub(crate) pump: Arc<Pump>,
     pub(crate) warm: Arc<Warm>,
     pub(crate) post: Arc<Post>,
@@ -308,6 +309,16 @@ impl ObjectHost for Embedded {
         let command = command(self.shared.registry.newest(&object.type_name)?);
         let command = Command::Admin(Box::new(command));
         match self.shards.turn(object, command).await? {
+            Reply::Snapshot(SnapshotReply::Restore(restore)) => {
+                let reading = LakeRestore {
+                    shards: Arc::clone(&self.shards),
+                    tables: Arc::clone(&self.tables),
+                    cold: Arc::clone(&self.cold),
+                    object: object.clone(),
+                };
+                let restore = reading.run(*restore).await?;
+                Ok(SnapshotReply::Restore(Box::new(restore)))
+            }
             Reply::Snapshot(reply) => Ok(reply),
             other => Err(Error::internal(format!(
                 "an administrator was answered {other:?}"

@@ -47,6 +47,9 @@ mod signals;
 
 mod cold;
 mod dirty;
+mod lake_rebuild;
+pub use lake_rebuild::{LakeRebuilt, Missing, RebuildWanted, TableRebuilt, rebuild_lake};
+mod lake_restore;
 mod post;
 mod pump;
 mod tables;

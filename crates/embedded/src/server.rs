@@ -291,7 +291,7 @@ fn assemble(
         shards,
         readers,
         tables,
-        cold: ColdReads::new(),
+        cold: Arc::new(ColdReads::new()),
         pump,
         warm,
         post,

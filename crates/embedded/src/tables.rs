@@ -25,7 +25,7 @@ use crate::sqlite::Sqlite;
 /// Messages that may wait for one table.
 const QUEUE: usize = 64;
 /// Largest database of one table actor: its inbox is bounded by itself.
-const TABLE_BYTES_MAX: u64 = 1 << 40;
+pub(crate) const TABLE_BYTES_MAX: u64 = 1 << 40;
 /// Longest wait between two attempts of a failing flush, milliseconds.
 const BACKOFF_MILLIS_MAX: i64 = 60_000;
 /// Blobs deleted in one go.

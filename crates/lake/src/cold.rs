@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use tidelog_core::{Address, Collection, LakeChange, LakeImage, Sql};
-use tidelog_log::{Operation, Result};
+use tidelog_core::{Address, Collection, LakeChange, LakeChanges, LakeImage, Sql};
+use tidelog_log::{Operation, Result, Sequence};
 
 use crate::limits::{COLD_READ_MANIFESTS_MAX, REMEMBERED_FILES_MAX};
 use crate::newest::{Document, too_large};
 use crate::snapshot_files::SnapshotFiles;
-use crate::{BlobStore, ChangesScan, Mark, TableActor};
+use crate::{BlobStore, ChangesScan, DataFileRef, Mark, TableActor};
 
 /// A read of a document from the lake: which snapshot, and how far the object is in it. It runs
 /// outside any turn, beside flushes: what a snapshot names stays while newer ones come.
@@ -77,16 +77,13 @@ impl ColdRead {
         key: &str,
     ) -> Result<(LakeImage, Option<SnapshotScan>)> {
         let document = Document::new(collection, &self.object, key);
-        let mut image = LakeImage {
-            epoch: self.mark.epoch,
-            accepted: self.mark.accepted,
-            committed: self.mark.committed,
-            change: None,
-        };
+        let mut image = self.image();
         let (scan, remember) = match self.snapshot {
             Snapshot::Nothing => return Ok((image, None)),
             Snapshot::Remembered(known) => (Arc::clone(&known.scan), Some(known)),
-            Snapshot::Unread(location, json) => open(blobs, &document, location, &json).await?,
+            Snapshot::Unread(location, json) => {
+                open(blobs, &|file| document.may_be_in(file), location, &json).await?
+            }
         };
         let found = scan.newest_to(blobs, &document).await?;
         image.change = found.map(|change| LakeChange {
@@ -102,11 +99,54 @@ impl ColdRead {
     }
 }
 
+impl ColdRead {
+    /// How far the object is in the table.
+    fn image(&self) -> LakeImage {
+        LakeImage {
+            epoch: self.mark.epoch,
+            accepted: self.mark.accepted,
+            committed: self.mark.committed,
+            change: None,
+        }
+    }
+
+    /// Reads a page of the object's changes after `after`, up to `to` at most, and gives the snapshot's
+    /// files as [`run`](Self::run) does.
+    ///
+    /// # Errors
+    /// Those of the blob store; `corrupt` when a file is, or has a column that the table has not;
+    /// `cold_read_too_large` as in [`run`](Self::run).
+    pub async fn changes<B: BlobStore>(
+        self,
+        blobs: &B,
+        (after, to): (Sequence, Sequence),
+    ) -> Result<(LakeChanges, Option<SnapshotScan>)> {
+        let image = self.image();
+        let object = self.object;
+        let (scan, remember) = match self.snapshot {
+            Snapshot::Nothing => {
+                let nothing = LakeChanges {
+                    image,
+                    upto: after,
+                    events: Vec::new(),
+                };
+                return Ok((nothing, None));
+            }
+            Snapshot::Remembered(known) => (Arc::clone(&known.scan), Some(known)),
+            Snapshot::Unread(location, json) => {
+                open(blobs, &|file| file.may_hold(&object), location, &json).await?
+            }
+        };
+        let changes = scan.changes(blobs, &object, (after, to)).await?;
+        Ok((LakeChanges { image, ..changes }, remember))
+    }
+}
+
 /// The files of a snapshot: all of them where they can be remembered, else those that may hold the
 /// document.
 async fn open<B: BlobStore>(
     blobs: &B,
-    document: &Document<'_>,
+    wanted: &(dyn Fn(&DataFileRef) -> bool + Sync),
     location: String,
     metadata_json: &str,
 ) -> Result<(Arc<ChangesScan>, Option<SnapshotScan>)> {
@@ -122,6 +162,6 @@ async fn open<B: BlobStore>(
     if files.manifests() > COLD_READ_MANIFESTS_MAX {
         return Err(too_large("manifests", COLD_READ_MANIFESTS_MAX));
     }
-    let scan = files.scan(blobs, |file| document.may_be_in(file)).await?;
+    let scan = files.scan(blobs, wanted).await?;
     Ok((Arc::new(scan), None))
 }

@@ -345,6 +345,11 @@ fn settle_inbox(sql: &dyn Sql, last: u64) -> Result<Vec<Committed>> {
     Ok(committed)
 }
 
+/// The flush that has not ended, if there is one.
+pub(crate) fn unfinished(sql: &dyn Sql) -> Result<Option<String>> {
+    Ok(read_intent(sql)?.map(|intent| intent.uuid.to_string()))
+}
+
 /// Which attempt an unfinished flush is at; 0 when there is none.
 pub(crate) fn attempts(sql: &dyn Sql) -> Result<u32> {
     read_intent(sql)?.map_or(Ok(0), |intent| narrow(intent.attempt))

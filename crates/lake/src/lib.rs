@@ -46,8 +46,13 @@ pub use transfers::{TransferHost, transfer};
 
 mod newest;
 
+mod object_changes;
+
 mod cold;
 pub use cold::{ColdRead, SnapshotScan};
+
+mod rebuild;
+pub use rebuild::{Rebuild, Rebuilt, Runs};
 
 mod array_of_one;
 mod bounds;

@@ -44,6 +44,10 @@ pub const PAGE_VALUES_MAX: usize = 1 << 24;
 pub const COLD_READ_FILES_MAX: usize = 256;
 /// Manifests that one read of a document looks into.
 pub const COLD_READ_MANIFESTS_MAX: usize = 128;
+/// Sequences of one page of an object's changes.
+pub const CHANGES_EVENTS_MAX: u64 = 4_096;
+/// Bytes of one page of an object's changes, unpacked; a page of one sequence may be longer.
+pub const CHANGES_BYTES_MAX: u64 = 4_000_000;
 /// Data files of a snapshot that is remembered between reads, at about 1 kB each.
 pub const REMEMBERED_FILES_MAX: u64 = 4_096;
 /// Data files of one flush that are encoded or on their way to the store at once.

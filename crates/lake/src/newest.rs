@@ -147,7 +147,7 @@ impl<'d> Document<'d> {
     pub(crate) fn may_be_in(&self, file: &DataFileRef) -> bool {
         let wholes = self.probes.iter().all(|(id, probe)| match probe {
             Probe::Whole(whole) => file.may_hold_whole(*id, *whole),
-            Probe::Text(_) => true,
+            Probe::Text(_) | Probe::Within(..) => true,
         });
         wholes && file.may_hold(self.object) && file.may_hold_key(self.key)
     }

@@ -80,7 +80,8 @@ fn properties(codec: CompressionCodec, schema: &ArrowSchema) -> WriterProperties
     builder.build()
 }
 
-fn data_file(
+/// What a manifest says of a file with this footer.
+pub(crate) fn data_file(
     parquet: &ParquetMetaData,
     rows: u64,
     bytes: u64,

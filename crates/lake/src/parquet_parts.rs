@@ -37,17 +37,25 @@ pub(crate) enum Probe {
     Text(String),
     /// Of a long, a timestamp or a date.
     Whole(i64),
+    /// Of a long: between these two, themselves included.
+    Within(i64, i64),
 }
 
 impl Probe {
     /// False when it is outside of these bounds.
     fn is_within<T: AsRef<[u8]>>(&self, least: Option<Bound<T>>, most: Option<Bound<T>>) -> bool {
-        let side = |bound: Option<Bound<T>>| match (self, bound?) {
+        // What it is at most is held against the least, and the other way round.
+        let side = |bound: Option<Bound<T>>, at: Ordering| match (self, bound?) {
             (Self::Text(text), Bound::Bytes(bytes)) => Some(text.as_bytes().cmp(bytes.as_ref())),
             (Self::Whole(whole), Bound::Whole(bound)) => Some(whole.cmp(&bound)),
+            (Self::Within(low, high), Bound::Whole(bound)) => match at {
+                Ordering::Less => Some(high.cmp(&bound)),
+                _ => Some(low.cmp(&bound)),
+            },
             _ => None,
         };
-        side(least) != Some(Ordering::Less) && side(most) != Some(Ordering::Greater)
+        let outside = |bound, at| side(bound, at) == Some(at);
+        !outside(least, Ordering::Less) && !outside(most, Ordering::Greater)
     }
 }
 
@@ -96,6 +104,16 @@ impl<'f> ParquetParts<'f> {
     pub(crate) fn column(&self, id: u32) -> Option<usize> {
         let columns = self.groups().first()?.columns();
         columns.iter().position(|column| has_id(column, id))
+    }
+
+    /// The Iceberg ids of the columns, in the order of the file; that of a list, not of its elements.
+    pub(crate) fn ids(&self) -> Vec<u32> {
+        let schema = self.metadata.file_metadata().schema_descr();
+        let id = |at| {
+            let info = schema.get_column_root(at).get_basic_info();
+            info.has_id().then(|| info.id().cast_unsigned())
+        };
+        (0..self.columns()).map(|at| id(at).unwrap_or(0)).collect()
     }
 
     /// How many columns there are.
@@ -248,16 +266,9 @@ impl ReadParts<'_> {
     /// `corrupt`.
     pub(crate) fn row(&self) -> Result<Vec<(u32, ArrayRef)>> {
         let group = &self.parts.groups()[self.group];
-        let schema = self.parts.metadata.file_metadata().schema_descr();
+        let ids = self.parts.ids();
         let mut arrays = Vec::with_capacity(group.num_columns());
-        for (at, chunk) in group.columns().iter().enumerate() {
-            // Of a list the type around its elements.
-            let info = schema.get_column_root(at).get_basic_info();
-            let id = if info.has_id() {
-                info.id().cast_unsigned()
-            } else {
-                0
-            };
+        for ((at, chunk), id) in group.columns().iter().enumerate().zip(ids) {
             self.visit(at, &mut |_, values| {
                 arrays.push((id, array_of_one(chunk.column_descr(), values)?));
                 Ok(())

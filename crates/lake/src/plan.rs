@@ -192,7 +192,7 @@ impl FlushPlan {
         Ok((columns.finish()?, ranges))
     }
 
-    async fn write_files<B: BlobStore>(
+    pub(crate) async fn write_files<B: BlobStore>(
         &self,
         blobs: &B,
         table: &TableMetadata,

@@ -187,6 +187,11 @@ impl Columns {
         column.ok_or_else(|| Error::corrupt(format!("a data file without column {id}")))
     }
 
+    /// The Iceberg ids of the columns.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = u32> {
+        self.by_id.keys().copied()
+    }
+
     /// Of one row, by Iceberg id.
     pub(crate) fn of_row(columns: Vec<(u32, ArrayRef)>) -> Self {
         Self {
@@ -209,7 +214,7 @@ impl Columns {
         json.transpose()
     }
 
-    fn long(&self, id: u32, at: usize) -> Result<u64> {
+    pub(crate) fn long(&self, id: u32, at: usize) -> Result<u64> {
         let column = self.get(id)?.as_primitive_opt::<Int64Type>();
         Ok(column.ok_or_else(wrong_type)?.value(at).cast_unsigned())
     }

@@ -97,6 +97,12 @@ impl DataFileRef {
         bounds.is_none_or(|(least, most)| (*least..=*most).contains(&whole))
     }
 
+    /// False when no row has a whole number within these bounds in a column.
+    pub(crate) fn may_hold_range(&self, id: u32, least: i64, most: i64) -> bool {
+        let bounds = self.wholes.get(&id);
+        bounds.is_none_or(|(low, high)| *low <= most && least <= *high)
+    }
+
     pub(crate) fn may_hold_key(&self, key: &str) -> bool {
         within(self.keys.as_ref(), key)
     }

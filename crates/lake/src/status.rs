@@ -161,7 +161,7 @@ fn furthest_behind(sql: &dyn Sql) -> Result<Vec<SourceMark>> {
     )
 }
 
-fn read_mark(row: &[SqlValue<'_>]) -> Result<Mark> {
+pub(crate) fn read_mark(row: &[SqlValue<'_>]) -> Result<Mark> {
     Ok(Mark {
         epoch: Epoch(row[0].unsigned()?),
         accepted: Sequence(row[1].unsigned()?),

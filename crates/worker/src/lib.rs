@@ -35,6 +35,7 @@ pub use wasm_bindgen;
 #[doc(hidden)]
 pub use wasm_bindgen::prelude::wasm_bindgen as exported;
 
+mod lake_restore;
 mod object;
 mod object_host;
 mod post;

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use tidelog_api::{Meter, ObjectList, problem, read_problem};
-use tidelog_core::{Letter, TypeSchema, TypeSpec};
+use tidelog_core::{ForkOrder, LakeImage, Letter, TypeSchema, TypeSpec};
 use tidelog_log::{Error, Result, Sequence};
 
 /// Asked of an object.
@@ -18,6 +18,8 @@ pub(crate) enum ObjectAsk {
     },
     /// Take a message of another object.
     Deliver { letter: Box<Letter> },
+    /// Take the bytes, a part of what another object is forked into this one.
+    Fork { order: ForkOrder },
 }
 
 /// Asked of a table.
@@ -36,6 +38,21 @@ pub(crate) enum TableAsk {
     Metadata,
     /// What has the lake of the document with this key, of the object at this address?
     Document { object: String, key: String },
+    /// A page of what the lake has of the object at this address, after and up to these sequences.
+    Changes {
+        object: String,
+        after: Sequence,
+        to: Sequence,
+    },
+}
+
+/// What [`TableAsk::Changes`] answers.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct ChangesAnswer {
+    pub(crate) image: LakeImage,
+    pub(crate) upto: Sequence,
+    /// Events one after the other, in base64.
+    pub(crate) events: Json,
 }
 
 /// Asked of a registry shard.

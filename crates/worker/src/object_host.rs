@@ -211,7 +211,11 @@ impl ObjectHost for Object {
         command: impl FnOnce(Arc<TypeSchema>) -> AdminCommand + Send,
     ) -> Result<SnapshotReply> {
         let command = command(self.schema().await?);
-        let reply = self.turn(Command::Admin(Box::new(command)))?;
+        let mut reply = self.turn(Command::Admin(Box::new(command)))?;
+        if let Reply::Snapshot(SnapshotReply::Restore(restore)) = reply {
+            let restore = Box::new(self.bring_lake(*restore).await?);
+            reply = Reply::Snapshot(SnapshotReply::Restore(restore));
+        }
         self.settled().await?;
         match reply {
             Reply::Snapshot(reply) => Ok(reply),

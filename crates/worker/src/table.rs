@@ -16,7 +16,7 @@ use crate::alarm::Alarm;
 use crate::blobs::R2Blobs;
 use crate::counts::Counts;
 use crate::gate::Gate;
-use crate::messages::{TableAsk, value};
+use crate::messages::{ChangesAnswer, TableAsk, value};
 use crate::peers::Peers;
 use crate::settings::Settings;
 use crate::sql::DurableSql;
@@ -105,6 +105,7 @@ impl Inner {
             | TableAsk::Metadata
             | TableAsk::Status
             | TableAsk::Document { .. }
+            | TableAsk::Changes { .. }
                 if !self.exists()? =>
             {
                 self.nothing(&ask)
@@ -121,6 +122,9 @@ impl Inner {
             }),
             TableAsk::Metadata => value(self.table()?.metadata(&self.sql)?),
             TableAsk::Document { object, key } => value(self.document(&object, &key).await?),
+            TableAsk::Changes { object, after, to } => {
+                value(self.changes(&object, (after, to)).await?)
+            }
         }
     }
 
@@ -132,6 +136,7 @@ impl Inner {
             }),
             TableAsk::Status => value(TableState::default()),
             TableAsk::Document { .. } => value(LakeImage::default()),
+            TableAsk::Changes { .. } => value(ChangesAnswer::default()),
             _ => Ok(Json::Null),
         }
     }

@@ -21,6 +21,7 @@ export class EmbeddedHost {
   #process;
   #token;
   #admin = true;
+  #forgets = false;
 
   static async start() {
     const host = new EmbeddedHost();
@@ -37,6 +38,7 @@ export class EmbeddedHost {
   async #spawn() {
     const binary = resolve(process.env.TIDELOG_BIN ?? "target/debug/tidelog");
     const settings = [`lake.push_millis=${PUSH_MILLIS}`, `lake.flush_millis=${FLUSH_MILLIS}`];
+    if (this.#forgets) settings.push("log_keep_seconds=0");
     const args = ["serve", "--data", join(this.#folder, "data"), "--listen", `127.0.0.1:${this.#port}`];
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("TIDELOG_")));
     if (this.#token) env.TIDELOG_TOKEN = this.#token;
@@ -80,9 +82,11 @@ export class EmbeddedHost {
     await this.#spawn();
   }
 
-  /** Starts again with a bearer token, or without one; with that of administrators unless `admin` is false. */
-  async restart({ token, admin = true } = {}) {
+  /** Starts again with a bearer token, or without one; with that of administrators unless `admin` is false;
+   * with `forgets`, logs lose at once what the lake has. */
+  async restart({ token, admin = true, forgets = false } = {}) {
     this.#token = token;
+    this.#forgets = forgets;
     this.#admin = admin;
     await this.evict([]);
   }

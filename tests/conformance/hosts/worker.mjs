@@ -80,8 +80,9 @@ export class WorkerHost {
   }
 
   /** Starts again with a bearer token, or without one; with that of administrators unless `admin` is false. */
-  async restart({ token, admin = true } = {}) {
-    const { TIDELOG_TOKEN: _, TIDELOG_ADMIN_TOKEN: __, ...bindings } = this.#options.bindings;
+  async restart({ token, admin = true, forgets = false } = {}) {
+    const { TIDELOG_TOKEN: _, TIDELOG_ADMIN_TOKEN: __, TIDELOG_LOG_KEEP_MILLIS: ___, ...bindings } = this.#options.bindings;
+    if (forgets) bindings.TIDELOG_LOG_KEEP_MILLIS = "0";
     if (token) bindings.TIDELOG_TOKEN = token;
     if (admin) bindings.TIDELOG_ADMIN_TOKEN = ADMIN_TOKEN;
     this.#options = { ...this.#options, bindings };

@@ -193,6 +193,7 @@ fn state_of_object() -> Json {
     json!({
         "type": text, "id": text,
         "status": {"type": "string", "enum": ["active", "deleting", "deleted"]},
+        "scratch": {"type": "boolean"}, "expires": {"type": "string", "format": "date-time"},
         "epoch": whole, "head": whole, "headOffset": text, "headHash": text,
         "headTimestamp": {"type": "string", "format": "date-time"},
         "earliest": whole, "schemaVersion": whole,

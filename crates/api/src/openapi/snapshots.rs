@@ -82,6 +82,9 @@ pub(super) fn schemas() -> Json {
                     &json!({"added": whole, "changed": whole, "removed": whole}),
                 )},
                 "undo": text, "offset": text, "failure": reference("Failure"),
+                "lake": object(&["collections", "after", "to", "ready"], &json!({
+                    "collections": list(&text), "after": whole, "to": whole, "ready": flag,
+                })),
             }),
         ),
         "Import": object(&["source", "frames", "offset"], &json!({

@@ -70,6 +70,7 @@ fn restore(status: RestoreStatus, target: RestoreTarget) -> SnapshotReply {
         differences: BTreeMap::new(),
         undo: None,
         offset: None,
+        lake: None,
         failure: None,
     }))
 }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tidelog_log::{Epoch, Sequence};
 
+use super::LakePage;
 use super::file::Frame;
 use super::heal::Heal;
+use super::{Fork, ForkOrder, ForkPlace};
 use crate::{Caller, Discovery, SnapshotRetentionSpec, TypeSchema};
 
 /// How a snapshot holds its state.
@@ -233,9 +235,26 @@ pub struct Restore {
     /// Where a reader stands who has seen what it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<String>,
+    /// What it waits for from the changes tables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lake: Option<LakeWanted>,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+}
+
+/// Events that a restore has to be brought from the changes tables.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LakeWanted {
+    /// Of these collections.
+    pub collections: Vec<String>,
+    /// After this one.
+    pub after: Sequence,
+    /// Up to this one.
+    pub to: Sequence,
+    /// False while what comes before them is not laid out yet: an empty page goes on with that.
+    pub ready: bool,
 }
 
 /// What is asked about snapshots.
@@ -277,10 +296,37 @@ pub enum SnapshotCommand {
         /// Only count what would change.
         dry_run: bool,
     },
+    /// Make another object of this one.
+    Fork {
+        /// The id of the object to be, of the same type.
+        to: String,
+        /// Which state; none: the present one.
+        target: Option<RestoreTarget>,
+        /// The object ends by itself after so many milliseconds.
+        life: Option<i64>,
+    },
+    /// Give the fork up that is under way.
+    CancelFork,
+    /// Take a part of what another object is forked into this one.
+    TakeFork {
+        /// The registry's newest version of the type.
+        schema: Arc<TypeSchema>,
+        /// What it is.
+        order: ForkOrder,
+        /// Bytes of the snapshot's file; none: only say how far it is.
+        bytes: Vec<u8>,
+    },
     /// Give the restore up that is under way.
     CancelRestore,
     /// Make damaged blobs whole again, and mark damaged snapshots.
     Heal,
+    /// Take events that a restore waits for: [`Restore::lake`].
+    LakePage {
+        /// The restore.
+        restore: String,
+        /// The events, or why the host could not read them: the restore is given up then.
+        page: tidelog_log::Result<LakePage>,
+    },
     /// Take these frames of a snapshot's file, which follow on those that were taken before.
     Import {
         /// The registry's newest version of the type.
@@ -308,7 +354,10 @@ pub enum SnapshotCommand {
 impl SnapshotCommand {
     /// True when an object is made for it that does not exist.
     pub fn makes_object(&self) -> bool {
-        matches!(self, Self::Import { .. } | Self::Discover { .. })
+        matches!(
+            self,
+            Self::Import { .. } | Self::Discover { .. } | Self::TakeFork { .. }
+        )
     }
 }
 
@@ -340,6 +389,10 @@ pub enum SnapshotReply {
     Heal(Box<Heal>),
     /// The search.
     Discovery(Box<Discovery>),
+    /// The fork.
+    Fork(Box<Fork>),
+    /// To [`SnapshotCommand::TakeFork`].
+    Place(Box<ForkPlace>),
     /// How long snapshots are kept.
     Retention(Box<RetentionState>),
 }

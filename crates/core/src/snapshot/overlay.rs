@@ -70,9 +70,11 @@ impl Engine {
         budget: &mut Budget,
     ) -> Result<()> {
         let Some(id) = restoring.sources.links.get(link).cloned() else {
-            restoring.phase = match restoring.sources.log_after {
-                Some(after) => Phase::Log { after },
-                None => Phase::first_of_keys(),
+            let sources = &restoring.sources;
+            restoring.phase = match (&sources.lake, sources.log_after) {
+                (Some(span), _) => Phase::Lake { after: span.after },
+                (None, Some(after)) => Phase::Log { after },
+                (None, None) => Phase::first_of_keys(),
             };
             return Ok(());
         };

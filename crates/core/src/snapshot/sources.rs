@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use tidelog_log::{Error, Kind, Result, Sequence};
 
+use super::lake::LakeSpan;
+use super::restore::Wanted;
 use super::{RestoreTarget, Snapshot, SnapshotKind, SnapshotStatus, SnapshotTier};
+use crate::Engine;
 use crate::sql::Sql;
 use crate::table::log::{self, Head};
 use crate::table::snapshots;
@@ -15,6 +18,9 @@ pub(crate) struct Sources {
     pub(crate) full: Option<String>,
     /// Snapshots whose events follow, in order; the full one is among them, for those of its taking.
     pub(super) links: Vec<String>,
+    /// Events of the changes tables follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) lake: Option<LakeSpan>,
     /// Events of the log follow, from after this one.
     pub(super) log_after: Option<Sequence>,
     /// The last event that counts.
@@ -135,8 +141,8 @@ impl Sources {
                 Ok(Self {
                     full: chain.first().map(|full| full.id.clone()),
                     links: chain.into_iter().map(|link| link.id).collect(),
-                    log_after: None,
                     to: snapshot.sequence,
+                    ..Self::default()
                 })
             }
             RestoreTarget::Sequence(to) if *to > head.sequence => {
@@ -197,8 +203,8 @@ impl Sources {
         let mut sources = Self {
             full: Some(full.id.clone()),
             links: vec![full.id.clone()],
-            log_after: None,
             to,
+            ..Self::default()
         };
         let mut at = full;
         while at.sequence < to {
@@ -212,6 +218,87 @@ impl Sources {
             sources.links.push(at.id.clone());
         }
         Some(sources)
+    }
+}
+
+impl Sources {
+    /// The link that the state ends with; none where events of the log or the lake follow.
+    pub(super) fn last_link(&self) -> Option<&String> {
+        let ends = self.log_after.is_none() && self.lake.is_none();
+        self.links.last().filter(|_| ends)
+    }
+
+    /// The newest full snapshot that is not after an event, and the incrementals that do not lead past it.
+    fn reaching(sql: &dyn Sql, to: Sequence, until: Option<i64>) -> Result<(Self, Sequence)> {
+        let all = snapshots::list(sql, None, ALL)?;
+        let early = |s: &&Snapshot| {
+            let own = s.is_complete() && s.is_of_this_history() && s.tier == SnapshotTier::Hot;
+            own && s.sequence <= to && until.is_none_or(|until| s.timestamp <= until)
+        };
+        let early: Vec<&Snapshot> = all.iter().filter(early).collect();
+        let fulls = early.iter().filter(|s| s.kind == SnapshotKind::Full);
+        let mut at = fulls.max_by_key(|s| s.sequence).copied();
+        let (mut sources, mut reached) = (Self::default(), Sequence(0));
+        sources.full = at.map(|full| full.id.clone());
+        while let Some(link) = at {
+            reached = link.sequence;
+            sources.links.push(link.id.clone());
+            let mut further = early.iter().filter(|s| s.sequence > reached);
+            at = further
+                .find(|s| s.parent.as_ref() == Some(&link.id))
+                .copied();
+        }
+        Ok((sources, reached))
+    }
+}
+
+impl Engine {
+    /// Finds what makes the state that is wanted, the changes tables included where nothing else reaches
+    /// as far.
+    ///
+    /// # Errors
+    /// Those of [`Sources::of`]; `restore_beyond_horizon` also names a collection that is in no table.
+    pub(super) fn sources_of(&self, sql: &dyn Sql, wanted: &Wanted) -> Result<Sources> {
+        let found = Sources::of(sql, &wanted.target, &self.head);
+        let earliest = log::earliest(sql)?.unwrap_or(self.head.sequence.next());
+        let last_gone = Sequence(earliest.0.saturating_sub(1));
+        let mut until = None;
+        if let RestoreTarget::Time(millis) = wanted.target
+            && log::time_of(sql, earliest)?.is_some_and(|first| first > millis)
+        {
+            until = Some(millis);
+        }
+        let beyond = |e: &Error| e.code() == "restore_beyond_horizon";
+        let reaches = !found.as_ref().is_err_and(beyond);
+        if last_gone == Sequence(0) || (reaches && until.is_none()) {
+            return found;
+        }
+        let to = match (&wanted.target, until) {
+            (_, Some(_)) => last_gone,
+            (RestoreTarget::Sequence(to), _) => *to,
+            (RestoreTarget::Time(millis), _) => sequence_at(sql, *millis, &self.head)?,
+            (RestoreTarget::Snapshot(_), _) => return found,
+        };
+        let gone = to.min(last_gone);
+        let (mut sources, reached) = Sources::reaching(sql, gone, until)?;
+        if reached >= gone {
+            return found;
+        }
+        let names = &wanted.collections;
+        match self.view.lake_span(sql, names, (reached, gone), until) {
+            Ok(span) => {
+                sources.lake = Some(span);
+                sources.log_after = (to > gone).then_some(gone);
+                sources.to = to;
+                Ok(sources)
+            }
+            Err(error) => found.map_err(|first| {
+                let horizon = first.details().get("horizon").cloned();
+                horizon
+                    .into_iter()
+                    .fold(error, |e, at| e.with("horizon", at))
+            }),
+        }
     }
 }
 
@@ -242,6 +329,15 @@ fn beyond_horizon(own: &[Snapshot], earliest: Option<Sequence>, to: Sequence) ->
         .fold(error, |e, first| e.with("horizon", first.0))
 }
 
+/// The refusal of a moment before the object's first event, which is of that time.
+pub(super) fn before_all(first: i64) -> Error {
+    let message = format!(
+        "the object's first event is of {first} ms since 1970; sequence 0 is the state before it"
+    );
+    let error = Error::new(Kind::Gone, "restore_beyond_horizon", message);
+    error.at("time").with("horizonTime", first)
+}
+
 /// The last event up to a moment.
 fn sequence_at(sql: &dyn Sql, millis: i64, head: &Head) -> Result<Sequence> {
     if millis >= head.timestamp {
@@ -265,12 +361,7 @@ fn sequence_at(sql: &dyn Sql, millis: i64, head: &Head) -> Result<Sequence> {
     }
     if earliest == Sequence(1) {
         let first = log::time_of(sql, earliest)?.unwrap_or(head.timestamp);
-        let message = format!(
-            "the object's first event is of {first} ms since 1970; sequence 0 is the state before it"
-        );
-        return Err(Error::new(Kind::Gone, "restore_beyond_horizon", message)
-            .at("time")
-            .with("horizonTime", first));
+        return Err(before_all(first));
     }
     // Before the log begins, only snapshots say what time it was.
     let all = snapshots::list(sql, None, ALL)?;

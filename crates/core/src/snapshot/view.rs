@@ -104,7 +104,7 @@ impl View {
 impl Engine {
     /// The epoch in which the event was written that a state ends with.
     pub(super) fn epoch_of(&self, sql: &dyn Sql, sources: &Sources) -> Result<Epoch> {
-        if let Some(last) = sources.links.last().filter(|_| sources.log_after.is_none()) {
+        if let Some(last) = sources.last_link() {
             return Ok(sources::find(sql, last)?.epoch);
         }
         let epochs = lineage::epochs(sql)?;

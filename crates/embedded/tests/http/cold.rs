@@ -57,6 +57,20 @@ fn what_the_lake_lost_is_an_error() {
     shop.insert("one", "a");
     sync(&shop);
     assert_eq!(cold(&shop).status, 200);
+    damage(&shop);
+    let answer = cold(&shop);
+    let code = answer.json()["code"].clone();
+    assert_eq!(
+        (answer.status, code),
+        (500, json!("corrupt")),
+        "{}",
+        answer.text
+    );
+    assert_eq!(shop.get(ITEM).status, 200);
+}
+
+/// Every data file becomes zeros.
+pub(crate) fn damage(shop: &Shop) {
     let lake = shop.folder.path().join("data/lake");
     let mut folders = vec![lake];
     let mut damaged = 0;
@@ -73,15 +87,6 @@ fn what_the_lake_lost_is_an_error() {
         }
     }
     assert!(damaged > 0);
-    let answer = cold(&shop);
-    let code = answer.json()["code"].clone();
-    assert_eq!(
-        (answer.status, code),
-        (500, json!("corrupt")),
-        "{}",
-        answer.text
-    );
-    assert_eq!(shop.get(ITEM).status, 200);
 }
 
 /// Two tables of one type, many reads at once.

@@ -4,10 +4,15 @@ use serde_json::json;
 use tidelog_embedded::Blobs;
 use tidelog_lake::{ChangeRow, ChangesScan};
 
-use crate::support::{Shop, events};
+use crate::support::{Answer, Shop, events};
 
 pub(crate) fn rows(shop: &Shop) -> Vec<ChangeRow> {
     let table = shop.get("/iceberg/v1/default/namespaces/shop/tables/items_changes");
+    rows_of(shop, &table)
+}
+
+/// The rows of a table that the catalog has answered.
+pub(crate) fn rows_of(shop: &Shop, table: &Answer) -> Vec<ChangeRow> {
     assert_eq!(table.status, 200, "{}", table.text);
     let metadata = table.json()["metadata"].to_string();
     let blobs = Blobs::folder(shop.folder.path().join("data/lake")).unwrap();

@@ -14,6 +14,7 @@ mod folded;
 mod growth;
 mod marks;
 mod newest;
+mod rebuild;
 mod schema;
 mod settings;
 mod transfers;
