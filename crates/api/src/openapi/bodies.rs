@@ -117,6 +117,7 @@ pub(super) fn schemas(codes: Vec<&str>) -> Json {
         written(),
         read(),
         snapshots::schemas(),
+        snapshots::restores(),
         keeping::schemas(),
         damage::schemas(),
         shared(codes),

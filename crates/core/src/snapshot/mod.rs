@@ -11,6 +11,8 @@ pub use info::{
     SnapshotPage, SnapshotReply, SnapshotStatus, SnapshotTier,
 };
 
+mod command;
+
 mod job;
 pub(crate) use job::{Job, object_restoring};
 

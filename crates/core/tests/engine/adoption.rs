@@ -408,7 +408,7 @@ fn a_page_of_the_log_may_begin_and_end_within_adopted_rows() {
 fn so_few_documents_that_one_turn_could_write_them_are_adopted_too() {
     let mut lab = Lab::new(folding(notes(), 4));
     lab.write(
-        (0..2_000)
+        (0..1_200)
             .map(|n| insert("notes", json!({"id": key(n), "n": n})))
             .collect(),
     )

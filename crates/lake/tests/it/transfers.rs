@@ -114,6 +114,7 @@ fn policy() -> LogPolicy {
             step_bytes: 1_500,
             direct_rows: 8,
             direct_bytes: 4_000,
+            ..SnapshotPolicy::default()
         },
         ..LogPolicy::default()
     }
