@@ -142,6 +142,12 @@ const requests = {
     ...administers("POST", "restore", options),
     body: { snapshot, sequence, time, collections, dryRun },
   }),
+  fork: ({ to, snapshot, sequence, time, expires, ...options } = {}) => ({
+    ...administers("POST", "fork", options),
+    body: { to, snapshot, sequence, time, expires },
+  }),
+  forkState: () => administers("GET", "fork"),
+  cancelFork: (options) => administers("DELETE", "fork", options),
   restoreState: () => administers("GET", "restore"),
   cancelRestore: (options) => administers("DELETE", "restore", options),
   check: ({ after } = {}) => ({ ...administers("GET", "check"), query: { after } }),
@@ -308,7 +314,7 @@ export async function rows(query, collection, wanted = {}) {
 
 const READS = new Set([
   "get", "query", "changes", "state", "snapshots.list", "snapshots.get", "snapshots.audit", "snapshots.discovery", "snapshots.retention",
-  "restoreState", "check", "healState",
+  "restoreState", "forkState", "check", "healState",
 ]);
 const ATTEMPTS_MORE = 4;
 
@@ -398,6 +404,9 @@ export class ObjectClient extends RpcTarget {
   restore(...args) { return this.#call("restore", args); }
   restoreState() { return this.#call("restoreState", []); }
   cancelRestore(...args) { return this.#call("cancelRestore", args); }
+  fork(...args) { return this.#call("fork", args); }
+  forkState() { return this.#call("forkState", []); }
+  cancelFork(...args) { return this.#call("cancelFork", args); }
   check(...args) { return this.#call("check", args); }
   heal(...args) { return this.#call("heal", args); }
   healState() { return this.#call("healState", []); }

@@ -127,6 +127,9 @@ export class TidelogObject extends Actor {
   restore(...args) { return this.#calls.call("restore", args); }
   restoreState() { return this.#calls.call("restoreState", []); }
   cancelRestore(...args) { return this.#calls.call("cancelRestore", args); }
+  fork(...args) { return this.#calls.call("fork", args); }
+  forkState() { return this.#calls.call("forkState", []); }
+  cancelFork(...args) { return this.#calls.call("cancelFork", args); }
   check(...args) { return this.#calls.call("check", args); }
   heal(...args) { return this.#calls.call("heal", args); }
   healState() { return this.#calls.call("healState", []); }

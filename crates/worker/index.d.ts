@@ -369,6 +369,32 @@ export interface Restore {
   failure?: { code: string; message: string };
 }
 
+/** The state is the present one, unless one of `snapshot`, `sequence` and `time` is named. */
+export type ForkOptions = (RestoreTarget | { snapshot?: undefined; sequence?: undefined; time?: undefined }) &
+  AdminOptions & {
+    /** The id of the object that is to be; there must be none. */
+    to: string;
+    /** A scratch fork: it ends by itself after this time, and is in no table. Seconds, or text such as `"2h"`. */
+    expires?: string | number;
+  };
+
+export interface Fork {
+  id: string;
+  status: "running" | "complete" | "cancelled" | "failed";
+  to: string;
+  /** It is the state after this event. */
+  sequence: number;
+  created: string;
+  /** What the other object has taken. */
+  bytes: number;
+  /** When the other object ends by itself. */
+  expires?: string;
+  /** Where a reader of the other object stands who has seen what it began with. */
+  offset?: string;
+  /** Why it failed, or why the last attempt to go on did. */
+  failure?: { code: string; message: string };
+}
+
 /** Something that is not what was written. */
 export interface Damage {
   collection?: string;
@@ -532,6 +558,11 @@ export interface ObjectCalls {
   /** The restore under way, or the last one. */
   restoreState(): Promise<Restore>;
   cancelRestore(options?: AdminOptions): Promise<Restore>;
+  /** Makes another object of the type of this one, as it is or as it was; see `status` of the answer. */
+  fork(options: ForkOptions): Promise<Fork>;
+  /** The fork under way, or the last one. */
+  forkState(): Promise<Fork>;
+  cancelFork(options?: AdminOptions): Promise<Fork>;
   /** Looks for damage, a page of some 8 MB: `next` of the answer is `after` of the next page. */
   check(options?: { after?: string }): Promise<Check>;
   /** Makes damaged blobs whole again, exactly and without events; see `status` of the answer. */

@@ -178,6 +178,9 @@ pub(crate) fn is_admins(operation: Operation) -> bool {
         Operation::CreateSnapshot
             | Operation::ListSnapshots
             | Operation::Audit
+            | Operation::Fork
+            | Operation::GetFork
+            | Operation::CancelFork
             | Operation::GetRetention
             | Operation::SetRetention
             | Operation::GetSnapshot
@@ -245,6 +248,9 @@ pub(crate) async fn of_object<H: ObjectHost, B: BodySource>(
         Operation::CreateSnapshot => snapshots::create(host, request).await,
         Operation::ListSnapshots => snapshots::list(host, &request).await,
         Operation::Audit => snapshots::audit(host, &request).await,
+        Operation::Fork => snapshots::fork(host, request).await,
+        Operation::GetFork => snapshots::last_fork(host, &request).await,
+        Operation::CancelFork => snapshots::cancel_fork(host, &request).await,
         Operation::GetRetention => snapshots::retention(host, &request).await,
         Operation::SetRetention => snapshots::set_retention(host, request).await,
         Operation::GetSnapshot => snapshots::get(host, &request).await,

@@ -158,6 +158,9 @@ fn state_json(object: &Address, state: &ObjectState, lake: &[LakeStatus]) -> Jso
         "lake": lake,
         "wakes": wakes,
     });
+    if let Some(at) = state.expires {
+        (shown["scratch"], shown["expires"]) = (json!(true), json!(timestamp(at)));
+    }
     if let Some(actor) = &state.actor {
         actors::add_state(&mut shown, actor);
     }

@@ -25,6 +25,9 @@ pub enum Operation {
     CreateSnapshot,
     ListSnapshots,
     Audit,
+    Fork,
+    GetFork,
+    CancelFork,
     GetRetention,
     SetRetention,
     GetSnapshot,
@@ -272,6 +275,12 @@ pub const ROUTES: &[Route] = &[
         .answers(&[(200, JSON, "Restore")]),
     route("DELETE", "/v1/objects/{type}/{id}/restore", Operation::CancelRestore, "Gives up the restore under way; nothing was changed")
         .query(&["source"]).headers(ADMIN).answers(&[(200, JSON, "Restore")]),
+    route("POST", "/v1/objects/{type}/{id}/fork", Operation::Fork, "Makes another object of the type of this one: as it is, or as it was at a snapshot, a sequence or a time; 202, and it goes on by itself")
+        .query(&["source"]).headers(ADMIN).body(&[(JSON, "NewFork")]).answers(&[(202, JSON, "Fork")]),
+    route("GET", "/v1/objects/{type}/{id}/fork", Operation::GetFork, "Reads how far the fork under way is, or what became of the last one")
+        .answers(&[(200, JSON, "Fork")]),
+    route("DELETE", "/v1/objects/{type}/{id}/fork", Operation::CancelFork, "Gives up the fork under way")
+        .query(&["source"]).headers(ADMIN).answers(&[(200, JSON, "Fork")]),
     route("GET", "/v1/objects/{type}/{id}/check", Operation::Check, "Looks for damage: a page of what every checksum says, from `after` on")
         .query(&["after"]).answers(&[(200, JSON, "Check")]),
     route("POST", "/v1/objects/{type}/{id}/heal", Operation::Heal, "Makes damaged blobs whole again and marks damaged snapshots: 200 when it is through, 202 while it is under way")

@@ -17,6 +17,7 @@ mod text_table;
 mod bench;
 mod check;
 mod demo;
+mod fork;
 mod gaps;
 mod heal;
 mod import;
@@ -88,6 +89,8 @@ enum Command {
     Snapshot(snapshot::SnapshotCommand),
     /// Bring a state of an object back: of a snapshot, a sequence or a time
     Restore(restore::RestoreArgs),
+    /// Make another object of one, as it is or as it was
+    Fork(fork::ForkArgs),
     /// Look for damage: every checksum of an object
     Check(check::CheckArgs),
     /// Make damaged blobs of an object whole again
@@ -137,6 +140,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Inspect(args) => inspect::run(&args, configuration),
         Command::Snapshot(command) => snapshot::run(&command, configuration),
         Command::Restore(args) => restore::run(&args, configuration),
+        Command::Fork(args) => fork::run(&args, configuration),
         Command::Check(args) => check::run(&args, configuration),
         Command::Heal(args) => heal::run(&args, configuration),
         Command::Vortex(command) => vortex::run(&command),

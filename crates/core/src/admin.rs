@@ -37,7 +37,7 @@ pub struct AuditEntry {
     pub reason: String,
     /// What was done: `snapshot.create`, `snapshot.delete`, `snapshot.import`, `snapshot.promote`,
     /// `snapshot.recall`, `snapshot.discover`, `snapshot.keep`, `snapshot.retention`,
-    /// `snapshot.expire`, `restore`, `restore.cancel`, `heal`.
+    /// `snapshot.expire`, `fork`, `fork.from`, `fork.expire`, `fork.cancel`, `restore`, `restore.cancel`, `heal`.
     pub action: String,
     /// The snapshot's or the restore's id; empty where it is about none.
     pub id: String,
@@ -79,6 +79,7 @@ impl Engine {
             Reply::Snapshot(SnapshotReply::Heal(heal)) => Some(heal.id.clone()),
             // A file comes in many turns; the last one says what became of it.
             Reply::Snapshot(SnapshotReply::Import(import)) => import.snapshot.clone(),
+            Reply::Snapshot(SnapshotReply::Fork(fork)) => Some(fork.id.clone()),
             Reply::Snapshot(SnapshotReply::Retention(_)) => Some(String::new()),
             Reply::Snapshot(SnapshotReply::Discovery(discovery)) => Some(discovery.id.clone()),
             _ => None,
@@ -145,9 +146,12 @@ fn said(command: &SnapshotCommand) -> (&'static str, Json) {
             let details = json!({"target": target, "collections": collections, "dryRun": dry_run});
             ("restore", details)
         }
+        SnapshotCommand::Fork { to, target, .. } => ("fork", json!({"to": to, "target": target})),
+        SnapshotCommand::CancelFork => ("fork.cancel", json!({})),
+        SnapshotCommand::TakeFork { .. } => ("fork.from", json!({})),
         SnapshotCommand::CancelRestore => ("restore.cancel", json!({})),
-        SnapshotCommand::LakePage { .. } => ("restore.page", json!({})),
         SnapshotCommand::Heal => ("heal", json!({})),
+        SnapshotCommand::LakePage { .. } => ("restore.page", json!({})),
         SnapshotCommand::Import { .. } => ("snapshot.import", json!({})),
         SnapshotCommand::Promote { .. } => ("snapshot.promote", json!({})),
         SnapshotCommand::Recall { .. } => ("snapshot.recall", json!({})),

@@ -155,6 +155,10 @@ impl View {
         };
         let (source, start) = (self.address.to_string(), (from, from_hash));
         let mut batch = BatchWriter::new(source, head.epoch, start, collection);
+        if crate::snapshot::ends_at(sql)?.is_some() {
+            // A scratch fork is in no table.
+            return Ok(batch.finish());
+        }
         let events_max = self.sync.batch_size.unwrap_or(u64::MAX);
         for found in log::read_bytes(sql, from.next(), bytes_max, events_max)? {
             let mut record = RawRecord::read(&found.bytes)?;

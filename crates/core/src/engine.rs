@@ -7,8 +7,10 @@ use tidelog_log::{Error, Kind, Result, Sequence};
 use crate::actor::{self, ActorCommand, Behaviour, MessageReply};
 use crate::folded::{FOLD, MainState};
 use crate::segment::{SEGMENT, Unfolded};
+use crate::snapshot;
 use crate::snapshot::{
-    Job, RETAIN, SCHEDULE, SNAPSHOT, Schedule, SnapshotCommand, SnapshotPolicy, SnapshotReply,
+    Job, KeysSeen, RETAIN, SCHEDULE, SCRATCH, SNAPSHOT, Schedule, SnapshotCommand, SnapshotPolicy,
+    SnapshotReply,
 };
 use crate::sql::{Sql, atomically};
 use crate::table::log::Head;
@@ -178,6 +180,8 @@ pub struct Engine {
     pub(crate) job: Option<Job>,
     /// How far the schedule of snapshots is.
     pub(crate) schedule: Option<Schedule>,
+    /// Keys of a file that is being taken in.
+    pub(crate) keys: KeysSeen,
     /// Which events last touched which collections, as far as it is known here.
     pub(crate) touched: Touched,
     pub(crate) behaviour: Option<Behaviour>,
@@ -229,6 +233,7 @@ impl Engine {
                 unfolded: Unfolded::of(sql)?,
                 main: MainState::default(),
                 job: Job::load(sql)?,
+                keys: KeysSeen::default(),
                 schedule: Schedule::load(sql)?,
                 behaviour: behaviour.cloned(),
                 posted: false,
@@ -393,6 +398,7 @@ impl Engine {
         self.job = kept.job;
         self.schedule = kept.schedule;
         self.main = MainState::default();
+        self.keys = KeysSeen::default();
     }
 
     /// Runs one timer in a savepoint of its own; one that fails is tried again later.
@@ -413,6 +419,7 @@ impl Engine {
                 SNAPSHOT => self.snapshot_wake(sql, now, entropy),
                 SCHEDULE => self.schedule_wake(sql, now, entropy),
                 RETAIN => self.retain_wake(sql, now),
+                SCRATCH => self.scratch_wake(sql, now),
                 DELETE => self.delete_step(sql, now, &Caller::default()),
                 FOLD => self.fold(sql, now),
                 SEGMENT => self.fold_log(sql, now),
@@ -482,6 +489,9 @@ impl Engine {
         }
         if let Some(after) = self.job.as_ref().and_then(Job::needs_log_after) {
             floor = floor.min(after);
+        }
+        if snapshot::ends_at(sql)?.is_some() {
+            return Ok(floor);
         }
         for prepared in self
             .view

@@ -276,6 +276,8 @@ pub struct ObjectState {
     pub status: &'static str,
     /// The present epoch.
     pub epoch: Epoch,
+    /// When it ends by itself, milliseconds since 1970: it is a scratch fork.
+    pub expires: Option<i64>,
     /// The newest event.
     pub head: Sequence,
     /// The newest record's hash.

@@ -30,11 +30,11 @@ mod segment;
 mod snapshot;
 pub use snapshot::file as snapshot_file;
 pub use snapshot::{
-    CHAIN_MAX, CheckPage, Checked, ColdCopy, Damage, Difference, Failure, Heal, Healed, Import,
-    LakeChanges, LakeEvent, LakePage, LakeWanted, Moving, NOTE_BYTES_MAX, Restore, RestoreStatus,
-    RestoreTarget, RetentionState, SNAPSHOTS_MAX, SNAPSHOTS_PAGE_MAX, ScheduleState, Snapshot,
-    SnapshotCommand, SnapshotFile, SnapshotKind, SnapshotPage, SnapshotPolicy, SnapshotReply,
-    SnapshotStatus, SnapshotTier,
+    CHAIN_MAX, CheckPage, Checked, ColdCopy, Damage, Difference, Failure, Fork, ForkOrder,
+    ForkPlace, Heal, Healed, Import, LakeChanges, LakeEvent, LakePage, LakeWanted, Moving,
+    NOTE_BYTES_MAX, Restore, RestoreStatus, RestoreTarget, RetentionState, SNAPSHOTS_MAX,
+    SNAPSHOTS_PAGE_MAX, ScheduleState, Snapshot, SnapshotCommand, SnapshotFile, SnapshotKind,
+    SnapshotPage, SnapshotPolicy, SnapshotReply, SnapshotStatus, SnapshotTier,
 };
 
 mod transfer;

@@ -157,6 +157,7 @@ impl View {
         Ok(ObjectState {
             status: meta::status(sql)?.name(),
             epoch: head.epoch,
+            expires: crate::snapshot::ends_at(sql)?,
             head: head.sequence,
             head_hash: head.hash,
             head_timestamp: head.timestamp,

@@ -11,7 +11,7 @@ use tidelog_log::{
 use crate::engine::{PRUNE, PRUNE_MILLIS, TRIM};
 use crate::folded::bulk_collection;
 use crate::mutate::{IdMaker, OpenTurn};
-use crate::snapshot::{Job, object_restoring};
+use crate::snapshot::{Job, SCRATCH, ends_at, object_restoring};
 use crate::sql::Sql;
 use crate::table::{idempotency, lineage, log, meta, wakes};
 use crate::{
@@ -307,6 +307,10 @@ impl Engine {
         if self.status != meta::Status::Active {
             meta::set_status(sql, meta::Status::Active)?;
             self.status = meta::Status::Active;
+            if let Some(at) = ends_at(sql)? {
+                // What was a scratch fork is not lived in.
+                wakes::set(sql, SCRATCH, at)?;
+            }
         }
         Ok(())
     }

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use tidelog_core::{Address, Command, TransferAsk, TransferCommand};
+use tidelog_core::{
+    Address, Command, ForkOrder, ForkPlace, Reply, SnapshotCommand, SnapshotReply, TransferAsk,
+    TransferCommand,
+};
 use tidelog_lake::{TransferHost, transfer};
-use tidelog_log::Result;
+use tidelog_log::{Error, Result};
 
 use crate::blobs::Blobs;
 use crate::clock;
@@ -87,6 +90,21 @@ impl TransferHost for CarriedFor<'_> {
             view.transfer_due(sql, clock::now())
         });
         due.await
+    }
+
+    async fn hand_over(&self, to: &str, order: ForkOrder, bytes: Vec<u8>) -> Result<ForkPlace> {
+        let to = Address::object(&self.object.type_name, to)?;
+        let schema = self.carrier.shared.registry.newest(&to.type_name)?;
+        let take = SnapshotCommand::TakeFork {
+            schema,
+            order,
+            bytes,
+        };
+        let take = Command::Snapshot(Box::new(take));
+        match self.carrier.shards.turn(&to, take).await? {
+            Reply::Snapshot(SnapshotReply::Place(place)) => Ok(*place),
+            _ => Err(Error::internal("a part of a fork was answered otherwise")),
+        }
     }
 
     async fn transferred(&self, told: TransferCommand) -> Result<()> {

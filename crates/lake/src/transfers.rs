@@ -6,8 +6,8 @@
 use bytes::Bytes;
 use tidelog_core::snapshot_file::{FileReader, Frame};
 use tidelog_core::{
-    COLD_MANIFEST, COLD_MANIFEST_BYTES_MAX, ColdPart, PartStart, TransferAsk, TransferCommand,
-    TransferOutcome, TransferStep,
+    COLD_MANIFEST, COLD_MANIFEST_BYTES_MAX, ColdPart, ForkOrder, ForkPlace, PartStart, TransferAsk,
+    TransferCommand, TransferOutcome, TransferStep,
 };
 use tidelog_log::{Error, Kind, Result};
 
@@ -22,6 +22,10 @@ use crate::{BlobStore, PutMode};
 pub trait TransferHost {
     /// The next step, once all that it was read from is durable.
     async fn transfer_due(&self) -> Result<Option<TransferAsk>>;
+
+    /// Hands a part of a fork to the object of this id and of the same type; durable there when this
+    /// returns.
+    async fn hand_over(&self, to: &str, order: ForkOrder, bytes: Vec<u8>) -> Result<ForkPlace>;
 
     /// Tells the object what became of a step; durable when this returns.
     async fn transferred(&self, told: TransferCommand) -> Result<()>;
@@ -41,7 +45,13 @@ pub async fn transfer<H: TransferHost, B: BlobStore>(
         let Some(TransferAsk { number, step, what }) = object.transfer_due().await? else {
             return Ok(made);
         };
-        let outcome = perform(blobs, prefix, what).await;
+        let outcome = match what {
+            TransferStep::Fork { to, order, bytes } => {
+                let taken = object.hand_over(&to, order, bytes).await;
+                taken.map(TransferOutcome::Forked)
+            }
+            what => perform(blobs, prefix, what).await,
+        };
         let told = TransferCommand {
             number,
             step,
@@ -102,6 +112,7 @@ async fn perform<B: BlobStore>(
             after,
         } => discover(blobs, prefix, &of_it, after).await,
         TransferStep::Broken(error) => Err(error),
+        TransferStep::Fork { .. } => Err(Error::internal("a fork is handed over by the host")),
     }
 }
 

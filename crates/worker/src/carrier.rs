@@ -1,11 +1,15 @@
 //! Carries what this object wants carried to R2 and from there. The rows in its database are the only
 //! state: after an eviction the same step is asked for again.
 
-use tidelog_core::{Command, TransferAsk, TransferCommand};
+use tidelog_core::{
+    Address, Command, ForkOrder, ForkPlace, Reply, SnapshotCommand, SnapshotReply, TransferAsk,
+    TransferCommand,
+};
 use tidelog_lake::{TransferHost, transfer};
-use tidelog_log::Result;
+use tidelog_log::{Error, Result};
 
 use crate::js;
+use crate::messages::ObjectAsk;
 use crate::object::Object;
 use crate::post::Delivering;
 
@@ -36,8 +40,31 @@ impl TransferHost for Object {
         Ok(due)
     }
 
+    async fn hand_over(&self, to: &str, order: ForkOrder, bytes: Vec<u8>) -> Result<ForkPlace> {
+        let to = Address::object(&self.address.type_name, to)?;
+        let ask = ObjectAsk::Fork { order };
+        self.peers.object(&to, &ask, Some(&bytes)).await
+    }
+
     async fn transferred(&self, told: TransferCommand) -> Result<()> {
         self.turn(Command::Transferred(Box::new(told)))?;
         self.gate.pass().await
+    }
+}
+
+impl Object {
+    /// Takes a part of what another object is forked into this one.
+    pub(crate) async fn take_fork(&self, order: ForkOrder, bytes: Vec<u8>) -> Result<ForkPlace> {
+        let take = SnapshotCommand::TakeFork {
+            schema: self.schema().await?,
+            order,
+            bytes,
+        };
+        let reply = self.turn(Command::Snapshot(Box::new(take)))?;
+        self.settled().await?;
+        match reply {
+            Reply::Snapshot(SnapshotReply::Place(place)) => Ok(*place),
+            _ => Err(Error::internal("a part of a fork was answered otherwise")),
+        }
     }
 }

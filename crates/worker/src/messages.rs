@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use tidelog_api::{Meter, ObjectList, problem, read_problem};
-use tidelog_core::{LakeImage, Letter, TypeSchema, TypeSpec};
+use tidelog_core::{ForkOrder, LakeImage, Letter, TypeSchema, TypeSpec};
 use tidelog_log::{Error, Result, Sequence};
 
 /// Asked of an object.
@@ -18,6 +18,8 @@ pub(crate) enum ObjectAsk {
     },
     /// Take a message of another object.
     Deliver { letter: Box<Letter> },
+    /// Take the bytes, a part of what another object is forked into this one.
+    Fork { order: ForkOrder },
 }
 
 /// Asked of a table.

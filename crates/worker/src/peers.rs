@@ -33,8 +33,9 @@ impl Peers {
         &self,
         object: &Address,
         ask: &ObjectAsk,
+        bytes: Option<&[u8]>,
     ) -> Result<T> {
-        self.ask("OBJECT", &object.to_string(), ask, None).await
+        self.ask("OBJECT", &object.to_string(), ask, bytes).await
     }
 
     pub(crate) async fn table<T: DeserializeOwned>(

@@ -63,7 +63,8 @@ impl Object {
             true => self.take_letter(letter).await,
             false => {
                 let letter = Box::new(letter);
-                self.peers.object(&to, &ObjectAsk::Deliver { letter }).await
+                let ask = ObjectAsk::Deliver { letter };
+                self.peers.object(&to, &ask, None).await
             }
         };
         ActorCommand::Delivered {

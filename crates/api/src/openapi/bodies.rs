@@ -117,6 +117,7 @@ pub(super) fn schemas(codes: Vec<&str>) -> Json {
         written(),
         read(),
         snapshots::schemas(),
+        snapshots::restores(),
         keeping::schemas(),
         damage::schemas(),
         shared(codes),
@@ -193,6 +194,7 @@ fn state_of_object() -> Json {
     json!({
         "type": text, "id": text,
         "status": {"type": "string", "enum": ["active", "deleting", "deleted"]},
+        "scratch": {"type": "boolean"}, "expires": {"type": "string", "format": "date-time"},
         "epoch": whole, "head": whole, "headOffset": text, "headHash": text,
         "headTimestamp": {"type": "string", "format": "date-time"},
         "earliest": whole, "schemaVersion": whole,

@@ -1,4 +1,4 @@
-//! Schemas of how snapshots are kept.
+//! Schemas of how snapshots are kept, and of forks.
 
 use serde_json::{Value as Json, json};
 
@@ -20,6 +20,16 @@ pub(super) fn schemas() -> Json {
         }),
     );
     json!({
+        "NewFork": object(&["to"], &json!({
+            "to": text, "snapshot": text, "sequence": whole, "expires": measure,
+            "time": {"description": "RFC 3339, or milliseconds since 1970", "type": ["string", "integer"]},
+        })),
+        "Fork": object(&["id", "status", "to", "sequence", "created", "bytes"], &json!({
+            "id": text, "to": text, "sequence": whole, "bytes": whole, "offset": text,
+            "expires": {"type": "string", "format": "date-time"},
+            "status": {"type": "string", "enum": ["running", "complete", "cancelled", "failed"]},
+            "created": {"type": "string", "format": "date-time"}, "failure": reference("Failure"),
+        })),
         "KeepSnapshot": object(&["keep"], &json!({"keep": flag})),
         "RetentionRules": rules,
         "Retention": object(&["own"], &json!({

@@ -62,6 +62,18 @@ pub(super) fn schemas() -> Json {
         "SnapshotPage": object(&["snapshots"], &json!({
             "snapshots": list(&reference("Snapshot")), "next": text,
         })),
+    })
+}
+
+/// What routes of restores and of files take and answer.
+pub(super) fn restores() -> Json {
+    let (text, whole, flag) = (
+        json!({"type": "string"}),
+        json!({"type": "integer"}),
+        json!({"type": "boolean"}),
+    );
+    let time = json!({"type": "string", "format": "date-time"});
+    json!({
         "NewRestore": object(&[], &json!({
             "snapshot": text, "sequence": whole, "dryRun": flag,
             "time": {"description": "RFC 3339, or milliseconds since 1970",

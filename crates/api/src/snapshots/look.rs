@@ -24,6 +24,8 @@ pub enum Look {
     Restore,
     /// The import of a file that is under way.
     Import,
+    /// The fork under way, or the last one.
+    Fork,
     /// How long snapshots are kept, and how far the schedule is.
     Retention,
     /// A page of a check for damage, behind this place.
@@ -87,6 +89,7 @@ impl Look {
             Self::Snapshot(id) => Ok(show::snapshot(&view.snapshot(sql, id)?)),
             Self::Restore => Ok(show::restore(&view.last_restore(sql)?)),
             Self::Import => Ok(json!(view.import_under_way(sql)?)),
+            Self::Fork => Ok(show::fork(&view.last_fork(sql)?)),
             Self::Retention => Ok(json!(view.snapshot_retention(sql)?)),
             Self::Check(after) => Ok(json!(view.check(sql, after.as_deref())?)),
             Self::Heal => Ok(show::heal(&view.last_heal(sql)?)),

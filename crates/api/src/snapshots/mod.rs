@@ -10,6 +10,9 @@ pub use download::{FileBytes, FilePart, FileStream};
 mod upload;
 pub(crate) use upload::upload;
 
+mod fork;
+pub(crate) use fork::{cancel_fork, fork, last_fork};
+
 mod retention;
 pub(crate) use retention::{keep, retention, set_retention};
 
@@ -249,6 +252,8 @@ fn answered<B>(answer: &SnapshotReply, done: StatusCode) -> Response<B> {
             show::discovery(discovery),
         ),
         SnapshotReply::Import(import) => (import.snapshot.is_some(), serde_json::json!(import)),
+        SnapshotReply::Fork(fork) => (fork.status != RestoreStatus::Running, show::fork(fork)),
+        SnapshotReply::Place(place) => (true, serde_json::json!(place)),
         SnapshotReply::Retention(retention) => (true, serde_json::json!(retention)),
     };
     let status = if is_done { done } else { StatusCode::ACCEPTED };

@@ -75,7 +75,7 @@ pub(crate) async fn keep<H: ObjectHost, B: BodySource>(
     }
 }
 
-fn quantity(body: &JsonObject, name: &str, wanted: &str) -> Result<Option<Quantity>> {
+pub(super) fn quantity(body: &JsonObject, name: &str, wanted: &str) -> Result<Option<Quantity>> {
     match body.get(name) {
         None | Some(Json::Null) => Ok(None),
         Some(Json::String(text)) => Ok(Some(Quantity::Text(text.clone()))),

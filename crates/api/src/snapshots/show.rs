@@ -1,7 +1,7 @@
 //! Snapshots, restores and calls of administrators as they are answered.
 
 use serde_json::{Value as Json, json};
-use tidelog_core::{AuditEntry, Discovery, Heal, Restore, Snapshot};
+use tidelog_core::{AuditEntry, Discovery, Fork, Heal, Restore, Snapshot};
 
 use crate::objects::timestamp;
 
@@ -16,6 +16,15 @@ pub(super) fn snapshot(snapshot: &Snapshot) -> Json {
 pub(super) fn discovery(discovery: &Discovery) -> Json {
     let mut shown = json!(discovery);
     shown["created"] = json!(timestamp(discovery.created));
+    shown
+}
+
+pub(super) fn fork(fork: &Fork) -> Json {
+    let mut shown = json!(fork);
+    shown["created"] = json!(timestamp(fork.created));
+    if let Some(at) = fork.expires {
+        shown["expires"] = json!(timestamp(at));
+    }
     shown
 }
 

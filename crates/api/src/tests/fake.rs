@@ -207,6 +207,7 @@ impl ObjectHost for Fake {
             object: ObjectState {
                 status: "active",
                 epoch: Epoch(1),
+                expires: None,
                 head: Sequence(2),
                 head_hash: Hash::default(),
                 head_timestamp: 0,

@@ -13,7 +13,6 @@ fn unknown_paths_and_methods_are_told_apart() {
         "/v1/types/",
         "/v1/types/a/b",
         "/v1/objects/airport/JFK/flights/",
-        "/v1/objects/airport/JFK/fork",
         "/v1/objects/airport/JFK/cache",
         "//",
     ] {

@@ -124,7 +124,10 @@ pub(super) fn unescape(part: &str) -> String {
 
 /// Checks a document key: 1 to [`KEY_BYTES_MAX`] bytes, no control characters.
 pub(crate) fn check_key(key: &str) -> Result<()> {
-    if !key.is_empty() && key.len() <= KEY_BYTES_MAX && !key.chars().any(char::is_control) {
+    // Nearly all are printable ASCII, which is seen many bytes at a time.
+    let printable = key.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let printable = printable || !key.chars().any(char::is_control);
+    if !key.is_empty() && key.len() <= KEY_BYTES_MAX && printable {
         return Ok(());
     }
     Err(Error::invalid(

@@ -6,6 +6,7 @@ use super::SnapshotStatus;
 use super::info::Failure;
 use super::job::Job;
 use super::restore::Phase;
+use super::take::Purpose;
 use super::{RestoreStatus, sources};
 use crate::Engine;
 use crate::sql::Sql;
@@ -24,11 +25,14 @@ impl Engine {
         match self.job.take() {
             None => Ok(()),
             // Another one is taken in its place: failed ones would only pile up.
-            Some(Job::Taking(taking)) if taking.scheduled => {
+            Some(Job::Taking(taking)) if taking.purpose != Purpose::Asked => {
                 let snapshot = sources::find(sql, &taking.id)?;
                 super::remove::forget(sql, &snapshot)?;
                 self.set_job(sql, None)?;
-                self.schedule_failed(sql, now, error)
+                match taking.purpose {
+                    Purpose::Fork => self.fork_failed(sql, failure, true),
+                    _ => self.schedule_failed(sql, now, error),
+                }
             }
             Some(Job::Taking(taking)) => {
                 let mut snapshot = sources::find(sql, &taking.id)?;

@@ -1,15 +1,13 @@
 //! A snapshot's file becomes snapshots of this object, frame by frame.
 
 use arrow_array::Array as _;
-use arrow_array::cast::AsArray as _;
 use serde::{Deserialize, Serialize};
 use tidelog_log::{Error, Kind, Reader, Record, Result, Sequence};
 
 use super::file::{self, Frame, FrameKind, Head};
 use super::take::{check_count, next_id};
 use super::{Import, Snapshot, SnapshotKind, SnapshotStatus, copy, remove, sources};
-use crate::document::check_key;
-use crate::folded::{Blob, Manifest, Origin, tag_of, wrong_column};
+use crate::folded::{Blob, Manifest, Origin, tag_of};
 use crate::mutate::IdMaker;
 use crate::sql::Sql;
 use crate::table::blobs;
@@ -153,13 +151,21 @@ impl Engine {
         match frame.kind {
             FrameKind::Head => self.take_head(at, &body)?,
             FrameKind::Schema => self.take_schema(sql, at, &body)?,
-            FrameKind::Link => take_link(sql, ids, at, &body)?,
+            FrameKind::Link => {
+                take_link(sql, ids, at, &body)?;
+                if let [(_, full)] = at.ids.as_slice() {
+                    self.keys.begin(full);
+                }
+            }
             FrameKind::End => {
                 let frames = Reader::new(&body).varint()?;
                 if frames != at.frames || at.links != at.ids.len() as u64 || at.ids.is_empty() {
                     return Err(Error::corrupt("the file ends before all of it was there"));
                 }
                 complete(sql, at)?;
+                if let Some((_, full)) = at.ids.first() {
+                    self.keys_are_all(sql, full)?;
+                }
                 return Ok(true);
             }
             _ if !at.has_schema || at.ids.is_empty() => {
@@ -282,7 +288,7 @@ impl Engine {
         if origin.collection.0 != id || !origin.fields.iter().all(typed) {
             return Err(Error::corrupt("a blob is of another collection"));
         }
-        check_rows(&opened, &entry)?;
+        self.check_rows(&opened, (id, &entry), &mask)?;
         let snapshot = present(at)?;
         let mut manifest = copy::manifest(sql, snapshot, id)?;
         if mask.masked() > 0 {
@@ -292,39 +298,6 @@ impl Engine {
         manifest.add(entry);
         copy::put_manifest(sql, snapshot, id, &manifest)
     }
-}
-
-/// Every document must read, and keys must be ascending and within what the frame says. Columns are read
-/// as they are, not document by document: of ten million that takes a tenth of the time.
-fn check_rows(blob: &Blob<'_>, entry: &crate::folded::Entry) -> Result<()> {
-    let wrong = |what: &str| Error::corrupt(format!("a blob's {what}"));
-    if blob.decoder.rows() != entry.rows as usize {
-        return Err(wrong("rows are not as many as its frame says"));
-    }
-    let mut last = String::new();
-    for page in 0..blob.decoder.page_count() {
-        blob.check_page(page)?;
-        let keys = blob.keys(page)?;
-        let keys = keys
-            .as_string_opt::<i32>()
-            .ok_or_else(|| wrong_column("text"))?;
-        let mut before = last.as_str();
-        for at in 0..keys.len() {
-            let key = keys.value(at);
-            check_key(key).map_err(|e| wrong(e.message()))?;
-            // Keys are never empty, so the first comes after none.
-            if key <= before {
-                return Err(wrong("keys are not ascending"));
-            }
-            before = key;
-        }
-        let first = keys.iter().flatten().next().unwrap_or_default();
-        if !entry.may_hold(first) || !entry.may_hold(before) {
-            return Err(wrong("keys are outside its bounds"));
-        }
-        last = before.to_owned();
-    }
-    Ok(())
 }
 
 /// Records of a segment must go on where the ones before ended.

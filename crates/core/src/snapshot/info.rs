@@ -9,6 +9,7 @@ use tidelog_log::{Epoch, Sequence};
 use super::LakePage;
 use super::file::Frame;
 use super::heal::Heal;
+use super::{Fork, ForkOrder, ForkPlace};
 use crate::{Caller, Discovery, SnapshotRetentionSpec, TypeSchema};
 
 /// How a snapshot holds its state.
@@ -295,8 +296,30 @@ pub enum SnapshotCommand {
         /// Only count what would change.
         dry_run: bool,
     },
+    /// Make another object of this one.
+    Fork {
+        /// The id of the object to be, of the same type.
+        to: String,
+        /// Which state; none: the present one.
+        target: Option<RestoreTarget>,
+        /// The object ends by itself after so many milliseconds.
+        life: Option<i64>,
+    },
+    /// Give the fork up that is under way.
+    CancelFork,
+    /// Take a part of what another object is forked into this one.
+    TakeFork {
+        /// The registry's newest version of the type.
+        schema: Arc<TypeSchema>,
+        /// What it is.
+        order: ForkOrder,
+        /// Bytes of the snapshot's file; none: only say how far it is.
+        bytes: Vec<u8>,
+    },
     /// Give the restore up that is under way.
     CancelRestore,
+    /// Make damaged blobs whole again, and mark damaged snapshots.
+    Heal,
     /// Take events that a restore waits for: [`Restore::lake`].
     LakePage {
         /// The restore.
@@ -304,8 +327,6 @@ pub enum SnapshotCommand {
         /// The events, or why the host could not read them: the restore is given up then.
         page: tidelog_log::Result<LakePage>,
     },
-    /// Make damaged blobs whole again, and mark damaged snapshots.
-    Heal,
     /// Take these frames of a snapshot's file, which follow on those that were taken before.
     Import {
         /// The registry's newest version of the type.
@@ -333,7 +354,10 @@ pub enum SnapshotCommand {
 impl SnapshotCommand {
     /// True when an object is made for it that does not exist.
     pub fn makes_object(&self) -> bool {
-        matches!(self, Self::Import { .. } | Self::Discover { .. })
+        matches!(
+            self,
+            Self::Import { .. } | Self::Discover { .. } | Self::TakeFork { .. }
+        )
     }
 }
 
@@ -365,6 +389,10 @@ pub enum SnapshotReply {
     Heal(Box<Heal>),
     /// The search.
     Discovery(Box<Discovery>),
+    /// The fork.
+    Fork(Box<Fork>),
+    /// To [`SnapshotCommand::TakeFork`].
+    Place(Box<ForkPlace>),
     /// How long snapshots are kept.
     Retention(Box<RetentionState>),
 }

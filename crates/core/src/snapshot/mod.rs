@@ -11,6 +11,8 @@ pub use info::{
     SnapshotPage, SnapshotReply, SnapshotStatus, SnapshotTier,
 };
 
+mod command;
+
 mod job;
 pub(crate) use job::{Job, object_restoring};
 
@@ -33,6 +35,8 @@ pub mod file;
 mod export;
 pub use export::SnapshotFile;
 
+mod admit;
+
 mod import;
 pub(crate) use import::Importing;
 
@@ -44,6 +48,15 @@ pub(crate) use sources::is_own_history;
 
 mod schedule;
 pub(crate) use schedule::{SCHEDULE, Schedule};
+
+mod fork;
+pub(crate) use fork::next_part as fork_part;
+pub use fork::{Fork, ForkOrder, ForkPlace};
+
+mod forked;
+
+mod scratch;
+pub(crate) use scratch::{SCRATCH, ends_at};
 
 mod retain;
 pub(crate) use retain::RETAIN;
@@ -60,6 +73,7 @@ mod compare;
 mod restore;
 
 mod keys;
+pub(crate) use keys::KeysSeen;
 
 mod adopt;
 
@@ -100,13 +114,13 @@ pub struct SnapshotPolicy {
     pub direct_bytes: usize,
     /// A blob of the state wanted is adopted whole where it brings back at least so many documents.
     pub adopt_rows: usize,
-    /// Keys of an imported snapshot that are looked at in one turn, 8 bytes of memory each.
+    /// Keys of an imported snapshot that are held in memory at once, 8 bytes each.
     pub keys_at_once: usize,
 }
 
 impl Default for SnapshotPolicy {
     /// 20,000 documents and 8 MB a step; 5,000 documents and 8 MB in one turn; blobs from 1,000
-    /// documents on; 8 MB of keys.
+    /// documents on; 128 MB of keys, 8 MB on a Worker.
     fn default() -> Self {
         Self {
             step_rows: 20_000,
@@ -114,7 +128,10 @@ impl Default for SnapshotPolicy {
             direct_rows: 5_000,
             direct_bytes: 8_000_000,
             adopt_rows: 1_000,
-            keys_at_once: 1_000_000,
+            keys_at_once: match cfg!(target_arch = "wasm32") {
+                true => 1_000_000,
+                false => 16_000_000,
+            },
         }
     }
 }

@@ -11,11 +11,9 @@ use super::sources::Sources;
 use super::stage::Staging;
 use super::take::Taking;
 use super::{
-    Budget, Failure, Restore, RestoreStatus, RestoreTarget, SNAPSHOT, SnapshotCommand,
-    SnapshotKind, SnapshotReply, SnapshotTier,
+    Budget, Failure, Restore, RestoreStatus, RestoreTarget, SNAPSHOT, SnapshotKind, SnapshotTier,
 };
 use crate::document::Prepared;
-use crate::engine::Reply;
 use crate::mutate::IdMaker;
 use crate::sql::Sql;
 use crate::table::blobs::BlobId;
@@ -156,98 +154,11 @@ pub(super) struct Wanted {
     pub(super) target: RestoreTarget,
     pub(super) collections: Vec<String>,
     pub(super) dry_run: bool,
+    /// Only as far as this event.
+    pub(super) to: Option<Sequence>,
 }
 
 impl Engine {
-    /// Handles what is asked about snapshots.
-    pub(crate) fn snapshot(
-        &mut self,
-        sql: &dyn Sql,
-        now: i64,
-        entropy: [u8; 16],
-        command: SnapshotCommand,
-    ) -> Result<Reply> {
-        let made = 0;
-        let mut ids = IdMaker { now, entropy, made };
-        let reply = match command {
-            SnapshotCommand::Create { kind, parent, note } => {
-                let parent = parent.as_deref();
-                let taken = self.take_snapshot(sql, &mut ids, kind, parent, &note)?;
-                SnapshotReply::Snapshot(Box::new(taken))
-            }
-            SnapshotCommand::Delete { id } => {
-                SnapshotReply::Snapshot(Box::new(self.delete_snapshot(sql, now, &id)?))
-            }
-            SnapshotCommand::Keep { id, keep } => {
-                SnapshotReply::Snapshot(Box::new(self.keep_snapshot(sql, now, &id, keep)?))
-            }
-            SnapshotCommand::SetRetention(retention) => {
-                self.set_retention(sql, now, &retention)?;
-                SnapshotReply::Retention(Box::new(self.view.snapshot_retention(sql)?))
-            }
-            SnapshotCommand::Restore {
-                schema,
-                caller,
-                target,
-                collections,
-                dry_run,
-            } => {
-                let wanted = Wanted {
-                    target,
-                    collections,
-                    dry_run,
-                };
-                let restore = self.restore(sql, &mut ids, &schema, &caller, wanted)?;
-                SnapshotReply::Restore(Box::new(restore))
-            }
-            SnapshotCommand::Import { schema, frames } => {
-                let import = self.import(sql, &mut ids, &schema, frames)?;
-                SnapshotReply::Import(Box::new(import))
-            }
-            SnapshotCommand::LakePage { restore, page } => {
-                let restore = self.lake_page(sql, &mut ids, &restore, page)?;
-                SnapshotReply::Restore(Box::new(restore))
-            }
-            SnapshotCommand::Promote { id } => {
-                SnapshotReply::Snapshot(Box::new(self.promote_snapshot(sql, now, &id)?))
-            }
-            SnapshotCommand::Recall { id } => {
-                SnapshotReply::Snapshot(Box::new(self.recall_snapshot(sql, now, &id)?))
-            }
-            SnapshotCommand::Discover { schema } => {
-                let discovery = self.discover_snapshots(sql, &mut ids, &schema)?;
-                SnapshotReply::Discovery(Box::new(discovery))
-            }
-            SnapshotCommand::CancelRestore => {
-                SnapshotReply::Restore(Box::new(self.cancel_restore(sql)?))
-            }
-            SnapshotCommand::Heal => SnapshotReply::Heal(Box::new(self.heal(sql, &mut ids)?)),
-        };
-        Ok(Reply::Snapshot(reply))
-    }
-
-    /// The timer: the next steps of what is under way.
-    pub(crate) fn snapshot_wake(
-        &mut self,
-        sql: &dyn Sql,
-        now: i64,
-        entropy: [u8; 16],
-    ) -> Result<()> {
-        let made = 0;
-        match &self.job {
-            None => Ok(()),
-            Some(Job::Taking(_)) => self.take_steps(sql, now).map(drop),
-            Some(Job::Restoring(restoring)) if matches!(restoring.phase, Phase::Lake { .. }) => {
-                Err(Self::lake_is_late())
-            }
-            Some(Job::Healing(_)) => self.heal_steps(sql, now).map(drop),
-            Some(Job::Restoring(_)) => {
-                let mut ids = IdMaker { now, entropy, made };
-                self.restore_steps(sql, &mut ids).map(drop)
-            }
-        }
-    }
-
     /// A link is there: a restore that waits looks whether it has them all.
     pub(crate) fn link_is_recalled(&mut self, sql: &dyn Sql, now: i64) -> Result<()> {
         match &self.job {
@@ -277,25 +188,7 @@ impl Engine {
         self.set_job(sql, Some(Job::Restoring(restoring)))
     }
 
-    /// Refuses to begin something while something is under way.
-    pub(super) fn check_idle(&self) -> Result<()> {
-        match &self.job {
-            Some(job) => Err(job.refusal()),
-            None if self.status == meta::Status::Deleting => Err(Error::conflict(
-                "object_deleting",
-                "the object is being deleted; try later",
-            )),
-            None => Ok(()),
-        }
-    }
-
-    pub(super) fn set_job(&mut self, sql: &dyn Sql, job: Option<Job>) -> Result<()> {
-        Job::store(sql, job.as_ref())?;
-        self.job = job;
-        Ok(())
-    }
-
-    fn restore(
+    pub(super) fn restore(
         &mut self,
         sql: &dyn Sql,
         ids: &mut IdMaker,
@@ -312,7 +205,8 @@ impl Engine {
         for name in &wanted.collections {
             self.view.prepared(name)?;
         }
-        let sources = self.sources_of(sql, &wanted)?;
+        let mut sources = self.sources_of(sql, &wanted)?;
+        sources.to = wanted.to.map_or(sources.to, |to| to.min(sources.to));
         self.check_schema(sql, &sources)?;
         self.make_snapshot_tables(sql)?;
         restore::create(sql)?;
@@ -457,7 +351,7 @@ impl Engine {
     ) -> Result<bool> {
         let policy = self.policy.snapshots;
         let (rows, bytes) = (policy.direct_rows as u64, policy.direct_bytes as u64);
-        let adopts = !restore::after(sql, Staged::Adopt, (0, ""), (1, 0))?.is_empty();
+        let adopts = !restore::after(sql, Staged::Adopt, (0, ""), (1, usize::MAX))?.is_empty();
         if restoring.total() <= rows && restoring.bytes <= bytes && !adopts {
             self.apply(sql, now, restoring)?;
             restoring.restore.offset = Some(self.offset().to_string());
@@ -483,7 +377,7 @@ impl Engine {
         Ok(done)
     }
 
-    fn cancel_restore(&mut self, sql: &dyn Sql) -> Result<Restore> {
+    pub(super) fn cancel_restore(&mut self, sql: &dyn Sql) -> Result<Restore> {
         let Some(Job::Restoring(restoring)) = self.job.take() else {
             let message = "no restore of this object is under way";
             return Err(Error::not_found("no_restore", message));

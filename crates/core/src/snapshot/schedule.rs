@@ -9,7 +9,7 @@ use tidelog_log::{Error, Kind, Result, Sequence};
 
 use super::info::Failure;
 use super::job::Job;
-use super::take::Taking;
+use super::take::{Purpose, Taking};
 use super::{Snapshot, SnapshotKind, SnapshotRetention};
 use crate::Engine;
 use crate::mutate::IdMaker;
@@ -104,7 +104,7 @@ impl Engine {
             made: 0,
         };
         let mut taking = self.next_of_schedule(sql, &mut ids)?;
-        taking.scheduled = true;
+        taking.purpose = Purpose::Schedule;
         let taken = snapshots::find(sql, &taking.id)?;
         let details = taken.map(|taken| json!({"kind": taken.kind, "parent": taken.parent}));
         self.note(

@@ -27,10 +27,23 @@ pub(crate) struct Taking {
     /// Events up to here need not be noted.
     packed: Sequence,
     /// An incremental ends here.
-    to: Option<Sequence>,
-    /// The schedule takes it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(super) scheduled: bool,
+    pub(super) to: Option<Sequence>,
+    /// What it is for.
+    #[serde(default)]
+    pub(super) purpose: Purpose,
+}
+
+/// What a snapshot is taken for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Purpose {
+    /// Who asked for it.
+    #[default]
+    Asked,
+    /// The type's schedule.
+    Schedule,
+    /// A fork.
+    Fork,
 }
 
 impl Taking {
@@ -78,27 +91,11 @@ impl Engine {
         let from = parent.as_ref().map_or(self.head.sequence, |p| p.sequence);
         let (id, created) = next_id(sql, ids)?;
         let snapshot = Snapshot {
-            id,
-            kind,
-            status: SnapshotStatus::Running,
             parent: parent.map(|parent| parent.id),
-            note: note.to_owned(),
-            imported: false,
-            keep: false,
-            epoch: self.head.epoch,
             sequence: from,
             from,
-            hash: self.head.hash.to_string(),
-            timestamp: self.head.timestamp,
-            schema_version: self.view.version,
             created,
-            documents: Default::default(),
-            bytes: 0,
-            own_bytes: 0,
-            tier: SnapshotTier::Hot,
-            cold: None,
-            moving: None,
-            failure: None,
+            ..self.blank_snapshot(id, kind, note)
         };
         snapshots::put(sql, &snapshot)?;
         let incremental = kind == SnapshotKind::Incremental;
@@ -108,8 +105,35 @@ impl Engine {
             key: String::new(),
             packed: from,
             to: incremental.then_some(self.head.sequence),
-            scheduled: false,
+            purpose: Purpose::default(),
         })
+    }
+
+    /// What is said of a snapshot of which nothing is there yet.
+    pub(super) fn blank_snapshot(&self, id: String, kind: SnapshotKind, note: &str) -> Snapshot {
+        Snapshot {
+            id,
+            kind,
+            status: SnapshotStatus::Running,
+            parent: None,
+            note: note.to_owned(),
+            imported: false,
+            keep: false,
+            epoch: self.head.epoch,
+            sequence: self.head.sequence,
+            from: self.head.sequence,
+            hash: self.head.hash.to_string(),
+            timestamp: self.head.timestamp,
+            schema_version: self.view.version,
+            created: 0,
+            documents: Default::default(),
+            bytes: 0,
+            own_bytes: 0,
+            tier: SnapshotTier::Hot,
+            cold: None,
+            moving: None,
+            failure: None,
+        }
     }
 
     pub(crate) fn make_snapshot_tables(&mut self, sql: &dyn Sql) -> Result<()> {
@@ -162,8 +186,10 @@ impl Engine {
             let snapshot = snapshot.ok_or_else(|| Error::corrupt("a snapshot is missing"))?;
             if done {
                 self.set_job(sql, None)?;
-                if taking.scheduled {
-                    self.scheduled_is_taken(sql, &snapshot)?;
+                match taking.purpose {
+                    Purpose::Asked => {}
+                    Purpose::Schedule => self.scheduled_is_taken(sql, &snapshot)?,
+                    Purpose::Fork => self.fork_is_taken(sql, now, &snapshot)?,
                 }
                 self.arm_retain(sql, now)?;
                 return Ok(snapshot);

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use tidelog_log::Error;
 
 use crate::snapshot::file::Frame;
+use crate::{ForkOrder, ForkPlace};
 
 /// One step of a transfer.
 #[derive(Clone, Debug)]
@@ -55,6 +56,15 @@ pub enum TransferStep {
         /// The keys below start so.
         prefix: String,
     },
+    /// Hand bytes to another object, with [`SnapshotCommand::TakeFork`](crate::SnapshotCommand::TakeFork).
+    Fork {
+        /// The id of the object, of the same type.
+        to: String,
+        /// What the bytes are.
+        order: ForkOrder,
+        /// A part of the snapshot's file; none: only ask.
+        bytes: Vec<u8>,
+    },
     /// The step cannot be asked for: tell it so.
     Broken(Error),
     /// Look for manifests.
@@ -101,6 +111,8 @@ pub enum Outcome {
     Forgotten,
     /// Manifests with their keys, and the key to go on behind; none at the end.
     Found(Vec<(String, Vec<u8>)>, Option<String>),
+    /// How far the other object is.
+    Forked(ForkPlace),
     /// It could not be done.
     Failed(Error),
 }

@@ -64,6 +64,13 @@ pub(crate) enum Transfer {
     },
     /// A deleted snapshot's file is to go.
     Forget { snapshot: String },
+    /// A snapshot's file into another object, which becomes a fork.
+    Fork {
+        snapshot: String,
+        /// Frames and bytes that the other object has taken.
+        frames: u64,
+        offset: u64,
+    },
     /// Snapshots are looked for in object storage, behind this key.
     Discover { after: String },
 }
@@ -73,7 +80,7 @@ impl Transfer {
     fn rank(&self) -> u64 {
         match self {
             Self::Recall { .. } => 1,
-            Self::Discover { .. } => 2,
+            Self::Discover { .. } | Self::Fork { .. } => 2,
             Self::Forget { .. } => 3,
             Self::Promote { .. } => RANK_PROMOTE,
         }
@@ -85,7 +92,7 @@ impl Transfer {
             Self::Promote { snapshot, .. }
             | Self::Recall { snapshot, .. }
             | Self::Forget { snapshot } => Some(snapshot),
-            Self::Discover { .. } => None,
+            Self::Discover { .. } | Self::Fork { .. } => None,
         }
     }
 }

@@ -7,7 +7,7 @@ use super::layout::{manifest_key, object_prefix, snapshot_prefix};
 use super::{RANK_PROMOTE, Transfer, TransferAsk, TransferStep, discover, promote, recall};
 use crate::engine::Reply;
 use crate::mutate::IdMaker;
-use crate::snapshot::{Job, sources};
+use crate::snapshot::{Job, fork_part, sources};
 use crate::sql::{Sql, atomically};
 use crate::table::transfers::{self, Row};
 use crate::table::{snapshots, wakes};
@@ -41,6 +41,12 @@ impl View {
         let what = match &row.body {
             body @ Transfer::Promote { .. } => promote::step(self, sql, body),
             body @ Transfer::Recall { .. } => recall::step(self, sql, body),
+            Transfer::Fork {
+                snapshot,
+                frames,
+                offset,
+            } => fork_part(self, sql, (snapshot, *frames, *offset))
+                .map(|(to, order, bytes)| TransferStep::Fork { to, order, bytes }),
             Transfer::Forget { snapshot } => Ok(TransferStep::Forget {
                 manifest: manifest_key(&self.address, snapshot),
                 prefix: snapshot_prefix(&self.address, snapshot),
@@ -102,6 +108,7 @@ impl Engine {
             Outcome::Got(frames) => self.part_is_got(sql, ids, row, frames),
             Outcome::Forgotten => self.is_forgotten(sql, &row),
             Outcome::Found(manifests, next) => self.are_found(sql, row, manifests, next),
+            Outcome::Forked(place) => self.fork_is_at(sql, ids.now, row, place),
             Outcome::Failed(error) => Err(error),
         }
     }
@@ -116,6 +123,7 @@ impl Engine {
         }
         match &row.body {
             Transfer::Discover { .. } => discover::failed(sql, &self.view, failure, is_end)?,
+            Transfer::Fork { .. } => self.fork_failed(sql, failure, is_end)?,
             body => {
                 if is_end && matches!(body, Transfer::Recall { .. }) {
                     recall::drop_recall(sql, row)?;

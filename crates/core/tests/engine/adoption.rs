@@ -403,3 +403,23 @@ fn a_page_of_the_log_may_begin_and_end_within_adopted_rows() {
     }
     assert_eq!(read, whole);
 }
+
+#[test]
+fn so_few_documents_that_one_turn_could_write_them_are_adopted_too() {
+    let mut lab = Lab::new(folding(notes(), 4));
+    lab.write(
+        (0..1_200)
+            .map(|n| insert("notes", json!({"id": key(n), "n": n})))
+            .collect(),
+    )
+    .unwrap();
+    lab.write(vec![insert("notes", json!({"id": "row"}))])
+        .unwrap();
+    let taken = lab.take(SnapshotKind::Full).unwrap();
+    let wanted = documents(stored(&lab, "notes"));
+    emptied(&mut lab);
+    restored(&mut lab, &taken);
+    assert_eq!(adopted(&lab), 1);
+    assert_eq!(documents(stored(&lab, "notes")), wanted);
+    check_whole(&lab);
+}

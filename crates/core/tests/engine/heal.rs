@@ -251,6 +251,55 @@ fn a_blob_that_is_nowhere_else_is_lost_and_nothing_is_dropped_until_its_snapshot
     assert_eq!(stored(&lab, "books").len(), 8);
 }
 
+#[test]
+fn a_blob_that_a_restore_adopted_is_healed_in_the_versions_it_has_now() {
+    let mut lab = shelved();
+    lab.policy.snapshots = small_steps().snapshots;
+    lab.reopen();
+    one_by_one(&mut lab, 0..7);
+    fold(&mut lab);
+    let taken = lab.take(SnapshotKind::Full).unwrap();
+    let file = bytes_of(&lab, &taken.id, 100_000);
+    lab.delete_object().unwrap();
+    let target = RestoreTarget::Snapshot(taken.id);
+    lab.restore(target, false).unwrap();
+    let (documents, head) = (stored(&lab, "books"), lab.engine.head());
+    assert!(documents.values().all(|(version, _)| *version > 8));
+    let mut anew = 0;
+    assert_eq!(lab.state().folded[0].documents, 7, "adopted");
+    // Not a page of its columns: what the blob says of itself.
+    let (blob, bit) = (live(&lab)[0], 20);
+    flip_blob(&lab, blob, bit);
+    lab.reopen();
+    // Its rows are its events; nothing else has them.
+    let first = heal(&mut lab);
+    assert_eq!((first.healed.len(), first.lost[0].blob), (0, Some(blob)));
+    import(&mut lab, frames(&file).unwrap()).unwrap();
+    assert_eq!(heal(&mut lab).healed[0].from, "copy");
+    assert_eq!(lab.engine.head(), head);
+    assert_eq!(stored(&lab, "books"), documents);
+    assert_eq!(check(&lab).damaged, []);
+    // All of its pages but those of the versions, which are not in it: it is written anew.
+    for bit in (200..bits(&lab, blob)).step_by(61) {
+        lab.sql.batch("SAVEPOINT before");
+        flip_blob(&lab, blob, bit);
+        lab.sql
+            .batch("DELETE FROM _snapshot_parts; DELETE FROM _snapshots");
+        lab.reopen();
+        match heal(&mut lab).healed.first() {
+            Some(healed) => {
+                anew += 1;
+                assert_eq!((healed.from.as_str(), healed.documents), ("events", 7));
+                assert_eq!(stored(&lab, "books"), documents, "bit {bit}");
+            }
+            None => assert_eq!(check(&lab).damaged[0].blob, Some(blob)),
+        }
+        lab.sql.batch("ROLLBACK TO before; RELEASE before");
+        lab.reopen();
+    }
+    assert!(anew > 0, "its versions are healed");
+}
+
 fn incremental_of_three() -> (Lab, Vec<Snapshot>) {
     let (mut lab, _) = folded();
     let mut taken = vec![lab.take(SnapshotKind::Full).unwrap()];

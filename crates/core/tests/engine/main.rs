@@ -17,6 +17,7 @@ mod deletion;
 mod documents;
 mod expire;
 mod faults;
+mod forks;
 mod heal;
 mod idempotency;
 mod indexes;

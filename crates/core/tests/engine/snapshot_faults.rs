@@ -1,13 +1,17 @@
 //! Every step of taking, deleting and restoring breaks at each of its statements in turn.
 
+use serde_json::json;
+use tidelog_core::snapshot_file::Frame;
 use tidelog_core::{
     Command, LogPolicy, RestoreStatus, RestoreTarget, SnapshotCommand, SnapshotKind,
     SnapshotPolicy, SqlExt as _, SqlValue,
 };
 use tidelog_log::{Result, Sequence};
 
-use crate::faults::{at_once, fold, key, one_by_one, shelved, survives};
-use crate::lab::{Lab, START, delete};
+use crate::faults::{at_once, fold, key, one_by_one, shelved, state, survives};
+use crate::lab::{Lab, START, delete, folding, insert, notes};
+use crate::model::Chance;
+use crate::snapshot_files::{bytes_of, frames, import};
 use crate::snapshots::small_steps;
 
 fn create(kind: SnapshotKind) -> impl Fn(&mut Lab) -> Result<()> {
@@ -159,4 +163,98 @@ fn survives_each_step(under_way: fn(usize) -> Option<Lab>) {
         timers += 1;
     }
     assert!(timers > 3, "{timers} timers");
+}
+
+/// The frames of a snapshot of books that are elsewhere, and then of events.
+fn file() -> Vec<Frame> {
+    let mut lab = books();
+    lab.take(SnapshotKind::Full).unwrap();
+    lab.write(vec![delete("books", &key(2))]).unwrap();
+    let taken = lab.take(SnapshotKind::Incremental).unwrap();
+    frames(&bytes_of(&lab, &taken.id, 1_000_000)).unwrap()
+}
+
+#[test]
+fn a_file_is_taken_whole_or_not_at_all() {
+    let file = file();
+    let take = |lab: &mut Lab| {
+        again(lab);
+        import(lab, file.clone()).map(drop)
+    };
+    let steps = survives(books, take);
+    assert!(steps > 10, "{steps} steps");
+    // Half of it was there, and the same file begins anew.
+    let half = || {
+        let mut lab = books();
+        import(&mut lab, file[..file.len() - 2].to_vec()).unwrap();
+        lab
+    };
+    let steps = survives(half, take);
+    assert!(steps > 14, "{steps} steps");
+}
+
+/// Leaves ever more room in the database until an act fits: until then it changes nothing.
+fn fills_up(prepare: impl Fn() -> Lab, act: impl Fn(&mut Lab) -> Result<()>) {
+    let mut refused = 0;
+    for room in 0.. {
+        let mut lab = prepare();
+        let before = state(&lab);
+        lab.sql.batch("VACUUM");
+        let count = "SELECT page_count FROM pragma_page_count";
+        let pages = lab.sql.first(count, &[], |row| row[0].unsigned());
+        let limit = pages.unwrap().unwrap() + room;
+        lab.sql.batch(&format!("PRAGMA max_page_count = {limit}"));
+        let done = act(&mut lab);
+        lab.sql.batch("PRAGMA max_page_count = 1000000");
+        if done.is_ok() {
+            assert!(refused > 10, "only {refused} places");
+            return;
+        }
+        refused += 1;
+        lab.reopen();
+        assert!(
+            state(&lab) == before,
+            "half of it is there with {room} pages"
+        );
+        act(&mut lab).unwrap();
+    }
+}
+
+/// Notes of many pages, in rows.
+fn heavy() -> Lab {
+    let mut lab = Lab::new(folding(notes(), 0));
+    let mut chance = Chance(1);
+    for n in 0..5 {
+        let noise = (0..1_000).map(|_| chance.below(1 << 60).to_string());
+        let note = json!({"id": format!("k{n}"), "t": noise.collect::<String>()});
+        lab.write(vec![insert("notes", note)]).unwrap();
+    }
+    lab
+}
+
+#[test]
+fn a_disk_that_is_full_midway_changes_nothing() {
+    let mut elsewhere = heavy();
+    let taken = elsewhere.take(SnapshotKind::Full).unwrap();
+    let file = frames(&bytes_of(&elsewhere, &taken.id, 1_000_000)).unwrap();
+    fills_up(heavy, create(SnapshotKind::Full));
+    fills_up(
+        || Lab::new(folding(notes(), 0)),
+        |lab| {
+            again(lab);
+            import(lab, file.clone()).map(drop)
+        },
+    );
+    let emptied = || {
+        let mut lab = heavy();
+        lab.take(SnapshotKind::Full).unwrap();
+        lab.write((0..5).map(|n| delete("notes", &format!("k{n}"))).collect())
+            .unwrap();
+        lab
+    };
+    fills_up(emptied, |lab| {
+        again(lab);
+        let target = RestoreTarget::Sequence(Sequence(5));
+        lab.snapshots(lab.restoring(target, false)).map(drop)
+    });
 }

@@ -134,9 +134,9 @@ fn a_corrupted_blob_is_found_and_healed_while_other_collections_go_on() {
     shop.stop();
 }
 
-#[test]
-fn a_blob_that_no_event_tells_of_comes_back_from_a_snapshots_file() {
-    let mut shop = Shop::open();
+/// Items that the log has only as a blob, and a snapshot of them.
+fn bulk() -> (Shop, String) {
+    let shop = Shop::open();
     let answer = shop.send(
         "PUT",
         "/v1/types/plain",
@@ -147,13 +147,52 @@ fn a_blob_that_no_event_tells_of_comes_back_from_a_snapshots_file() {
     let all: Vec<Json> = (0..60)
         .map(|n| json!({"id": format!("k{n:03}"), "n": n}))
         .collect();
-    // At once: the log has them only as a blob.
     let answer = shop.post(&format!("{OBJECT}/items"), &json!(all));
     assert_eq!(answer.status, 201, "{}", answer.text);
-    let before = items(&shop);
     let taken = shop.admin("POST", &format!("{OBJECT}/snapshots"), &json!({}));
     assert_eq!(taken.status, 201, "{}", taken.text);
     let id = taken.json()["id"].as_str().unwrap().to_owned();
+    (shop, id)
+}
+
+/// Asks for a move of a snapshot, and waits until it is in that tier.
+fn moved(shop: &Shop, snapshot: &str, how: &str, tier: &str) {
+    let asked = shop.admin("POST", &format!("{snapshot}/{how}"), &Json::Null);
+    assert!([200, 202].contains(&asked.status), "{}", asked.text);
+    for _ in 0..100_000 {
+        let now = shop.admin("GET", snapshot, &Json::Null).json();
+        if now["tier"] == tier && now.get("moving").is_none() {
+            return;
+        }
+        std::thread::yield_now();
+    }
+    panic!("it stays where it is");
+}
+
+#[test]
+fn a_blob_that_no_event_tells_of_comes_back_from_the_cold_tier() {
+    let (mut shop, id) = bulk();
+    let (before, snapshot) = (items(&shop), format!("{OBJECT}/snapshots/{id}"));
+    moved(&shop, &snapshot, "promote", "cold");
+    shop.restart_after(flip_blobs);
+    let first = heal(&shop);
+    assert_eq!(first["lost"].as_array().unwrap().len(), 1);
+    assert_eq!(first["snapshots"], json!([]), "what is cold is whole");
+    moved(&shop, &snapshot, "recall", "hot");
+    let second = heal(&shop);
+    assert_eq!(
+        (&second["lost"], &second["healed"][0]["from"]),
+        (&json!([]), &json!("copy"))
+    );
+    assert_eq!(items(&shop), before);
+    assert_eq!(check(&shop), Vec::<Json>::new());
+    shop.stop();
+}
+
+#[test]
+fn a_blob_that_no_event_tells_of_comes_back_from_a_snapshots_file() {
+    let (mut shop, id) = bulk();
+    let before = items(&shop);
     let snapshot = format!("{OBJECT}/snapshots/{id}");
     let file = shop.admin("GET", &format!("{snapshot}/file"), &Json::Null);
     assert_eq!(file.status, 200);

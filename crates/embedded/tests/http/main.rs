@@ -5,6 +5,7 @@ mod bad_input;
 mod cold;
 mod costs;
 mod drills;
+mod forks;
 mod lake;
 mod lake_rebuild;
 mod lake_restore;

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 use tidelog_core::{
-    Address, Caller, Command, Effect, Engine, Input, LogPolicy, Mutation, NewDocument, Query,
-    Reply, Restore, RestoreStatus, RestoreTarget, Snapshot, SnapshotCommand, SnapshotFile,
-    SnapshotKind, SnapshotPolicy, SnapshotReply, SnapshotStatus, SnapshotTier, TransferAsk,
-    TransferCommand, TypeSchema, TypeSpec,
+    Address, Caller, Command, Effect, Engine, ForkOrder, ForkPlace, Input, LogPolicy, Mutation,
+    NewDocument, Query, Reply, Restore, RestoreStatus, RestoreTarget, Snapshot, SnapshotCommand,
+    SnapshotFile, SnapshotKind, SnapshotPolicy, SnapshotReply, SnapshotStatus, SnapshotTier,
+    TransferAsk, TransferCommand, TypeSchema, TypeSpec,
 };
 use tidelog_lake::{BlobMeta, BlobStore, MemoryBlobs, PutMode, TransferHost, transfer};
 use tidelog_log::{Error, Result, Sequence};
@@ -114,6 +114,7 @@ fn policy() -> LogPolicy {
             step_bytes: 1_500,
             direct_rows: 8,
             direct_bytes: 4_000,
+            ..SnapshotPolicy::default()
         },
         ..LogPolicy::default()
     }
@@ -342,6 +343,10 @@ impl TransferHost for World {
     async fn transfer_due(&self) -> Result<Option<TransferAsk>> {
         let engine = self.engine.borrow();
         engine.view().transfer_due(&self.sql, self.now.get())
+    }
+
+    async fn hand_over(&self, to: &str, _: ForkOrder, _: Vec<u8>) -> Result<ForkPlace> {
+        panic!("nothing here is forked to {to}");
     }
 
     async fn transferred(&self, told: TransferCommand) -> Result<()> {

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use js_sys::Array;
+use js_sys::{Array, Uint8Array};
+use serde_json::Value as Json;
 use tidelog_api::handle_object;
 use tidelog_core::Command;
 use tidelog_log::Result;
@@ -57,10 +58,11 @@ impl ObjectActor {
     }
 
     /// Answers another actor.
-    pub async fn ask(&self, message: String) -> String {
+    pub async fn ask(&self, message: String, bytes: Option<Uint8Array>) -> String {
         let object = &self.0;
         object.counts.request();
-        messages::reply(object.asked(&message).await.and_then(messages::value))
+        let bytes = bytes.map(|bytes| bytes.to_vec()).unwrap_or_default();
+        messages::reply(object.asked(&message, bytes).await)
     }
 
     /// The alarm's handler.
@@ -90,7 +92,7 @@ impl ObjectActor {
 }
 
 impl Object {
-    async fn asked(&self, message: &str) -> Result<()> {
+    async fn asked(&self, message: &str, bytes: Vec<u8>) -> Result<Json> {
         match messages::read(message)? {
             ObjectAsk::Committed {
                 destination,
@@ -100,9 +102,14 @@ impl Object {
                     destination,
                     sequence,
                 };
-                self.turn(command).map(drop)
+                self.turn(command)?;
+                Ok(Json::Null)
             }
-            ObjectAsk::Deliver { letter } => self.take_letter(*letter).await,
+            ObjectAsk::Deliver { letter } => {
+                self.take_letter(*letter).await?;
+                Ok(Json::Null)
+            }
+            ObjectAsk::Fork { order } => messages::value(self.take_fork(order, bytes).await?),
         }
     }
 }

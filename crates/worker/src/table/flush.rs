@@ -139,7 +139,7 @@ impl Inner {
                 destination: self.address.to_string(),
                 sequence,
             };
-            let told: Result<()> = self.peers.object(&object, &ask).await;
+            let told: Result<()> = self.peers.object(&object, &ask, None).await;
             drop(told);
         }
     }

@@ -4,7 +4,7 @@ use tidelog_log::Result;
 use tidelog_vortex::VortexDecoder;
 
 use super::{Damage, damage_of};
-use crate::folded::{Blob, Entry, tag_of};
+use crate::folded::{Blob, Entry, mask_of, tag_of};
 use crate::sql::Sql;
 use crate::table::{blobs, masks};
 
@@ -17,7 +17,11 @@ pub(in crate::snapshot) fn is_as_written(sql: &dyn Sql, entry: &Entry) -> Result
 /// What is wrong with a blob, if anything is.
 pub(super) fn damage(sql: &dyn Sql, entry: &Entry) -> Result<Option<Damage>> {
     let body = match damage_of(blobs::body(sql, entry.id))? {
-        Ok(body) if tag_of(&body) == entry.tag => return Ok(None),
+        Ok(body) if tag_of(&body) == entry.tag => {
+            let kept = entry.adopted.and_then(|adopted| adopted.mask);
+            let what = damage_of(mask_of(sql, kept))?.err();
+            return Ok(what.map(|what| of(entry, what)));
+        }
         Ok(body) => body,
         Err(what) => return Ok(Some(of(entry, what))),
     };
@@ -62,5 +66,6 @@ pub(in crate::snapshot) fn opened_anyway<'s>(
 ) -> Result<Option<Blob<'s>>> {
     let body = damage_of(blobs::body(sql, entry.id))?;
     let opened = body.ok().map(|body| Blob::of_bytes(sql, body));
-    Ok(opened.and_then(Result::ok))
+    let opened = opened.and_then(Result::ok);
+    Ok(opened.map(|blob| blob.adopted(entry.adopted)))
 }

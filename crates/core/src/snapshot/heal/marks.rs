@@ -83,7 +83,9 @@ fn damage_in(
 }
 
 fn mark(sql: &dyn Sql, mut snapshot: Snapshot, what: Option<String>) -> Result<()> {
-    let is_marked = snapshot.failure.as_ref().is_some_and(|f| f.code == DAMAGED);
+    let is_failed = snapshot.status == SnapshotStatus::Failed;
+    let why = snapshot.failure.as_ref().filter(|_| is_failed);
+    let is_marked = why.is_some_and(|failure| failure.code == DAMAGED);
     match what {
         Some(message) if snapshot.is_complete() => {
             snapshot.status = SnapshotStatus::Failed;

@@ -24,7 +24,7 @@ impl Engine {
             return Ok(());
         };
         let (id, name) = (prepared.collection.id, prepared.collection.name.clone());
-        let blob = Blob::open(sql, entry.id, entry.tag)?;
+        let blob = Blob::open(sql, entry.id, entry.tag)?.adopted(entry.adopted);
         let mut mask = Mask::default();
         for page in 0..blob.decoder.page_count() {
             let (keys, versions) = (blob.keys(page)?, blob.versions(page)?);

@@ -173,6 +173,7 @@ fn replace(
     let made = write_blobs(sql, collection, documents, 1)?;
     if let [same] = made.as_slice()
         && same.tag == entry.tag
+        && entry.adopted.is_none()
     {
         blobs::replace(sql, entry.id, &blobs::body(sql, same.id)?)?;
         return blobs::release(sql, same.id);
@@ -181,7 +182,11 @@ fn replace(
     manifest.remove(entry.id);
     made.into_iter().for_each(|made| manifest.add(made));
     masks::clear(sql, entry.id)?;
+    if let Some(adopted) = entry.adopted {
+        adopted.release(sql)?;
+    }
     blobs::release(sql, entry.id)?;
+    entry.adopted.map_or(Ok(()), |a| a.release(sql))?;
     manifest.store(sql, collection.id)
 }
 
