@@ -227,6 +227,8 @@ impl Engine {
     ) -> Result<()> {
         if let Phase::Lake { after } = restoring.phase {
             restoring.restore.lake = restoring.lake_wanted(&self.view, after);
+            // One for the next step may be set, which would ring before the host comes.
+            wakes::clear(sql, SNAPSHOT)?;
             wakes::set(sql, SNAPSHOT, now + HOST_MILLIS_MAX)?;
         }
         Ok(())

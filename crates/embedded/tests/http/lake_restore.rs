@@ -341,3 +341,29 @@ fn a_restore_from_the_lake_is_in_the_lake() {
     assert_eq!(deleted, ["s2", "s3", "s4"]);
     shop.stop();
 }
+
+#[test]
+fn a_chain_of_snapshots_is_laid_out_before_the_lake_is_read() {
+    let shop = Shop::with(|settings| settings.log_keep_seconds = 0);
+    let object = "/v1/objects/shop/one";
+    // Links enough that one turn does not lay them out.
+    for n in 0..6 {
+        assert_eq!(shop.insert("one", &format!("s{n}")).status, 201);
+        let kind = if n == 0 { "full" } else { "incremental" };
+        let taken = shop.admin(
+            "POST",
+            &format!("{object}/snapshots"),
+            &json!({ "kind": kind }),
+        );
+        assert_eq!(taken.status, 201, "{}", taken.text);
+    }
+    for n in 6..9 {
+        assert_eq!(shop.insert("one", &format!("s{n}")).status, 201);
+    }
+    sync(&shop, object);
+    trimmed(&shop, object, 8);
+    let done = restore(&shop, object, &json!({"sequence": 8}));
+    assert_eq!(done.json()["status"], "complete", "{}", done.text);
+    assert_eq!(rows_left(&shop), 8);
+    shop.stop();
+}
