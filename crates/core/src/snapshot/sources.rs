@@ -292,14 +292,21 @@ impl Engine {
                 sources.to = to;
                 Ok(sources)
             }
-            Err(error) => found.map_err(|first| {
-                let horizon = first.details().get("horizon").cloned();
-                horizon
-                    .into_iter()
-                    .fold(error, |e, at| e.with("horizon", at))
-            }),
+            Err(error) => found.map_err(|first| both(&first, &error)),
         }
     }
+}
+
+/// The horizon of snapshots and log, and why the lake reaches no further.
+fn both(first: &Error, lake: &Error) -> Error {
+    let message = format!("{}; {}", first.message(), lake.message());
+    let error = Error::new(Kind::Gone, "restore_beyond_horizon", message).at("sequence");
+    let details = ["horizon", "collection"].into_iter().filter_map(|name| {
+        let of = [first, lake].into_iter();
+        let found = of.filter_map(|e| e.details().get(name)).next()?;
+        Some((name, found.clone()))
+    });
+    details.fold(error, |error, (name, value)| error.with(name, value))
 }
 
 impl Snapshot {

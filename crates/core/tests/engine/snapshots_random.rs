@@ -40,6 +40,10 @@ fn collections(threshold: u64) -> Json {
     let plain = json!({"fields": {"n": {"type": "int"}, "t": {"type": "string"}}});
     let mut folded = folding(json!({"notes": plain}), threshold);
     folded["marks"] = json!({"fields": {"n": {"type": "int"}}, "hot": {"vortex_threshold": 0}});
+    for name in COLLECTIONS {
+        // No table has what the log lost.
+        folded[name]["cold"] = json!({"enabled": false});
+    }
     folded
 }
 
