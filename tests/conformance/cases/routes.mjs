@@ -37,7 +37,7 @@ async function methods(t) {
     ["POST", `${one}/items/a`], ["OPTIONS", `${one}/items/a`],
   ]) await t.request(method, path, { expect: "405 method_not_allowed" });
   await t.request("HEAD", `${one}/items`, { expect: "405" });
-  for (const word of ["cache", "fork", "messages"]) await t.request("POST", `${one}/${word}`, { json: {}, expect: "404 unknown_route" });
+  for (const word of ["cache", "messages"]) await t.request("POST", `${one}/${word}`, { json: {}, expect: "404 unknown_route" });
 }
 
 async function tricks(t) {
