@@ -102,6 +102,8 @@ impl Engine {
             bytes: *offset,
         });
         (snapshot.moving, snapshot.failure) = (None, None);
+        // One more is in storage: perhaps one too many.
+        self.arm_retain(sql, now)?;
         snapshots::put(sql, &snapshot)?;
         transfers::remove(sql, row.number)
     }
