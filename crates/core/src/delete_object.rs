@@ -10,8 +10,6 @@ use crate::{Caller, Engine};
 
 /// Documents one turn deletes at most.
 const STEP_ROWS: usize = 5_000;
-/// Documents read at once.
-const PAGE_ROWS: usize = 64;
 /// Bytes of log one turn writes at most, give or take one document.
 const STEP_BYTES: usize = 8_000_000;
 
@@ -43,8 +41,8 @@ impl Engine {
         let mut left = STEP_ROWS;
         for prepared in collections.iter() {
             while left > 0 && turn.writer.bytes() < STEP_BYTES {
-                // Small pages: a document may be 1.5 MB.
-                let page = turn.main.first(sql, prepared, left.min(PAGE_ROWS))?;
+                let bytes = STEP_BYTES - turn.writer.bytes();
+                let page = turn.main.first(sql, prepared, (left, bytes))?;
                 if page.is_empty() {
                     break;
                 }

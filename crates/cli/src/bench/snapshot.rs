@@ -11,6 +11,7 @@ use super::figures::failed;
 use super::scratch::Scratch;
 use super::tiers::peer::Peer;
 use super::tiers::sensors::Sensors;
+use crate::progress;
 
 mod files;
 mod ours;
@@ -46,6 +47,9 @@ pub(crate) struct SnapshotArgs {
     json: bool,
 }
 
+/// Between two looks of the clock that shows how long a step takes.
+const TICK: Duration = Duration::from_millis(200);
+
 /// Parts of the rows that change before an incremental: one in so many.
 const CHANGED: [usize; 2] = [1_000, 100];
 
@@ -71,8 +75,13 @@ pub(crate) fn run(args: &SnapshotArgs) -> Result<()> {
 
 fn measure(args: &SnapshotArgs, sensors: Sensors) -> Result<Report> {
     let scratch = Scratch::new(args.folder.as_deref())?;
+    let bar = progress::waiting("");
+    bar.enable_steady_tick(TICK);
+    let at = |what: &str| bar.set_message(format!("{} rows: {what}", sensors.rows));
     let peer_file = scratch.path().join("peer.db");
+    at("filling the SQLite file");
     let peer = Peer::fill(&peer_file, sensors)?.compacted()?;
+    at("filling the object");
     let mut object = Object::fill(&scratch.path().join("ours.db"), sensors)?;
     let wanted = peer.sums()?;
     object.check(wanted)?;
@@ -80,6 +89,7 @@ fn measure(args: &SnapshotArgs, sensors: Sensors) -> Result<Report> {
     let file = scratch.path().join("ours.tls");
     let mut rounds = Vec::new();
     for round in 0..args.rounds {
+        at(&format!("round {} of {}", round + 1, args.rounds));
         // Who goes first changes, so that no one always meets the freshest disk.
         let mut one = Round::default();
         for ours in [round % 2 == 0, round % 2 != 0] {
@@ -98,14 +108,19 @@ fn measure(args: &SnapshotArgs, sensors: Sensors) -> Result<Report> {
     }
     let file_bytes = bytes_of(&file)?;
     std::fs::remove_file(&file).map_err(|e| failed(e.to_string()))?;
+    at("restoring a deleted object");
     let in_place = in_place(&mut object, wanted)?;
+    at("incremental snapshots");
     let incrementals = incrementals(&mut object, sensors)?;
     drop((object, peer));
+    at("zstd -19 of the SQLite file");
+    let zstd_bytes = packed(&peer_file)?;
+    bar.finish_and_clear();
     Ok(Report {
         rows: sensors.rows,
         sqlite_bytes,
         file_bytes,
-        zstd_bytes: packed(&peer_file)?,
+        zstd_bytes,
         rounds,
         in_place,
         incrementals,

@@ -45,7 +45,7 @@ pub(crate) struct FieldColumn {
 }
 
 impl OpenedBlob {
-    fn new(decoder: VortexDecoder) -> Result<Self> {
+    pub(super) fn new(decoder: VortexDecoder) -> Result<Self> {
         let column = |id: u32| decoder.column_index(id);
         let (Some(key), Some(version)) = (column(KEY), column(VERSION)) else {
             return Err(wrong_column("there: keys"));
@@ -179,7 +179,7 @@ impl<'s> Blob<'s> {
             if !reaches(&page.min, Ordering::Greater) {
                 return Ok(None);
             }
-            if !wanted.may_be_in(self, at) {
+            if !wanted.may_be_on(self, at) {
                 continue;
             }
             let keys = self.keys(at)?;

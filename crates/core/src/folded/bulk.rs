@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use tidelog_log::{ChangeRef, Error, Result, Row, Sequence};
 
-use super::bounds::Wanted;
+use super::bounds::{KeyBounds, Wanted};
 use super::cache::Tag;
-use super::manifest::BLOBS_MAX;
+use super::manifest::{BLOBS_MAX, Entry};
 use super::plan::threshold;
 use super::unique::Unique;
 use super::write::{DOCUMENT_BYTES_FOLDED, raw_bytes, write_blobs};
@@ -161,12 +161,20 @@ impl OpenTurn {
             return Ok(false);
         }
         let folded = self.main.folded(sql, prepared.collection.id)?;
-        let near = folded.entries().iter();
-        for entry in near.filter(|entry| entry.may_overlap(&first.key, &last.key)) {
+        let collection = &prepared.collection;
+        let bounds = KeyBounds::of(collection, documents);
+        let near = |entry: &&Entry| {
+            entry.may_overlap(&first.key, &last.key) && entry.bounds.may_meet(&bounds)
+        };
+        let mut wanted: Vec<Wanted<'_>> = Vec::new();
+        for entry in folded.entries().iter().filter(near) {
+            if wanted.is_empty() {
+                let keys = documents.iter().map(|document| document.key.as_str());
+                wanted.extend(keys.map(|key| Wanted::of(collection, key)));
+            }
             let (blob, mask) = (folded.blob(entry)?, self.main.mask(sql, entry.id)?);
-            for document in documents.iter().filter(|d| entry.may_hold(&d.key)) {
-                let wanted = Wanted::of(&prepared.collection, &document.key);
-                if blob.find(&wanted)?.is_some_and(|row| !mask.has(row)) {
+            for wanted in wanted.iter().filter(|wanted| wanted.may_be_in(entry)) {
+                if blob.find(wanted)?.is_some_and(|row| !mask.has(row)) {
                     return Ok(false);
                 }
             }

@@ -4,12 +4,13 @@ use tidelog_log::{Error, Kind, Result};
 
 use super::main::each_of;
 use super::manifest::Manifest;
-use super::plan::{STEP_BYTES_MAX, Step, next_step, threshold};
+use super::plan::{STEP_BYTES_MAX, Step, next_removal, next_step, threshold};
 use super::state::MainState;
 use super::write::{DOCUMENT_BYTES_FOLDED, ROWS_MAX, raw_bytes, write_blobs};
 use crate::document::Prepared;
 use crate::sql::{Sql, SqlValue, all, atomically, int, quoted};
 use crate::table::blobs::BlobId;
+use crate::table::meta::Status;
 use crate::table::{masks, wakes};
 use crate::{Document, Engine};
 
@@ -77,6 +78,10 @@ impl Engine {
     }
 
     fn next_fold(&mut self, sql: &dyn Sql, prepared: &Prepared) -> Result<Option<Step>> {
+        if self.status == Status::Deleting {
+            let manifest = self.main.manifest(sql, prepared.collection.id)?;
+            return Ok(next_removal(&manifest, self.main.masked(sql)?));
+        }
         let delta_is_due = match threshold(&prepared.collection) {
             Some(threshold) => self.main.delta(sql, prepared, threshold)? >= threshold,
             None => false,

@@ -117,7 +117,7 @@ impl<'s> Folded<'s> {
         mask: impl Fn(BlobId) -> Result<Cow<'m, Mask>>,
     ) -> Result<Option<Stored>> {
         let entries = self.entries().iter();
-        for entry in entries.filter(|entry| entry.may_hold(wanted.key)) {
+        for entry in entries.filter(|entry| wanted.may_be_in(entry)) {
             let blob = self.blob(entry)?;
             if let Some(row) = blob.find(wanted)?
                 && !mask(entry.id)?.has(row)
@@ -160,29 +160,4 @@ pub(crate) fn each_of(
         }
     }
     Ok(())
-}
-
-/// The first unmasked documents of a blob, with their rows.
-pub(crate) fn first_of(blob: &Blob<'_>, mask: &Mask, most: usize) -> Result<Vec<(u32, Document)>> {
-    let mut first = Vec::new();
-    for page in 0..blob.decoder.page_count() {
-        let rows = blob
-            .rows_of(page)
-            .map(|row| u32::try_from(row).unwrap_or(u32::MAX));
-        let mut rows = (0..)
-            .zip(rows)
-            .filter(|(_, row)| !mask.has(*row))
-            .peekable();
-        if rows.peek().is_none() {
-            continue;
-        }
-        let decoded = blob.decode(page, |_| true)?;
-        for (at, row) in rows {
-            if first.len() == most {
-                return Ok(first);
-            }
-            first.push((row, decoded.document(at)?));
-        }
-    }
-    Ok(first)
 }

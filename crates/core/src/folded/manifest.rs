@@ -2,14 +2,15 @@
 //!
 //! `varint` version 1 or 2 · `varint` count · per blob, by ascending first key: `varint` id, 16 bytes tag, `varint` rows, bytes,
 //! raw bytes; `bytes` first key and last key, cut after [`BOUND_BYTES`]; of version 2 [`Adopted`]: `varint` first version,
-//! 0 where it is not adopted, else `varint` id of the mask, 0 without one, else its 16 bytes of tag · 8
-//! bytes of BLAKE3 over all before. Version 2 is written where a blob is adopted.
+//! 0 where it is not adopted, else `varint` id of the mask, 0 without one, else its 16 bytes of tag; and [`KeyBounds`]:
+//! `varint` count, per field `varint` id, 8 bytes least, 8 bytes greatest · 8 bytes of BLAKE3 over all before. Version 2 is written where a blob is adopted or has bounds of key fields.
 
 use std::sync::Arc;
 
-use tidelog_log::{Error, Kind, Reader, Result, put_bytes, put_varint};
+use tidelog_log::{Error, FieldId, Kind, Reader, Result, put_bytes, put_varint};
 
 use super::adopted::Adopted;
+use super::bounds::{FieldBounds, KeyBounds};
 use super::cache::{CacheKey, Cached, Tag};
 use crate::sql::Sql;
 use crate::table::blobs::{self, BlobId};
@@ -19,8 +20,8 @@ const BOUND_BYTES: usize = 64;
 /// Live blobs of one collection at most: the manifest stays one SQLite row.
 pub(crate) const BLOBS_MAX: usize = 8_000;
 const VERSION: u64 = 1;
-/// Of manifests with adopted blobs.
-const VERSION_ADOPTED: u64 = 2;
+/// Of manifests with adopted blobs, or bounds of key fields.
+const VERSION_BOUNDED: u64 = 2;
 const CHECK_BYTES: usize = 8;
 
 /// The live blobs of one collection.
@@ -58,6 +59,8 @@ pub(crate) struct Entry {
     pub(crate) raw_bytes: u64,
     /// Its rows' versions, where they are not those in it.
     pub(crate) adopted: Option<Adopted>,
+    /// Between which values the key fields of its documents lie.
+    pub(crate) bounds: KeyBounds,
     first: Vec<u8>,
     last: Vec<u8>,
 }
@@ -76,6 +79,7 @@ impl Entry {
             bytes,
             raw_bytes,
             adopted: None,
+            bounds: KeyBounds::default(),
             first: bound(first).to_vec(),
             last: bound(last).to_vec(),
         }
@@ -86,6 +90,14 @@ impl Entry {
         Self {
             adopted: None,
             ..self.clone()
+        }
+    }
+
+    /// The same blob as its bytes alone tell it.
+    pub(crate) fn plain(&self) -> Self {
+        Self {
+            bounds: KeyBounds::default(),
+            ..self.unversioned()
         }
     }
 
@@ -176,8 +188,9 @@ impl Manifest {
     /// Its bytes.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        let versioned = self.blobs.iter().any(|entry| entry.adopted.is_some());
-        put_varint(&mut out, if versioned { VERSION_ADOPTED } else { VERSION });
+        let is_plain = |entry: &Entry| entry.adopted.is_none() && entry.bounds.0.is_empty();
+        let bounded = !self.blobs.iter().all(is_plain);
+        put_varint(&mut out, if bounded { VERSION_BOUNDED } else { VERSION });
         put_varint(&mut out, self.blobs.len() as u64);
         for entry in &self.blobs {
             put_varint(&mut out, entry.id);
@@ -187,8 +200,9 @@ impl Manifest {
             put_varint(&mut out, entry.raw_bytes);
             put_bytes(&mut out, &entry.first);
             put_bytes(&mut out, &entry.last);
-            if versioned {
+            if bounded {
                 put_adopted(&mut out, entry.adopted);
+                put_bounds(&mut out, &entry.bounds);
             }
         }
         let check = blake3::hash(&out);
@@ -209,9 +223,9 @@ impl Manifest {
         }
         let mut reader = Reader::new(body);
         let version = reader.varint()?;
-        if !matches!(version, VERSION | VERSION_ADOPTED) {
+        if !matches!(version, VERSION | VERSION_BOUNDED) {
             let message =
-                format!("a manifest has version {version}; this version reads {VERSION_ADOPTED}");
+                format!("a manifest has version {version}; this version reads {VERSION_BOUNDED}");
             return Err(Error::new(Kind::Unsupported, "unsupported_format", message));
         }
         let count = reader.count(22)?;
@@ -224,11 +238,13 @@ impl Manifest {
                 bytes: reader.varint()?,
                 raw_bytes: reader.varint()?,
                 adopted: None,
+                bounds: KeyBounds::default(),
                 first: reader.bytes()?.to_vec(),
                 last: reader.bytes()?.to_vec(),
             };
-            if version == VERSION_ADOPTED {
+            if version == VERSION_BOUNDED {
                 entry.adopted = take_adopted(&mut reader)?;
+                entry.bounds = take_bounds(&mut reader)?;
             }
             blobs.push(entry);
         }
@@ -262,9 +278,33 @@ fn take_adopted(reader: &mut Reader<'_>) -> Result<Option<Adopted>> {
     Ok(Some(Adopted { first, mask }))
 }
 
+fn put_bounds(out: &mut Vec<u8>, bounds: &KeyBounds) {
+    put_varint(out, bounds.0.len() as u64);
+    for bounds in &bounds.0 {
+        put_varint(out, u64::from(bounds.field));
+        out.extend_from_slice(&bounds.least.to_le_bytes());
+        out.extend_from_slice(&bounds.greatest.to_le_bytes());
+    }
+}
+
+fn take_bounds(reader: &mut Reader<'_>) -> Result<KeyBounds> {
+    let odd = || Error::corrupt("a manifest bounds a field of no collection");
+    let count = reader.count(17)?;
+    let mut bounds = Vec::with_capacity(count);
+    for _ in 0..count {
+        bounds.push(FieldBounds {
+            field: FieldId::try_from(reader.varint()?).map_err(|_| odd())?,
+            least: i64::from_le_bytes(reader.array()?),
+            greatest: i64::from_le_bytes(reader.array()?),
+        });
+    }
+    Ok(KeyBounds(bounds))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::folded::bounds::FIELDS_MAX;
 
     #[test]
     fn manifests_round_trip_and_every_flipped_bit_is_found() {
@@ -310,6 +350,61 @@ mod tests {
         }
         let plain = manifest.blobs.iter().map(Entry::unversioned).collect();
         assert_eq!(Manifest { blobs: plain }.encode()[0], 1);
+    }
+
+    #[test]
+    fn a_manifest_keeps_between_which_values_key_fields_lie() {
+        let mut manifest = Manifest::default();
+        for id in 1..4_i64 {
+            let all = [(3, -id, i64::MAX), (9, i64::MIN, id)].into_iter();
+            let all = all.skip(usize::try_from(id).unwrap() - 1);
+            let mut entry = Entry::new((id.unsigned_abs(), [1; 16]), 3, (100, 900), ("m", "n"));
+            entry.bounds = KeyBounds(
+                all.map(|(field, least, greatest)| FieldBounds {
+                    field,
+                    least,
+                    greatest,
+                })
+                .collect(),
+            );
+            manifest.add(entry);
+        }
+        let bytes = manifest.encode();
+        assert_eq!(bytes[0], 2);
+        assert_eq!(Manifest::decode(&bytes).unwrap(), manifest);
+        for at in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[at / 8] ^= 1 << (at % 8);
+            assert!(Manifest::decode(&flipped).is_err());
+        }
+        let plain = manifest.blobs.iter().map(Entry::plain).collect();
+        assert_eq!(Manifest { blobs: plain }.encode()[0], 1);
+    }
+
+    #[test]
+    fn the_largest_manifest_is_one_row() {
+        let key = "k".repeat(100);
+        let mut entry = Entry::new(
+            (u64::from(u32::MAX), [1; 16]),
+            65_536,
+            (1_900_000, 90_000_000),
+            (&key, &key),
+        );
+        let (id, tag) = (entry.id, entry.tag);
+        entry.adopted = Some(Adopted {
+            first: 1 << 48,
+            mask: Some((id, tag)),
+        });
+        let bounds = FieldBounds {
+            field: 10_000,
+            least: 0,
+            greatest: 0,
+        };
+        entry.bounds = KeyBounds(vec![bounds; FIELDS_MAX]);
+        let manifest = Manifest {
+            blobs: vec![entry; BLOBS_MAX],
+        };
+        assert!(manifest.encode().len() < 2_000_000);
     }
 
     #[test]

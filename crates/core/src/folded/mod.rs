@@ -20,7 +20,7 @@ pub use manifest::KnownManifest;
 pub(crate) use manifest::{BLOBS_MAX, Entry, Manifest};
 
 mod bounds;
-pub(crate) use bounds::{Wanted, compare};
+pub(crate) use bounds::{KeyBounds, Wanted, compare};
 
 mod blob;
 pub use blob::OpenedBlob;
@@ -34,6 +34,8 @@ pub(crate) use write::{DOCUMENT_BYTES_FOLDED, raw_bytes, write_blobs};
 
 mod main;
 pub(crate) use main::{Folded, Place, Stored};
+
+mod ordered;
 
 mod state;
 pub(crate) use state::MainState;

@@ -32,6 +32,15 @@ pub(crate) fn threshold(collection: &Collection) -> Option<u64> {
     (rows > 0).then_some(rows)
 }
 
+/// Of an object that is being deleted only blobs go of which nothing is left: what else is folded would be
+/// deleted soon.
+pub(crate) fn next_removal(manifest: &Manifest, masked: &BTreeMap<BlobId, u32>) -> Option<Step> {
+    let is_empty = |entry: &&Entry| masked.get(&entry.id).is_some_and(|m| *m >= entry.rows);
+    let empty = manifest.blobs.iter().filter(is_empty).take(MERGED_MAX);
+    let ids: Vec<BlobId> = empty.map(|entry| entry.id).collect();
+    (!ids.is_empty()).then_some(Step::Merge(ids))
+}
+
 /// The step that is due, if one is. Blobs grow in powers of [`MERGED`], so that a document is written
 /// again only a few times in its life.
 pub(crate) fn next_step(

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use tidelog_log::{FieldId, Result};
 
 use super::bounds::Wanted;
-use super::main::{Folded, Place, Stored, first_of};
+use super::main::{Folded, Place, Stored};
 use super::manifest::Manifest;
 use super::unique::Unique;
 use crate::document::Prepared;
-use crate::sql::{Sql, SqlValue, all, int, one, quoted};
+use crate::sql::{Sql, SqlValue, int, one, quoted};
 use crate::table::blobs::{self, BlobId};
 use crate::table::masks::{self, Mask};
 
@@ -169,43 +169,6 @@ impl MainState {
         }
         self.masked.get_or_insert_default().remove(&blob);
         blobs::release(sql, blob)
-    }
-
-    /// The first documents of a collection by key, wherever they lie.
-    pub(crate) fn first(
-        &mut self,
-        sql: &dyn Sql,
-        prepared: &Prepared,
-        most: usize,
-    ) -> Result<Vec<Stored>> {
-        let table = &prepared.table;
-        let text = format!("{} ORDER BY _key LIMIT ?1", table.select);
-        let mut first = all(sql, &text, &[int(most as u64)], |row| {
-            Ok(Stored {
-                document: table.read(row)?,
-                place: Place::Row,
-            })
-        })?;
-        let folded = self.folded(sql, prepared.collection.id)?;
-        for entry in folded.entries() {
-            // Blobs are ascending by their first key.
-            let enough = first.get(most - 1);
-            if enough.is_some_and(|last| entry.starts_after(&last.document.key)) {
-                break;
-            }
-            let mask = self.mask(sql, entry.id)?;
-            if mask.masked() == entry.rows {
-                continue;
-            }
-            let of_blob = first_of(&folded.blob(entry)?, &mask, most)?;
-            first.extend(of_blob.into_iter().map(|(row, document)| Stored {
-                document,
-                place: Place::Blob(entry.id, row),
-            }));
-            first.sort_unstable_by(|a, b| a.document.key.cmp(&b.document.key));
-            first.truncate(most);
-        }
-        Ok(first)
     }
 
     /// The key of a folded document whose field has this text.

@@ -4,6 +4,7 @@ use tidelog_log::Result;
 use tidelog_vortex::{EncodeOptions, Kind, VortexEncoder};
 
 use super::blob::{foreign, tag_of};
+use super::bounds::KeyBounds;
 use super::columns::{Origin, columns_of};
 use super::manifest::Entry;
 use super::unique;
@@ -29,7 +30,7 @@ pub(crate) fn write_blobs(
     let mut left: Vec<&[Document]> = documents.chunks(ROWS_MAX).rev().collect();
     while let Some(part) = left.pop() {
         match encoded(collection, part)? {
-            Some(body) => entries.extend(stored(sql, part, &body, holders)?),
+            Some(body) => entries.extend(stored(sql, collection, part, (&body, holders))?),
             None => {
                 let (first, second) = part.split_at(part.len() / 2);
                 left.extend([second, first]);
@@ -56,9 +57,9 @@ fn encoded(collection: &Collection, documents: &[Document]) -> Result<Option<Vec
 
 fn stored(
     sql: &dyn Sql,
+    collection: &Collection,
     documents: &[Document],
-    body: &[u8],
-    holders: u32,
+    (body, holders): (&[u8], u32),
 ) -> Result<Option<Entry>> {
     let (Some(first), Some(last)) = (documents.first(), documents.last()) else {
         return Ok(None);
@@ -69,7 +70,9 @@ fn stored(
     let rows = u32::try_from(documents.len()).unwrap_or(u32::MAX);
     let sizes = (body.len() as u64, raw_bytes as u64);
     let keys = (first.key.as_str(), last.key.as_str());
-    Ok(Some(Entry::new((id, tag_of(body)), rows, sizes, keys)))
+    let mut entry = Entry::new((id, tag_of(body)), rows, sizes, keys);
+    entry.bounds = KeyBounds::of(collection, documents);
+    Ok(Some(entry))
 }
 
 /// Bytes of a document before any encoding, about.
@@ -95,4 +98,15 @@ pub(crate) fn put_for_tests(
         manifest.add(entry);
     }
     manifest.store(sql, collection.id).unwrap();
+}
+
+/// A blob of documents, ascending by key, in memory alone.
+#[cfg(test)]
+pub(super) fn encoded_for_tests(
+    collection: &Collection,
+    documents: &[Document],
+) -> super::blob::OpenedBlob {
+    let body = encoded(collection, documents).unwrap().unwrap();
+    let decoder = tidelog_vortex::VortexDecoder::open(body).unwrap();
+    super::blob::OpenedBlob::new(decoder).unwrap()
 }

@@ -86,7 +86,10 @@ impl Engine {
         (first, last): (&str, &str),
     ) -> Result<bool> {
         let live = self.main.manifest(sql, prepared.collection.id)?;
-        let near = live.blobs.iter().filter(|l| l.may_overlap(first, last));
+        let near = live
+            .blobs
+            .iter()
+            .filter(|l| l.may_overlap(first, last) && l.bounds.may_meet(&entry.bounds));
         for other in near.filter(|other| other.id != entry.id) {
             let mask = self.main.mask(sql, other.id)?;
             // Of one key there is one document in the snapshot: what both states have is not in the way.

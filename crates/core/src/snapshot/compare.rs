@@ -84,7 +84,7 @@ impl<'s> Base<'s> {
     fn has(&self, prepared: &Prepared, key: &str) -> Result<bool> {
         let wanted = Wanted::of(&prepared.collection, key);
         let entries = self.folded.entries().iter();
-        for entry in entries.filter(|entry| entry.may_hold(key)) {
+        for entry in entries.filter(|entry| wanted.may_be_in(entry)) {
             if let Some(row) = self.folded.blob(entry)?.find(&wanted)?
                 && !self.mask(entry.id)?.has(row)
             {

@@ -211,7 +211,7 @@ fn mask(sql: &dyn Sql, snapshot: &str, collection: u32, blob: u64) -> Result<Vec
 fn blob_prefix(collection: u32, entry: &Entry, mask: &[u8]) -> Vec<u8> {
     let mut manifest = Manifest::default();
     // The blob's own id says nothing elsewhere, and is another one once the snapshot was recalled.
-    let mut entry = entry.clone();
+    let mut entry = entry.plain();
     entry.id = 0;
     manifest.add(entry);
     let mut body = Vec::new();

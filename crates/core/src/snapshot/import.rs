@@ -7,7 +7,7 @@ use tidelog_log::{Error, Kind, Reader, Record, Result, Sequence};
 use super::file::{self, Frame, FrameKind, Head};
 use super::take::{check_count, next_id};
 use super::{Import, Snapshot, SnapshotKind, SnapshotStatus, copy, remove, sources};
-use crate::folded::{Blob, Manifest, Origin, tag_of};
+use crate::folded::{Blob, KeyBounds, Manifest, Origin, tag_of};
 use crate::mutate::IdMaker;
 use crate::sql::Sql;
 use crate::table::blobs;
@@ -288,6 +288,7 @@ impl Engine {
         if origin.collection.0 != id || !origin.fields.iter().all(typed) {
             return Err(Error::corrupt("a blob is of another collection"));
         }
+        entry.bounds = KeyBounds::of_blob(collection, &opened);
         self.check_rows(&opened, (id, &entry), &mask)?;
         let snapshot = present(at)?;
         let mut manifest = copy::manifest(sql, snapshot, id)?;

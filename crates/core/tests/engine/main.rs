@@ -21,6 +21,7 @@ mod forks;
 mod heal;
 mod idempotency;
 mod indexes;
+mod key_bounds;
 mod keys;
 mod log;
 mod model;

@@ -1,5 +1,7 @@
 //! What a filter says of keys: blobs and pages that hold none of these are not read.
 
+use std::cmp::Ordering;
+
 use tidelog_log::{FieldId, Value};
 
 use super::super::filter::{Comparison, Filter, Test};
@@ -8,9 +10,12 @@ use crate::Collection;
 use crate::document::key_start;
 use crate::folded::Entry;
 
-/// Tests that the key of every wanted document passes.
+/// Tests that the key of every wanted document passes, and that its key fields pass.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Keys(Vec<Test>);
+pub(super) struct Keys {
+    tests: Vec<Test>,
+    fields: Vec<(FieldId, Comparison, Value)>,
+}
 
 impl Keys {
     /// What follows from a filter: its own tests of the key, and how keys start where the first key
@@ -20,12 +25,19 @@ impl Keys {
             Filter::All(filters) => filters.as_slice(),
             one => std::slice::from_ref(one),
         };
-        let mut tests = Vec::new();
+        let (mut tests, mut fields) = (Vec::new(), Vec::new());
         for conjunct in conjuncts {
-            if let Filter::Test(operand, test) = conjunct
-                && operand.source == Source::Key
-            {
-                tests.push(test.clone());
+            let Filter::Test(operand, test) = conjunct else {
+                continue;
+            };
+            match (operand.source, test) {
+                (Source::Key, test) => tests.push(test.clone()),
+                (Source::Field(id), Test::Compare(comparison, value))
+                    if collection.key.contains(&id) =>
+                {
+                    fields.push((id, *comparison, value.clone()));
+                }
+                _ => {}
             }
         }
         tests.extend(match key_start(collection, |id| equal_to(conjuncts, id)) {
@@ -33,17 +45,20 @@ impl Keys {
             Some((start, false)) => Some(Test::Prefix(start)),
             None => None,
         });
-        Self(tests)
+        Self { tests, fields }
     }
 
     /// False when no document of a blob is wanted.
     pub(super) fn may_be_in(&self, entry: &Entry) -> bool {
-        self.0.iter().all(|test| may_pass(test, entry))
+        let has = |(id, comparison, value): &(FieldId, Comparison, Value)| {
+            entry.bounds.may_have(*id, value, sides(*comparison))
+        };
+        self.tests.iter().all(|test| may_pass(test, entry)) && self.fields.iter().all(has)
     }
 
     /// Each.
     pub(super) fn tests(&self) -> impl Iterator<Item = &Test> {
-        self.0.iter()
+        self.tests.iter()
     }
 }
 
@@ -57,6 +72,19 @@ fn equal_to(conjuncts: &[Filter], id: FieldId) -> Option<&Value> {
         }
         _ => None,
     })
+}
+
+/// How a value may compare with the one it is tested against.
+fn sides(comparison: Comparison) -> &'static [Ordering] {
+    use Ordering::{Equal, Greater, Less};
+    match comparison {
+        Comparison::Eq => &[Equal],
+        Comparison::Ne => &[Less, Greater],
+        Comparison::Lt => &[Less],
+        Comparison::Lte => &[Less, Equal],
+        Comparison::Gt => &[Greater],
+        Comparison::Gte => &[Greater, Equal],
+    }
 }
 
 fn may_pass(test: &Test, entry: &Entry) -> bool {

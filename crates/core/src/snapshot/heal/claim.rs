@@ -60,7 +60,7 @@ fn in_table(sql: &dyn Sql, prepared: &Prepared, key: &str) -> Result<bool> {
 fn in_others(folded: &Folded<'_>, prepared: &Prepared, damaged: &Entry, key: &str) -> Result<bool> {
     let wanted = Wanted::of(&prepared.collection, key);
     let others = folded.entries().iter();
-    for entry in others.filter(|entry| entry.id != damaged.id && entry.may_hold(key)) {
+    for entry in others.filter(|entry| entry.id != damaged.id && wanted.may_be_in(entry)) {
         let row = match damage_of(folded.blob(entry))? {
             Ok(blob) => blob.find(&wanted)?,
             Err(_) => return Ok(true),
