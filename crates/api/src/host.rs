@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use tidelog_core::snapshot_file::Frame;
 use tidelog_core::{
     Address, AdminCommand, Caller, ChangesPage, ChangesRequest, ColdFound, Found, JsonObject,
     MessageReply, Mutation, ObjectState, Query, SnapshotReply, Sql, Stamp, Touched, TurnReply,
@@ -113,6 +114,12 @@ pub trait ObjectHost: Host {
         object: &Address,
         command: impl FnOnce(Arc<TypeSchema>) -> AdminCommand + Send,
     ) -> Result<SnapshotReply>;
+
+    /// Looks at frames of a snapshot's file before the object takes them, where other threads can:
+    /// [`Frame::admit`].
+    async fn admit(&self, frames: Vec<Frame>) -> Result<Vec<Frame>> {
+        Ok(frames)
+    }
 
     /// Reads about snapshots, restores or administrators: [`Look::of`].
     async fn look(&self, object: &Address, wanted: Look) -> Result<Json>;

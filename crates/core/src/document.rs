@@ -11,7 +11,7 @@ mod pattern;
 mod text;
 pub use key::key_values;
 use key::{KEY_SEPARATOR, key_text, push_part, unescape};
-pub(crate) use key::{check_key, first_part, key_start};
+pub(crate) use key::{check_key, check_keys, first_part, key_start};
 use pattern::Pattern;
 
 /// A collection with its checks compiled and its statements written.

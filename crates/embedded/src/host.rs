@@ -13,6 +13,7 @@ use tidelog_api::{
     Look, Meter, ObjectHost, ObjectList, ObjectPage, QueryAnswer, StateAnswer, TableName, Tier,
     TypeSummary, WarmHost, WarmStatus, figures_text, found, meters_text, metrics,
 };
+use tidelog_core::snapshot_file::Frame;
 use tidelog_core::{
     ActorCommand, Address, AdminCommand, Caller, ChangesPage, ChangesRequest, ColdFound, Command,
     Found, MessageReply, Mutation, ObjectState, Query, Reply, SnapshotReply, Stamp, TurnReply,
@@ -21,6 +22,7 @@ use tidelog_core::{
 use tidelog_log::{Error, Offset, Result, Sequence};
 use tokio::sync::watch;
 
+use crate::admission;
 use crate::carrier::Carrier;
 use crate::clock;
 use crate::cold::ColdReads;
@@ -324,6 +326,10 @@ impl ObjectHost for Embedded {
                 "an administrator was answered {other:?}"
             ))),
         }
+    }
+
+    async fn admit(&self, frames: Vec<Frame>) -> Result<Vec<Frame>> {
+        admission::admitted(frames).await
     }
 
     async fn look(&self, object: &Address, wanted: Look) -> Result<Json> {

@@ -63,3 +63,6 @@ pub use server::Server;
 
 mod snapshot_file;
 pub use snapshot_file::{FileReport, verify_snapshot_file};
+
+mod admission;
+pub use admission::admit;

@@ -11,6 +11,7 @@ use tidelog_core::{
 };
 use tidelog_log::{Error, Result};
 
+use crate::admission::admit;
 use crate::folder::failed;
 use crate::{Sqlite, entropy, now};
 
@@ -140,7 +141,8 @@ impl Scratch {
         reply.ok_or_else(|| Error::internal("a snapshot's command was answered otherwise"))
     }
 
-    fn take(&mut self, frames: Vec<Frame>) -> Result<()> {
+    fn take(&mut self, mut frames: Vec<Frame>) -> Result<()> {
+        admit(&mut frames);
         let schema = Arc::clone(&self.schema);
         match self.ask(SnapshotCommand::Import { schema, frames })? {
             SnapshotReply::Import(import) => {

@@ -44,7 +44,7 @@ pub(crate) async fn upload<H: ObjectHost, B: BodySource>(
             }
         }
         if !waiting.is_empty() && (is_end || bytes >= FILE_PART_BYTES) {
-            let frames = std::mem::take(&mut waiting);
+            let frames = host.admit(std::mem::take(&mut waiting)).await?;
             bytes = 0;
             let by = by.clone();
             let command = |schema| by.asks(SnapshotCommand::Import { schema, frames });

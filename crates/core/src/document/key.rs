@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use arrow_array::{Array as _, StringArray};
 use serde_json::Value as Json;
 use tidelog_log::limits::KEY_BYTES_MAX;
 use tidelog_log::{
@@ -137,6 +138,23 @@ pub(crate) fn check_key(key: &str) -> Result<()> {
     .at("key"))
 }
 
+/// Checks keys as [`check_key`] does each.
+pub(crate) fn check_keys(keys: &StringArray) -> Result<()> {
+    let offsets = keys.value_offsets();
+    let at = |offset: &i32| usize::try_from(*offset).unwrap_or(usize::MAX);
+    let ends = offsets.first().zip(offsets.last());
+    let bytes = ends.and_then(|(start, end)| keys.value_data().get(at(start)..at(end)));
+    // Without a branch many bytes are seen at a time.
+    let odd = |odd: bool, byte: &u8| odd | !matches!(byte, b' '..=b'~');
+    let printable = bytes.is_some_and(|bytes| !bytes.iter().fold(false, odd));
+    let lengths = 1..=KEY_BYTES_MAX;
+    let mut each = offsets.windows(2);
+    if printable && each.all(|ends| lengths.contains(&(at(&ends[1]) - at(&ends[0])))) {
+        return Ok(());
+    }
+    (0..keys.len()).try_for_each(|at| check_key(keys.value(at)))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -190,6 +208,22 @@ mod tests {
             });
             let (start, is_whole) = start.unwrap();
             assert!(whole.starts_with(&start) && is_whole == (key.len() == 1));
+        }
+    }
+
+    #[test]
+    fn keys_are_checked_together_as_each_alone() {
+        let long = "k".repeat(KEY_BYTES_MAX);
+        let longer = format!("{long}k");
+        let all = ["a", "", "b~c", "é", "tab\t", "\u{7f}", "~", &long, &longer];
+        for from in 0..all.len() {
+            for to in from..=all.len() {
+                let some = StringArray::from(all[from..to].to_vec());
+                let alone = all[from..to].iter().all(|key| check_key(key).is_ok());
+                assert_eq!(check_keys(&some).is_ok(), alone, "{:?}", &all[from..to]);
+                let part = StringArray::from(all.to_vec()).slice(from, to - from);
+                assert_eq!(check_keys(&part).is_ok(), alone);
+            }
         }
     }
 

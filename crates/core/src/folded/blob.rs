@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, StringArray};
 use tidelog_log::{Error, FieldType, Kind, Result, Row, Sequence, Value};
 use tidelog_vortex::{Scalar, VortexDecoder};
 
@@ -45,7 +45,7 @@ pub(crate) struct FieldColumn {
 }
 
 impl OpenedBlob {
-    pub(super) fn new(decoder: VortexDecoder) -> Result<Self> {
+    fn new(decoder: VortexDecoder) -> Result<Self> {
         let column = |id: u32| decoder.column_index(id);
         let (Some(key), Some(version)) = (column(KEY), column(VERSION)) else {
             return Err(wrong_column("there: keys"));
@@ -72,6 +72,60 @@ impl OpenedBlob {
     pub(crate) fn field(&self, id: u32) -> Option<&FieldColumn> {
         let at = self.fields.binary_search_by_key(&id, |field| field.id);
         self.fields.get(at.ok()?)
+    }
+}
+
+impl OpenedBlob {
+    /// Opens bytes, whatever they are.
+    ///
+    /// # Errors
+    /// `corrupt`, `unsupported_format`.
+    pub(crate) fn of_bytes(body: Vec<u8>) -> Result<Self> {
+        Self::new(VortexDecoder::open(body).map_err(foreign)?)
+    }
+
+    /// Rows of a page, as a range of the blob's rows.
+    pub(crate) fn rows_of(&self, page: usize) -> std::ops::Range<usize> {
+        let start = page * self.decoder.page_rows();
+        start..self.decoder.rows().min(start + self.decoder.page_rows())
+    }
+
+    /// Reads every column of a page: each must have a value of its type, or none, for every row. Its keys.
+    ///
+    /// # Errors
+    /// `corrupt`.
+    pub(crate) fn check_page(&self, page: usize) -> Result<StringArray> {
+        let rows = self.rows_of(page).len();
+        let own = [
+            (self.key, FieldType::String),
+            (self.version, FieldType::Int),
+        ];
+        let fields = self.fields.iter().map(|field| (field.at, field.field_type));
+        let read = |at| self.decoder.read_page(at, page).map_err(foreign);
+        let mut keys = None;
+        for (at, field_type) in own.into_iter().chain(fields) {
+            let array = read(at)?;
+            if array.len() != rows {
+                return Err(wrong_column("of as many rows as its page"));
+            }
+            // A column is of one type: what one of its values is, all are.
+            if let Some(some) = (0..rows).find(|row| !array.is_null(*row)) {
+                value_at(&array, some, field_type)?;
+            }
+            if array.null_count() > 0 && [self.key, self.version].contains(&at) {
+                return Err(wrong_column("a key with its version"));
+            }
+            if at == self.key {
+                keys = array.as_string_opt::<i32>().cloned();
+            }
+        }
+        if let Some(extra) = self.extra.map(read).transpose()? {
+            for row in (0..rows).filter(|row| !extra.is_null(*row)) {
+                let bytes = bytes_at(&extra, row).ok_or_else(|| wrong_column("bytes"))?;
+                decode_extra(bytes, &mut Row::default())?;
+            }
+        }
+        keys.ok_or_else(|| wrong_column("text"))
     }
 }
 
@@ -111,20 +165,13 @@ impl<'s> Blob<'s> {
     /// Opens bytes that are not what was written, as far as they read.
     pub(crate) fn of_bytes(sql: &'s dyn Sql, body: Vec<u8>) -> Result<Self> {
         let tag = tag_of(&body);
-        let decoder = VortexDecoder::open(body).map_err(foreign)?;
-        let opened = Arc::new(OpenedBlob::new(decoder)?);
+        let opened = Arc::new(OpenedBlob::of_bytes(body)?);
         Ok(Self {
             sql,
             tag,
             adopted: None,
             opened,
         })
-    }
-
-    /// Rows of a page, as a range of the blob's rows.
-    pub(crate) fn rows_of(&self, page: usize) -> std::ops::Range<usize> {
-        let start = page * self.decoder.page_rows();
-        start..self.decoder.rows().min(start + self.decoder.page_rows())
     }
 
     /// Decodes a page of a column, or finds it decoded.
@@ -229,40 +276,6 @@ impl<'s> Blob<'s> {
         page.document(row % page_rows)
     }
 
-    /// Reads every column of a page: each must have a value of its type, or none, for every row.
-    ///
-    /// # Errors
-    /// `corrupt`.
-    pub(crate) fn check_page(&self, page: usize) -> Result<()> {
-        let rows = self.rows_of(page).len();
-        let own = [
-            (self.key, FieldType::String),
-            (self.version, FieldType::Int),
-        ];
-        let fields = self.fields.iter().map(|field| (field.at, field.field_type));
-        for (at, field_type) in own.into_iter().chain(fields) {
-            let array = self.page(at, page)?;
-            if array.len() != rows {
-                return Err(wrong_column("of as many rows as its page"));
-            }
-            // A column is of one type: what one of its values is, all are.
-            if let Some(some) = (0..rows).find(|row| !array.is_null(*row)) {
-                value_at(&array, some, field_type)?;
-            }
-            if array.null_count() > 0 && [self.key, self.version].contains(&at) {
-                return Err(wrong_column("a key with its version"));
-            }
-        }
-        let Some(extra) = self.extra.map(|at| self.page(at, page)).transpose()? else {
-            return Ok(());
-        };
-        for row in (0..rows).filter(|row| !extra.is_null(*row)) {
-            let bytes = bytes_at(&extra, row).ok_or_else(|| wrong_column("bytes"))?;
-            decode_extra(bytes, &mut Row::default())?;
-        }
-        Ok(())
-    }
-
     /// Decodes what a page says of the fields that are wanted.
     pub(crate) fn decode(&self, page: usize, wanted: impl Fn(u32) -> bool) -> Result<Page> {
         let fields = self.fields.iter().filter(|field| wanted(field.id));
@@ -328,12 +341,17 @@ fn opened(sql: &dyn Sql, id: BlobId, tag: Tag) -> Result<Arc<OpenedBlob>> {
     if tag_of(&body) != tag {
         return Err(Error::corrupt(format!("blob {id} is not what was written")));
     }
-    let decoder = VortexDecoder::open(body).map_err(foreign)?;
-    let blob = Arc::new(OpenedBlob::new(decoder)?);
-    if let Some(cache) = cache {
-        cache.put(key, Cached::Blob(Arc::clone(&blob)));
-    }
+    let blob = Arc::new(OpenedBlob::of_bytes(body)?);
+    remember(sql, tag, &blob);
     Ok(blob)
+}
+
+/// Keeps an opened blob for whoever opens it next.
+pub(crate) fn remember(sql: &dyn Sql, tag: Tag, blob: &Arc<OpenedBlob>) {
+    if let Some(cache) = sql.blob_cache() {
+        let key = CacheKey { tag, page: None };
+        cache.put(key, Cached::Blob(Arc::clone(blob)));
+    }
 }
 
 /// The start of the BLAKE3 hash of a blob's bytes.
@@ -343,7 +361,7 @@ pub(crate) fn tag_of(body: &[u8]) -> Tag {
     tag.try_into().unwrap_or_default()
 }
 
-fn place_of(keys: &arrow_array::StringArray, key: &str) -> Option<usize> {
+fn place_of(keys: &StringArray, key: &str) -> Option<usize> {
     let (mut low, mut high) = (0, keys.len());
     while low < high {
         let middle = low.midpoint(high);

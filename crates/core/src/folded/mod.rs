@@ -24,7 +24,7 @@ pub(crate) use bounds::{KeyBounds, Wanted, compare};
 
 mod blob;
 pub use blob::OpenedBlob;
-pub(crate) use blob::{Blob, foreign, tag_of};
+pub(crate) use blob::{Blob, foreign, remember, tag_of};
 
 mod unique;
 pub(crate) use unique::{Unique, no_duplicates};

@@ -107,6 +107,5 @@ pub(super) fn encoded_for_tests(
     documents: &[Document],
 ) -> super::blob::OpenedBlob {
     let body = encoded(collection, documents).unwrap().unwrap();
-    let decoder = tidelog_vortex::VortexDecoder::open(body).unwrap();
-    super::blob::OpenedBlob::new(decoder).unwrap()
+    super::blob::OpenedBlob::of_bytes(body).unwrap()
 }

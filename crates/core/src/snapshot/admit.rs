@@ -1,61 +1,116 @@
 //! What a blob of a file must be before it is believed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use arrow_array::Array as _;
-use arrow_array::cast::AsArray as _;
-use tidelog_log::{Error, Result};
+use arrow_array::{Array as _, StringArray};
+use tidelog_log::{Error, Reader, Result};
 
 use super::copy;
+use super::keys::hash;
 use crate::Engine;
-use crate::document::check_key;
-use crate::folded::{Blob, Entry, wrong_column};
+use crate::document::check_keys;
+use crate::folded::{Entry, Manifest, OpenedBlob, tag_of};
 use crate::sql::Sql;
 use crate::table::masks::Mask;
 use crate::table::snapshots::{self, PartKind};
 
-impl Engine {
-    /// Every document must read, and keys must be ascending and within what the frame says. Columns are
-    /// read as they are, not document by document.
-    pub(super) fn check_rows(
-        &mut self,
-        blob: &Blob<'_>,
-        (collection, entry): (u32, &Entry),
-        mask: &Mask,
-    ) -> Result<()> {
-        let wrong = |what: &str| Error::corrupt(format!("a blob's {what}"));
+/// A blob of a file of which every row was looked at: documents read, and keys are ascending and within
+/// what the frame says. Whose it is was not looked at.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    pub(super) collection: u64,
+    pub(super) entry: Entry,
+    pub(super) mask: Mask,
+    pub(super) opened: Arc<OpenedBlob>,
+    /// Of the keys of rows that are not masked.
+    pub(super) hashes: Vec<u64>,
+    /// The bytes of the frame before the blob.
+    prefix: Vec<u8>,
+}
+
+impl Admitted {
+    /// Looks at the body of a frame.
+    ///
+    /// # Errors
+    /// `corrupt`, `unsupported_format`.
+    pub(super) fn of(body: &[u8]) -> Result<Self> {
+        let mut reader = Reader::new(body);
+        let collection = reader.varint()?;
+        let entries = Manifest::decode(reader.bytes()?)?.blobs;
+        let mask = Mask::of_bits(reader.bytes()?.to_vec());
+        let blob = reader.rest();
+        let [entry] = <[_; 1]>::try_from(entries)
+            .map_err(|_| Error::corrupt("a blob's frame names another number of blobs"))?;
+        let is_adopted = entry.adopted.is_some();
+        if is_adopted || tag_of(blob) != entry.tag || blob.len() as u64 != entry.bytes {
+            return Err(Error::corrupt("a blob is not what its frame says"));
+        }
+        let mut admitted = Self {
+            collection,
+            entry,
+            mask,
+            opened: Arc::new(OpenedBlob::of_bytes(blob.to_vec())?),
+            hashes: Vec::new(),
+            prefix: body[..body.len() - blob.len()].to_vec(),
+        };
+        admitted.look()?;
+        Ok(admitted)
+    }
+
+    /// True for the body that was looked at.
+    pub(super) fn is_of(&self, body: &[u8]) -> bool {
+        let rest = body.strip_prefix(self.prefix.as_slice());
+        rest.is_some_and(|blob| blob == self.opened.decoder.bytes())
+    }
+
+    /// Columns are read as they are, not document by document.
+    fn look(&mut self) -> Result<()> {
+        let (entry, blob) = (&self.entry, &self.opened);
         if blob.decoder.rows() != entry.rows as usize {
             return Err(wrong("rows are not as many as its frame says"));
         }
-        let most = self.policy.snapshots.keys_at_once;
         let mut last = String::new();
         for page in 0..blob.decoder.page_count() {
-            blob.check_page(page)?;
-            let keys = blob.keys(page)?;
-            let keys = keys
-                .as_string_opt::<i32>()
-                .ok_or_else(|| wrong_column("text"))?;
-            let mut before = last.as_str();
-            for at in 0..keys.len() {
-                let key = keys.value(at);
-                check_key(key).map_err(|e| wrong(e.message()))?;
-                // Keys are never empty, so the first comes after none.
-                if key <= before {
-                    return Err(wrong("keys are not ascending"));
-                }
-                before = key;
+            let keys = blob.check_page(page)?;
+            check_keys(&keys).map_err(|e| wrong(e.message()))?;
+            let Some(end) = keys.len().checked_sub(1) else {
+                continue;
+            };
+            // Keys are never empty, so the first comes after none.
+            let ascends = |at: usize| keys.value(at) < keys.value(at + 1);
+            if keys.value(0) <= last.as_str() || !(0..end).all(ascends) {
+                return Err(wrong("keys are not ascending"));
             }
-            let first = keys.iter().flatten().next().unwrap_or_default();
-            if !entry.may_hold(first) || !entry.may_hold(before) {
+            if !entry.may_hold(keys.value(0)) || !entry.may_hold(keys.value(end)) {
                 return Err(wrong("keys are outside its bounds"));
             }
-            last = before.to_owned();
-            let start = blob.rows_of(page).start;
-            self.keys.add((collection, keys), (start, mask), most);
+            keys.value(end).clone_into(&mut last);
+            add_hashes(
+                &mut self.hashes,
+                &keys,
+                (blob.rows_of(page).start, &self.mask),
+            );
         }
         Ok(())
     }
+}
 
+fn wrong(what: &str) -> Error {
+    Error::corrupt(format!("a blob's {what}"))
+}
+
+/// Adds the hashes of a page's keys whose rows, from `start` on, are not masked.
+pub(super) fn add_hashes(hashes: &mut Vec<u64>, keys: &StringArray, (start, mask): (usize, &Mask)) {
+    let is_live = |at: &usize| !mask.has(u32::try_from(start + at).unwrap_or(u32::MAX));
+    let all = 0..keys.len();
+    match mask.masked() {
+        0 => hashes.extend(all.map(|at| hash(keys.value(at)))),
+        _ => hashes.extend(all.filter(is_live).map(|at| hash(keys.value(at)))),
+    }
+}
+
+impl Engine {
     /// The file is whole: looks whether a key of it is twice, where all were seen.
     pub(super) fn keys_are_all(&mut self, sql: &dyn Sql, full: &str) -> Result<()> {
         let mut rows = BTreeMap::new();

@@ -7,6 +7,7 @@ use arrow_array::Array as _;
 use arrow_array::cast::AsArray as _;
 use tidelog_log::limits::TURN_ROWS_MAX;
 use tidelog_log::{AdoptedRows, BlobReference, Error, Result, Sequence, split_parts};
+use tidelog_vortex::Scalar;
 
 use super::compare::Base;
 use super::restore::Restoring;
@@ -215,21 +216,39 @@ fn note(
 
 /// The first and the last key of a blob, whole.
 fn bounds_of(blob: &Blob<'_>) -> Result<(String, String)> {
-    let key_at = |page: usize, side: Ordering| {
-        let keys = blob.keys(page)?;
-        let keys = keys
-            .as_string_opt::<i32>()
-            .filter(|keys| !keys.is_empty())
-            .ok_or_else(|| wrong_column("text"))?;
-        let at = if side == Ordering::Less {
-            0
-        } else {
-            keys.len() - 1
-        };
-        Ok::<_, Error>(keys.value(at).to_owned())
+    let pages = blob.decoder.columns()[blob.key_column()].pages.iter();
+    let (first, last) = (pages.clone().next(), pages.clone().next_back());
+    let text = |bound: &Scalar| match bound {
+        Scalar::Bytes(bytes) => String::from_utf8(bytes.clone()).ok(),
+        _ => None,
     };
-    let last = blob.decoder.page_count().saturating_sub(1);
-    Ok((key_at(0, Ordering::Less)?, key_at(last, Ordering::Greater)?))
+    let least = first.filter(|page| page.min_is_exact).map(|page| &page.min);
+    let greatest = last.filter(|page| page.max_is_exact).map(|page| &page.max);
+    let said = least
+        .zip(greatest)
+        .and_then(|(least, greatest)| Some((text(least.as_ref()?)?, text(greatest.as_ref()?)?)));
+    match said {
+        Some(bounds) => Ok(bounds),
+        // Long keys are cut there.
+        None => Ok((
+            key_at(blob, 0, Ordering::Less)?,
+            key_at(blob, pages.len().saturating_sub(1), Ordering::Greater)?,
+        )),
+    }
+}
+
+/// The first or the last key of a page.
+fn key_at(blob: &Blob<'_>, page: usize, side: Ordering) -> Result<String> {
+    let keys = blob.keys(page)?;
+    let keys = keys
+        .as_string_opt::<i32>()
+        .filter(|keys| !keys.is_empty())
+        .ok_or_else(|| wrong_column("text"))?;
+    let at = match side {
+        Ordering::Less => 0,
+        _ => keys.len() - 1,
+    };
+    Ok(keys.value(at).to_owned())
 }
 
 /// Keys of the row table from the first to the last, at most one more than are looked at.

@@ -108,11 +108,7 @@ impl SnapshotFile {
                 break;
             }
             let (kind, body) = self.body(sql, content)?;
-            let frame = Frame {
-                index: index as u64,
-                kind,
-                body,
-            };
+            let frame = Frame::new(index as u64, kind, body);
             let bytes = encode(&frame, self.snapshot.id.as_bytes());
             let end = self
                 .frames

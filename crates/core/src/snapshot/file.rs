@@ -2,8 +2,12 @@
 //!
 //! Reading needs no database: [`FileReader`] takes bytes as they come and hands out frames that are whole.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use tidelog_log::{Error, Kind, Result};
+
+use super::admit::Admitted;
 
 /// What a file begins with.
 pub const MAGIC: [u8; 4] = *b"TLS\x01";
@@ -58,7 +62,7 @@ impl FrameKind {
 }
 
 /// One frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Frame {
     /// Its place, from 0.
     pub index: u64,
@@ -66,7 +70,37 @@ pub struct Frame {
     pub kind: FrameKind,
     /// What it holds.
     pub body: Vec<u8>,
+    /// What was found in it, where someone looked before the object does.
+    pub(super) admitted: Option<Arc<Admitted>>,
 }
+
+impl Frame {
+    /// A frame that nobody has looked at.
+    pub fn new(index: u64, kind: FrameKind, body: Vec<u8>) -> Self {
+        Self {
+            index,
+            kind,
+            body,
+            admitted: None,
+        }
+    }
+
+    /// Looks at every row of a frame's blob, which takes most of the time of an import and needs no
+    /// object: a host can do it on other threads, before the turn. What is wrong the turn says.
+    pub fn admit(&mut self) {
+        if self.kind == FrameKind::Blob {
+            self.admitted = Admitted::of(&self.body).ok().map(Arc::new);
+        }
+    }
+}
+
+impl PartialEq for Frame {
+    fn eq(&self, other: &Self) -> bool {
+        (self.index, self.kind, &self.body) == (other.index, other.kind, &other.body)
+    }
+}
+
+impl Eq for Frame {}
 
 /// The first frame.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -236,11 +270,7 @@ impl FileReader {
                 place()
             )));
         }
-        let frame = Frame {
-            index: self.index,
-            kind: FrameKind::of(head[0])?,
-            body: body.to_vec(),
-        };
+        let frame = Frame::new(self.index, FrameKind::of(head[0])?, body.to_vec());
         Ok(Some((frame, 5 + length + CHECK_BYTES)))
     }
 }
@@ -273,7 +303,7 @@ mod tests {
             (FrameKind::End, vec![4]),
         ];
         for (index, (kind, body)) in (0..).zip(bodies) {
-            out.extend(encode(&Frame { index, kind, body }, b"s"));
+            out.extend(encode(&Frame::new(index, kind, body), b"s"));
         }
         out
     }

@@ -1,18 +1,21 @@
 //! A snapshot's file becomes snapshots of this object, frame by frame.
 
+use std::sync::Arc;
+
 use arrow_array::Array as _;
 use serde::{Deserialize, Serialize};
 use tidelog_log::{Error, Kind, Reader, Record, Result, Sequence};
 
+use super::admit::Admitted;
 use super::file::{self, Frame, FrameKind, Head};
 use super::take::{check_count, next_id};
 use super::{Import, Snapshot, SnapshotKind, SnapshotStatus, copy, remove, sources};
-use crate::folded::{Blob, KeyBounds, Manifest, Origin, tag_of};
+use crate::folded::{KeyBounds, Origin, remember};
 use crate::mutate::IdMaker;
 use crate::sql::Sql;
 use crate::table::blobs;
+use crate::table::meta;
 use crate::table::snapshots::{self, PartKind};
-use crate::table::{masks::Mask, meta};
 use crate::{Engine, TypeSchema, segment};
 
 /// The fact of `_meta` that keeps it.
@@ -171,7 +174,11 @@ impl Engine {
             _ if !at.has_schema || at.ids.is_empty() => {
                 return Err(Error::corrupt("a part of no snapshot"));
             }
-            FrameKind::Blob => self.take_blob(sql, at, &body)?,
+            FrameKind::Blob => {
+                let looked = frame.admitted.filter(|blob| blob.is_of(&body));
+                let blob = looked.map_or_else(|| Admitted::of(&body).map(Arc::new), Ok)?;
+                self.take_blob(sql, at, &blob)?;
+            }
             FrameKind::Documents => {
                 let mut reader = Reader::new(&body);
                 let collection = self.collection(reader.varint()?)?;
@@ -261,25 +268,14 @@ impl Engine {
             .ok_or_else(|| Error::corrupt("a part of no collection"))
     }
 
-    fn take_blob(&mut self, sql: &dyn Sql, at: &Importing, body: &[u8]) -> Result<()> {
-        let mut reader = Reader::new(body);
-        let id = self.collection(reader.varint()?)?;
-        let entries = Manifest::decode(reader.bytes()?)?.blobs;
-        let mask = Mask::of_bits(reader.bytes()?.to_vec());
-        let blob = reader.rest();
-        let [mut entry] = <[_; 1]>::try_from(entries)
-            .map_err(|_| Error::corrupt("a blob's frame names another number of blobs"))?;
-        let is_adopted = entry.adopted.is_some();
-        if is_adopted || tag_of(blob) != entry.tag || blob.len() as u64 != entry.bytes {
-            return Err(Error::corrupt("a blob is not what its frame says"));
-        }
-        entry.id = blobs::put(sql, blob, 1)?;
+    fn take_blob(&mut self, sql: &dyn Sql, at: &Importing, blob: &Admitted) -> Result<()> {
+        let id = self.collection(blob.collection)?;
         let prepared = self.view.collections.iter().find(|p| p.collection.id == id);
         let collection = &prepared
             .ok_or_else(|| Error::corrupt("a part of no collection"))?
             .collection;
-        let opened = Blob::open(sql, entry.id, entry.tag)?;
-        let origin = Origin::decode(opened.decoder.metadata())?;
+        let decoder = &blob.opened.decoder;
+        let origin = Origin::decode(decoder.metadata())?;
         let typed = |(field, of): &(u32, _)| {
             collection
                 .field_by_id(*field)
@@ -288,13 +284,17 @@ impl Engine {
         if origin.collection.0 != id || !origin.fields.iter().all(typed) {
             return Err(Error::corrupt("a blob is of another collection"));
         }
-        entry.bounds = KeyBounds::of_blob(collection, &opened);
-        self.check_rows(&opened, (id, &entry), &mask)?;
+        let mut entry = blob.entry.clone();
+        entry.bounds = KeyBounds::of_blob(collection, &blob.opened);
+        entry.id = blobs::put(sql, decoder.bytes(), 1)?;
+        remember(sql, entry.tag, &blob.opened);
+        let most = self.policy.snapshots.keys_at_once;
+        self.keys.add(id, &blob.hashes, most);
         let snapshot = present(at)?;
         let mut manifest = copy::manifest(sql, snapshot, id)?;
-        if mask.masked() > 0 {
+        if blob.mask.masked() > 0 {
             let place = (id, entry.id);
-            snapshots::put_part(sql, snapshot, PartKind::Mask, place, mask.bits())?;
+            snapshots::put_part(sql, snapshot, PartKind::Mask, place, blob.mask.bits())?;
         }
         manifest.add(entry);
         copy::put_manifest(sql, snapshot, id, &manifest)

@@ -4,7 +4,7 @@ use super::byte_strings::put_ends;
 use super::{PageDecoder, misplaced};
 use crate::compress::decompress_into;
 use crate::node::Node;
-use crate::shapes::{PIECE_BYTES, Parts, Supply, assemble};
+use crate::shapes::{IMAGES_JOINED, JOINED_BYTES, PIECE_BYTES, Parts, Supply, assemble};
 use crate::text_node::{Head, ShapesHead, TextNode};
 use crate::texts::{SHORT, Strings, Texts};
 use crate::{Error, Result, digits, fsst, pattern, times};
@@ -197,6 +197,7 @@ impl PageDecoder<'_> {
         self.budget
             .pay(head.raw_bytes.saturating_add(head.other_bytes), 1)?;
         self.budget.pay(head.slots + head.shapes, PIECE_BYTES)?;
+        self.budget.pay(images / IMAGES_JOINED, JOINED_BYTES)?;
         if head.copies + head.edits > 0 {
             let longest = slots.iter().max().map_or(0, |slots| *slots as usize);
             // What is kept of images that others come from.

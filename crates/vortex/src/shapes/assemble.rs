@@ -33,7 +33,11 @@ pub(crate) fn assemble(
 ) -> Result<()> {
     let [first, second] = outs;
     let mut assembler = Assembler {
-        forms: Forms::new(parts.slots, parts.columns, parts.pieces, &supplies)?,
+        forms: Forms::new(
+            (parts.slots, parts.columns, parts.pieces),
+            &supplies,
+            parts.kinds.len(),
+        )?,
         supplies,
         outs: [Out::new(first, bytes[0])?, Out::new(second, bytes[1])?],
         history: Vec::new(),
@@ -145,11 +149,21 @@ impl<'a> Assembler<'a> {
         let (_, mut pen) = open(&mut self.outs, out, out, form.reach)?;
         let text = self.forms.text;
         for (column, piece) in form.columns.iter().zip(pieces) {
-            pen.put_piece(piece, text).ok_or_else(too_few)?;
+            let supply = self.supplies.get_mut(*column as usize);
+            let supply = supply.ok_or_else(too_few)?;
+            let joined = self.forms.joined(piece, supply).ok_or_else(too_few)?;
             if KEEPS {
-                self.starts.push(pen.place());
+                let at = pen.place() + u32::try_from(piece.bytes).unwrap_or(u32::MAX);
+                self.starts.push(at);
             }
-            put_next(&mut self.supplies, *column, &mut pen).ok_or_else(too_few)?;
+            match joined {
+                Some(joined) => pen.put_joined(joined),
+                None => pen.put_piece(piece, text).and_then(|()| {
+                    let (value, from, to) = supply.take()?;
+                    pen.put(value, from, to)
+                }),
+            }
+            .ok_or_else(too_few)?;
         }
         pen.put_piece(&pieces[form.columns.len()], text)
             .ok_or_else(too_few)?;

@@ -51,14 +51,35 @@ impl<'a> Supply<'a> {
         self.next += 1;
         Some((self.strings.data, at(*from), at(*to)))
     }
+
+    /// Which of its strings the next value is, where strings are named by codes.
+    #[inline(always)]
+    fn take_code(&mut self) -> Option<usize> {
+        let code = *self.codes?.get(self.next)?;
+        self.next += 1;
+        Some(code as usize)
+    }
 }
 
 /// The shapes of a page, with what stands before each place at hand.
 pub(super) struct Forms<'a> {
     shapes: Vec<(usize, Form<'a>)>,
     pieces: Vec<Piece>,
+    joined: Vec<Joined>,
     pub(super) text: &'a [u8],
 }
+
+/// A piece and a value behind it, to be written at once.
+pub(super) struct Joined {
+    pub(super) bytes: [u8; SHORT],
+    pub(super) length: usize,
+}
+
+/// So many images pay for one of these.
+pub(crate) const IMAGES_JOINED: usize = 4;
+
+/// Memory that it takes.
+pub(crate) const JOINED_BYTES: usize = size_of::<Joined>();
 
 /// A shape.
 #[derive(Clone, Copy)]
@@ -75,18 +96,19 @@ pub(super) struct Piece {
     pub(super) short: [u8; SHORT],
     pub(super) from: usize,
     pub(super) bytes: usize,
+    /// Where it stands joined with each value that may follow, and how many these are; none: 0.
+    joined: (usize, usize),
 }
 
 /// Memory that a piece takes beside its bytes.
 pub(crate) const PIECE_BYTES: usize = size_of::<Piece>();
 
 impl<'a> Forms<'a> {
-    /// Checks and lays out shapes whose values `supplies` has.
+    /// Checks and lays out shapes whose values `supplies` has, for so many images.
     pub(super) fn new(
-        slots: &[u32],
-        columns: &'a [u32],
-        pieces: Strings<'a>,
+        (slots, columns, pieces): (&[u32], &'a [u32], Strings<'a>),
         supplies: &[Supply<'_>],
+        images: usize,
     ) -> Result<Self> {
         let table = ShapeTable::new(slots, columns, pieces, supplies.len())?;
         let longest: Vec<usize> = supplies.iter().map(Supply::longest).collect();
@@ -97,9 +119,11 @@ impl<'a> Forms<'a> {
                 short: short.copied().unwrap_or_default(),
                 from,
                 bytes: to - from,
+                joined: (0, 0),
             }
         });
-        let laid_out: Vec<Piece> = laid_out.collect();
+        let mut laid_out: Vec<Piece> = laid_out.collect();
+        let joined = join(&table, &mut laid_out, supplies, images / IMAGES_JOINED);
         let form = |(first, columns): &(usize, &'a [u32])| {
             let own = &laid_out[*first..=first + columns.len()];
             let fixed: usize = own.iter().map(|piece| piece.bytes).sum();
@@ -110,8 +134,21 @@ impl<'a> Forms<'a> {
         Ok(Self {
             shapes: table.shapes.iter().map(form).collect(),
             pieces: laid_out,
+            joined,
             text: pieces.data,
         })
+    }
+
+    /// What a piece and the next value of a column are together, where that is at hand; the outer is
+    /// none where there is no such value.
+    #[inline(always)]
+    pub(super) fn joined(&self, piece: &Piece, supply: &mut Supply<'_>) -> Option<Option<&Joined>> {
+        let (first, count) = piece.joined;
+        if count == 0 {
+            return Some(None);
+        }
+        let code = supply.take_code()?;
+        Some(Some(self.joined.get(first..first + count)?.get(code)?))
     }
 
     /// A shape and its pieces: one before each of its places, and one behind the last.
@@ -122,4 +159,31 @@ impl<'a> Forms<'a> {
         let pieces = self.pieces.get(*first..=first + form.columns.len());
         Ok((*form, pieces.ok_or_else(missing)?))
     }
+}
+
+/// Joins the pieces of shapes with the values of dictionaries, as far as `most` of them go.
+fn join(
+    table: &ShapeTable<'_>,
+    pieces: &mut [Piece],
+    supplies: &[Supply<'_>],
+    most: usize,
+) -> Vec<Joined> {
+    let mut joined = Vec::new();
+    for (first, columns) in &table.shapes {
+        for (place, column) in columns.iter().enumerate() {
+            let (piece, supply) = (&mut pieces[first + place], &supplies[*column as usize]);
+            let count = supply.strings.count();
+            let fits = piece.bytes + supply.longest() <= SHORT;
+            if supply.codes.is_none() || !fits || joined.len() + count > most {
+                continue;
+            }
+            piece.joined = (joined.len(), count);
+            joined.extend(supply.strings.iter().map(|value| {
+                let (mut bytes, length) = (piece.short, piece.bytes + value.len());
+                bytes[piece.bytes..length].copy_from_slice(value);
+                Joined { bytes, length }
+            }));
+        }
+    }
+    joined
 }

@@ -12,7 +12,7 @@ mod survey;
 mod table;
 
 pub(crate) use assemble::{Parts, assemble};
-pub(crate) use forms::{PIECE_BYTES, Supply};
+pub(crate) use forms::{IMAGES_JOINED, JOINED_BYTES, PIECE_BYTES, Supply};
 pub(crate) use history::{History, Traced};
 pub(crate) use scan::Scanner;
 pub(crate) use survey::Survey;

@@ -1,6 +1,6 @@
 //! Writing one text behind others.
 
-use super::forms::Piece;
+use super::forms::{Joined, Piece};
 use crate::texts::SHORT;
 
 /// A text being written. Bytes are there up to [`SHORT`] behind what it may take.
@@ -38,6 +38,14 @@ impl<'a> Pen<'a> {
         }
         *self.room.get_mut(self.at..)?.first_chunk_mut()? = piece.short;
         self.at += piece.bytes;
+        Some(())
+    }
+
+    /// Writes a piece with a value.
+    #[inline(always)]
+    pub(super) fn put_joined(&mut self, joined: &Joined) -> Option<()> {
+        *self.room.get_mut(self.at..)?.first_chunk_mut()? = joined.bytes;
+        self.at += joined.length;
         Some(())
     }
 

@@ -12,7 +12,7 @@ use tidelog_core::{
     RestoreStatus, RestoreTarget, Snapshot, SnapshotCommand, SnapshotFile, SnapshotKind,
     SnapshotReply, SnapshotStatus, TypeSchema, TypeSpec,
 };
-use tidelog_embedded::{OpenObject, now};
+use tidelog_embedded::{OpenObject, admit, now};
 use tidelog_log::{Error, Result};
 
 use super::files::durable;
@@ -160,6 +160,7 @@ impl Object {
             waiting.extend(reader.push(piece.get(..read).unwrap_or_default())?);
             let bytes: usize = waiting.iter().map(|frame| frame.body.len()).sum();
             if bytes >= TURN_BYTES || read == 0 {
+                admit(&mut waiting);
                 let (schema, frames) = (Arc::clone(&self.schema), std::mem::take(&mut waiting));
                 let reply = self.ask(SnapshotCommand::Import { schema, frames })?;
                 if let SnapshotReply::Import(import) = reply {
