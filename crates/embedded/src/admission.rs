@@ -39,7 +39,19 @@ pub fn admit(frames: &mut [Frame]) {
     });
 }
 
-/// The same beside what this thread has to do.
+/// The same while this thread does something else.
+///
+/// # Errors
+/// Those of `work`.
+pub fn admit_beside(frames: &mut [Frame], work: impl FnOnce() -> Result<()>) -> Result<()> {
+    thread::scope(|scope| {
+        // A scope waits for its threads.
+        scope.spawn(|| admit(frames));
+        work()
+    })
+}
+
+/// The same while other tasks go on.
 pub(crate) async fn admitted(mut frames: Vec<Frame>) -> Result<Vec<Frame>> {
     let looking = tokio::task::spawn_blocking(move || {
         admit(&mut frames);

@@ -65,4 +65,4 @@ mod snapshot_file;
 pub use snapshot_file::{FileReport, verify_snapshot_file};
 
 mod admission;
-pub use admission::admit;
+pub use admission::{admit, admit_beside};

@@ -1,8 +1,9 @@
 //! The file of a snapshot, into an object: streamed, checked frame by frame, resumable.
 
+use futures_util::future::join;
 use http::StatusCode;
 use tidelog_core::snapshot_file::{FileReader, Frame, MAGIC};
-use tidelog_core::{Import, SnapshotCommand, SnapshotReply};
+use tidelog_core::{Address, Import, SnapshotCommand, SnapshotReply};
 use tidelog_log::{Error, Kind, Result};
 
 use super::{Look, Who, answered};
@@ -29,31 +30,41 @@ pub(crate) async fn upload<H: ObjectHost, B: BodySource>(
             resumed(&at, offset)?
         }
     };
-    let (mut waiting, mut bytes) = (Vec::<Frame>::new(), 0);
-    let mut done = None;
+    let mut waiting = Vec::<Frame>::new();
+    let mut taking = Taking {
+        host,
+        object: &object,
+        by: &by,
+        looked: Vec::new(),
+        done: None,
+    };
     loop {
         let chunk = request.body.chunk().await?;
         let is_end = chunk.is_none();
         if let Some(chunk) = chunk {
-            let frames = reader.push(&chunk).map_err(damaged)?;
-            bytes += frames.iter().map(|frame| frame.body.len()).sum::<usize>();
-            waiting.extend(frames);
+            match reader.push(&chunk) {
+                Ok(frames) => waiting.extend(frames),
+                Err(error) => {
+                    // What came before it is whole.
+                    taking.next(Vec::new()).await?;
+                    return Err(damaged(error));
+                }
+            }
             if reader.offset() > FILE_BYTES_MAX {
                 let message = format!("a snapshot's file has at most {FILE_BYTES_MAX} bytes");
                 return Err(Error::too_large("snapshot_too_large", message));
             }
         }
-        if !waiting.is_empty() && (is_end || bytes >= FILE_PART_BYTES) {
-            let frames = host.admit(std::mem::take(&mut waiting)).await?;
-            bytes = 0;
-            let by = by.clone();
-            let command = |schema| by.asks(SnapshotCommand::Import { schema, frames });
-            done = Some(host.administer(&object, command).await.map_err(damaged)?);
+        let bytes: usize = waiting.iter().map(|frame| frame.body.len()).sum();
+        if is_end || bytes >= FILE_PART_BYTES {
+            taking.next(std::mem::take(&mut waiting)).await?;
         }
         if is_end {
+            taking.next(Vec::new()).await?;
             break;
         }
     }
+    let done = taking.done;
     if request.parameters.get("partial") != Some("true") {
         reader.finish()?;
     } else if done.is_none() {
@@ -64,6 +75,38 @@ pub(crate) async fn upload<H: ObjectHost, B: BodySource>(
     match &done {
         SnapshotReply::Import(_) => Ok(answered(&done, StatusCode::CREATED)),
         _ => Err(Error::internal("an import was answered otherwise")),
+    }
+}
+
+/// Frames on their way to the object: while it takes some, the host looks at the next.
+struct Taking<'u, H> {
+    host: &'u H,
+    object: &'u Address,
+    by: &'u Who,
+    looked: Vec<Frame>,
+    done: Option<SnapshotReply>,
+}
+
+impl<H: ObjectHost> Taking<'_, H> {
+    /// Has the frames of before taken and these looked at.
+    async fn next(&mut self, frames: Vec<Frame>) -> Result<()> {
+        let looked = std::mem::take(&mut self.looked);
+        let (taken, next) = join(self.take(looked), self.host.admit(frames)).await;
+        if let Some(reply) = taken? {
+            self.done = Some(reply);
+        }
+        self.looked = next?;
+        Ok(())
+    }
+
+    async fn take(&self, frames: Vec<Frame>) -> Result<Option<SnapshotReply>> {
+        if frames.is_empty() {
+            return Ok(None);
+        }
+        let by = self.by.clone();
+        let command = |schema| by.asks(SnapshotCommand::Import { schema, frames });
+        let taken = self.host.administer(self.object, command).await;
+        taken.map(Some).map_err(damaged)
     }
 }
 

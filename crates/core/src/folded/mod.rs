@@ -30,7 +30,7 @@ mod unique;
 pub(crate) use unique::{Unique, no_duplicates};
 
 mod write;
-pub(crate) use write::{DOCUMENT_BYTES_FOLDED, raw_bytes, write_blobs};
+pub(crate) use write::{DOCUMENT_BYTES_FOLDED, ROWS_MAX, raw_bytes, write_blobs};
 
 mod main;
 pub(crate) use main::{Folded, Place, Stored};

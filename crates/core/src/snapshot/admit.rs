@@ -7,10 +7,10 @@ use arrow_array::{Array as _, StringArray};
 use tidelog_log::{Error, Reader, Result};
 
 use super::copy;
-use super::keys::hash;
+use super::keys::{Hashes, hash};
 use crate::Engine;
 use crate::document::check_keys;
-use crate::folded::{Entry, Manifest, OpenedBlob, tag_of};
+use crate::folded::{Entry, Manifest, OpenedBlob, ROWS_MAX, tag_of};
 use crate::sql::Sql;
 use crate::table::masks::Mask;
 use crate::table::snapshots::{self, PartKind};
@@ -24,7 +24,7 @@ pub(super) struct Admitted {
     pub(super) mask: Mask,
     pub(super) opened: Arc<OpenedBlob>,
     /// Of the keys of rows that are not masked.
-    pub(super) hashes: Vec<u64>,
+    pub(super) hashes: Arc<Hashes>,
     /// The bytes of the frame before the blob.
     prefix: Vec<u8>,
 }
@@ -46,16 +46,16 @@ impl Admitted {
         if is_adopted || tag_of(blob) != entry.tag || blob.len() as u64 != entry.bytes {
             return Err(Error::corrupt("a blob is not what its frame says"));
         }
-        let mut admitted = Self {
+        let opened = OpenedBlob::of_bytes(blob.to_vec())?;
+        let hashes = look(&entry, &opened, &mask)?;
+        Ok(Self {
             collection,
             entry,
             mask,
-            opened: Arc::new(OpenedBlob::of_bytes(blob.to_vec())?),
-            hashes: Vec::new(),
+            opened: Arc::new(opened),
+            hashes: Arc::new(Hashes::new(&hashes)),
             prefix: body[..body.len() - blob.len()].to_vec(),
-        };
-        admitted.look()?;
-        Ok(admitted)
+        })
     }
 
     /// True for the body that was looked at.
@@ -63,37 +63,34 @@ impl Admitted {
         let rest = body.strip_prefix(self.prefix.as_slice());
         rest.is_some_and(|blob| blob == self.opened.decoder.bytes())
     }
+}
 
-    /// Columns are read as they are, not document by document.
-    fn look(&mut self) -> Result<()> {
-        let (entry, blob) = (&self.entry, &self.opened);
-        if blob.decoder.rows() != entry.rows as usize {
-            return Err(wrong("rows are not as many as its frame says"));
-        }
-        let mut last = String::new();
-        for page in 0..blob.decoder.page_count() {
-            let keys = blob.check_page(page)?;
-            check_keys(&keys).map_err(|e| wrong(e.message()))?;
-            let Some(end) = keys.len().checked_sub(1) else {
-                continue;
-            };
-            // Keys are never empty, so the first comes after none.
-            let ascends = |at: usize| keys.value(at) < keys.value(at + 1);
-            if keys.value(0) <= last.as_str() || !(0..end).all(ascends) {
-                return Err(wrong("keys are not ascending"));
-            }
-            if !entry.may_hold(keys.value(0)) || !entry.may_hold(keys.value(end)) {
-                return Err(wrong("keys are outside its bounds"));
-            }
-            keys.value(end).clone_into(&mut last);
-            add_hashes(
-                &mut self.hashes,
-                &keys,
-                (blob.rows_of(page).start, &self.mask),
-            );
-        }
-        Ok(())
+/// Looks at every row; the hashes of the keys. Columns are read as they are, not document by document.
+fn look(entry: &Entry, blob: &OpenedBlob, mask: &Mask) -> Result<Vec<u64>> {
+    if blob.decoder.rows() != entry.rows as usize {
+        return Err(wrong("rows are not as many as its frame says"));
     }
+    let rows = blob.decoder.rows().saturating_sub(mask.masked() as usize);
+    let mut hashes = Vec::with_capacity(rows.min(ROWS_MAX));
+    let mut last = String::new();
+    for page in 0..blob.decoder.page_count() {
+        let keys = blob.check_page(page)?;
+        check_keys(&keys).map_err(|e| wrong(e.message()))?;
+        let Some(end) = keys.len().checked_sub(1) else {
+            continue;
+        };
+        // Keys are never empty, so the first comes after none.
+        let ascends = |at: usize| keys.value(at) < keys.value(at + 1);
+        if keys.value(0) <= last.as_str() || !(0..end).all(ascends) {
+            return Err(wrong("keys are not ascending"));
+        }
+        if !entry.may_hold(keys.value(0)) || !entry.may_hold(keys.value(end)) {
+            return Err(wrong("keys are outside its bounds"));
+        }
+        keys.value(end).clone_into(&mut last);
+        add_hashes(&mut hashes, &keys, (blob.rows_of(page).start, mask));
+    }
+    Ok(hashes)
 }
 
 fn wrong(what: &str) -> Error {

@@ -1,7 +1,9 @@
 //! Of one key a snapshot has one document. Ours are so because the object was; one that came as a file
 //! is looked at before a blob of it is adopted, for nothing would look at its keys later.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
 use tidelog_log::{Error, Result};
@@ -20,7 +22,7 @@ pub(crate) struct KeysSeen {
     /// The full snapshot that the file becomes.
     snapshot: Option<String>,
     /// By collection, until the file is whole.
-    hashes: BTreeMap<u32, Hashes>,
+    hashes: BTreeMap<u32, Vec<Arc<Hashes>>>,
     held: usize,
     /// Collections of which no key was there twice.
     distinct: BTreeSet<u32>,
@@ -35,23 +37,24 @@ impl KeysSeen {
     }
 
     /// Takes the hashes of some keys, and forgets all once they are over `most`.
-    pub(super) fn add(&mut self, collection: u32, hashes: &[u64], most: usize) {
-        if self.held + hashes.len() > most {
+    pub(super) fn add(&mut self, collection: u32, hashes: &Arc<Hashes>, most: usize) {
+        if self.held + hashes.all.len() > most {
             self.snapshot = None;
             self.hashes.clear();
         }
         if self.snapshot.is_some() {
-            self.held += hashes.len();
+            self.held += hashes.all.len();
             let known = self.hashes.entry(collection).or_default();
-            hashes.iter().for_each(|hash| known.push(*hash));
+            known.push(Arc::clone(hashes));
         }
     }
 
     /// The file is whole: `rows` of each collection are in its blobs.
     pub(super) fn end(&mut self, rows: &BTreeMap<u32, u64>) {
         for (collection, hashes) in std::mem::take(&mut self.hashes) {
-            let all = rows.get(&collection) == Some(&hashes.count);
-            if all && !hashes.is_any_twice() {
+            let count: usize = hashes.iter().map(|hashes| hashes.all.len()).sum();
+            let all = rows.get(&collection) == Some(&(count as u64));
+            if all && !is_any_twice(&hashes) {
                 self.distinct.insert(collection);
             }
         }
@@ -63,42 +66,56 @@ impl KeysSeen {
     }
 }
 
-/// Places of a bit for each hash, so that few fall together.
-const PLACES: usize = 16;
-
-/// Hashes of keys, in buckets whose places fit a processor's cache.
+/// Hashes of keys, those with the same first byte together: of these a processor's cache holds the places.
 #[derive(Debug)]
-struct Hashes {
-    buckets: Vec<Vec<u64>>,
-    count: u64,
-}
-
-impl Default for Hashes {
-    fn default() -> Self {
-        Self {
-            buckets: vec![Vec::new(); 256],
-            count: 0,
-        }
-    }
+pub(super) struct Hashes {
+    all: Vec<u64>,
+    /// Where those of each first byte end.
+    ends: [usize; 256],
 }
 
 impl Hashes {
-    fn push(&mut self, hash: u64) {
-        self.buckets[usize::from(hash.to_be_bytes()[0])].push(hash);
-        self.count += 1;
+    pub(super) fn new(unsorted: &[u64]) -> Self {
+        let first = |hash: u64| usize::from(hash.to_be_bytes()[0]);
+        let (mut all, mut ends) = (vec![0; unsorted.len()], [0; 256]);
+        for hash in unsorted {
+            ends[first(*hash)] += 1;
+        }
+        let mut sum = 0;
+        for end in &mut ends {
+            (*end, sum) = (sum, sum + *end);
+        }
+        for hash in unsorted {
+            let end = &mut ends[first(*hash)];
+            all[*end] = *hash;
+            *end += 1;
+        }
+        Self { all, ends }
     }
 
-    fn is_any_twice(&self) -> bool {
-        self.buckets.iter().any(|hashes| is_any_twice(hashes))
+    fn of(&self, byte: usize) -> &[u64] {
+        let start = byte.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.all[start..self.ends[byte]]
     }
 }
 
-/// True when two of some hashes, whose first bytes may be the same, are equal. Only those that fall on
-/// one of many places together are sorted.
-fn is_any_twice(hashes: &[u64]) -> bool {
-    let places = (hashes.len() * PLACES).next_power_of_two().max(64) as u64;
+/// True when two of some hashes are equal.
+fn is_any_twice<H: Borrow<Hashes>>(all: &[H]) -> bool {
+    (0..256).any(|byte| {
+        let parts: Vec<&[u64]> = all.iter().map(|hashes| hashes.borrow().of(byte)).collect();
+        is_any_twice_of(&parts)
+    })
+}
+
+/// Places of a bit for each hash, so that few fall together.
+const PLACES: usize = 16;
+
+/// The same of those with one first byte. Only what falls on one place together is sorted.
+fn is_any_twice_of(parts: &[&[u64]]) -> bool {
+    let count: usize = parts.iter().map(|part| part.len()).sum();
+    let places = (count * PLACES).next_power_of_two().max(64) as u64;
     let place = |hash: u64| {
-        let place = (hash >> 8) & (places - 1);
+        let place = hash & (places - 1);
         (
             usize::try_from(place / 64).unwrap_or(0),
             1_u64 << (place % 64),
@@ -106,16 +123,22 @@ fn is_any_twice(hashes: &[u64]) -> bool {
     };
     let words = usize::try_from(places / 64).unwrap_or(1);
     let (mut taken, mut shared) = (vec![0_u64; words], vec![0_u64; words]);
-    for hash in hashes {
+    let mut is_any_shared = 0;
+    for hash in parts.iter().copied().flatten() {
         let (word, bit) = place(*hash);
+        is_any_shared |= taken[word] & bit;
         shared[word] |= taken[word] & bit;
         taken[word] |= bit;
+    }
+    if is_any_shared == 0 {
+        return false;
     }
     let is_shared = |hash: &u64| {
         let (word, bit) = place(*hash);
         shared[word] & bit != 0
     };
-    let mut together: Vec<u64> = hashes.iter().copied().filter(is_shared).collect();
+    let hashes = parts.iter().copied().flatten().copied();
+    let mut together: Vec<u64> = hashes.filter(is_shared).collect();
     together.sort_unstable();
     together.windows(2).any(|pair| pair[0] == pair[1])
 }
@@ -166,7 +189,7 @@ impl Engine {
 /// True when two documents may have one key, of those in this part. Their hashes are compared: what is
 /// wrongly held to be twice is compared document by document, and comes back all the same.
 fn may_be_twice(base: &Base<'_>, (part, parts): (u64, u64)) -> Result<bool> {
-    let (mut all, mut hashes) = (Hashes::default(), Vec::new());
+    let (mut all, mut hashes) = (Vec::new(), Vec::new());
     for entry in base.folded.entries() {
         let (blob, mask) = (base.folded.blob(entry)?, base.mask(entry.id)?);
         for page in 0..blob.decoder.page_count() {
@@ -175,11 +198,11 @@ fn may_be_twice(base: &Base<'_>, (part, parts): (u64, u64)) -> Result<bool> {
             let keys = keys.ok_or_else(|| wrong_column("text"))?;
             hashes.clear();
             add_hashes(&mut hashes, keys, (blob.rows_of(page).start, &mask));
-            let wanted = hashes.iter().filter(|hash| *hash % parts == part);
-            wanted.for_each(|hash| all.push(*hash));
+            let wanted = hashes.iter().copied();
+            all.extend(wanted.filter(|hash| hash % parts == part));
         }
     }
-    Ok(all.is_any_twice())
+    Ok(is_any_twice(&[Hashes::new(&all)]))
 }
 
 /// 64 bits that follow from a key. Whoever makes two keys of one hash gets a slower restore.
@@ -219,14 +242,19 @@ fn halves(wide: u128) -> (u64, u64) {
 mod tests {
     use super::*;
 
+    fn is_twice(all: &[u64]) -> bool {
+        let (first, second) = all.split_at(all.len() / 3);
+        is_any_twice(&[Hashes::new(first), Hashes::new(second)])
+    }
+
     #[test]
     fn equal_hashes_are_found_among_any_number() {
         for count in [0_u64, 1, 2, 3, 100, 5_000] {
             let mut all: Vec<u64> = (0..count).map(|n| hash(&format!("P{n:04}~x"))).collect();
-            assert!(!is_any_twice(&all), "{count}");
+            assert!(!is_twice(&all), "{count}");
             for at in (0..all.len()).step_by(97) {
                 all.push(all[at]);
-                assert!(is_any_twice(&all), "{count}");
+                assert!(is_twice(&all), "{count}");
                 all.pop();
             }
         }
@@ -244,7 +272,7 @@ mod tests {
                 hash(&format!("{key}k")),
                 hash(&format!("{key}\0")),
             ]);
-            assert!(!is_any_twice(&all), "{length}");
+            assert!(!is_twice(&all), "{length}");
         }
     }
 }

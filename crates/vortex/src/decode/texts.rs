@@ -196,7 +196,9 @@ impl PageDecoder<'_> {
             .collect::<Result<_>>()?;
         self.budget
             .pay(head.raw_bytes.saturating_add(head.other_bytes), 1)?;
-        self.budget.pay(head.slots + head.shapes, PIECE_BYTES)?;
+        // A constant value may become part of a piece.
+        self.budget
+            .pay(head.slots + head.shapes, PIECE_BYTES + SHORT)?;
         self.budget.pay(images / IMAGES_JOINED, JOINED_BYTES)?;
         if head.copies + head.edits > 0 {
             let longest = slots.iter().max().map_or(0, |slots| *slots as usize);

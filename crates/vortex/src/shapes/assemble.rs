@@ -2,9 +2,11 @@
 
 use arrow_buffer::BooleanBuffer;
 
+use super::constants::Reduced;
 use super::forms::{Form, Forms, Piece, Supply};
 use super::pen::Pen;
 use super::survey::Matching;
+use super::table::ShapeTable;
 use super::{COPY, EDIT, NEW};
 use crate::texts::{Out, Strings, Texts};
 use crate::{Error, Result};
@@ -32,23 +34,35 @@ pub(crate) fn assemble(
     outs: &mut [Texts; 2],
 ) -> Result<()> {
     let [first, second] = outs;
+    let keeps = !parts.masks.is_empty() || !parts.distances.is_empty();
+    let shapes = (parts.slots, parts.columns, parts.pieces);
+    // An edit says which places it changes: these stay.
+    let reduced = match keeps {
+        true => None,
+        false => {
+            let table = ShapeTable::new(shapes.0, shapes.1, shapes.2, supplies.len())?;
+            Reduced::of(&table, shapes.2, &supplies)
+        }
+    };
+    let shapes = reduced
+        .as_ref()
+        .map_or(shapes, |r| (&r.slots, &r.columns, r.pieces()));
     let mut assembler = Assembler {
-        forms: Forms::new(
-            (parts.slots, parts.columns, parts.pieces),
-            &supplies,
-            parts.kinds.len(),
-        )?,
+        forms: Forms::new(shapes, &supplies, parts.kinds.len())?,
         supplies,
         outs: [Out::new(first, bytes[0])?, Out::new(second, bytes[1])?],
         history: Vec::new(),
         starts: Vec::new(),
     };
-    assembler.run(parts)?;
+    assembler.run(parts, keeps)?;
     let Assembler {
-        supplies,
+        mut supplies,
         outs: [first, second],
         ..
     } = assembler;
+    if let Some(reduced) = &reduced {
+        reduced.take(parts.codes, &mut supplies);
+    }
     if !supplies.iter().all(Supply::is_over) {
         return Err(Error::corrupt("shapes that leave values over"));
     }
@@ -99,8 +113,7 @@ fn too_few() -> Error {
 }
 
 impl<'a> Assembler<'a> {
-    fn run(&mut self, parts: &Parts<'_>) -> Result<()> {
-        let keeps = !parts.masks.is_empty() || !parts.distances.is_empty();
+    fn run(&mut self, parts: &Parts<'_>, keeps: bool) -> Result<()> {
         if keeps {
             self.history.reserve(parts.kinds.len());
         }

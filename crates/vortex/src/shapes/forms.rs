@@ -52,6 +52,16 @@ impl<'a> Supply<'a> {
         Some((self.strings.data, at(*from), at(*to)))
     }
 
+    /// The value that all are.
+    pub(super) fn constant(&self) -> Option<&'a [u8]> {
+        (self.codes.is_some() && self.strings.count() == 1).then(|| self.strings.get(0))
+    }
+
+    /// Takes so many values.
+    pub(super) fn skip(&mut self, count: usize) {
+        self.next += count;
+    }
+
     /// Which of its strings the next value is, where strings are named by codes.
     #[inline(always)]
     fn take_code(&mut self) -> Option<usize> {

@@ -4,6 +4,7 @@
 //! Nothing is parsed or checked: pieces and values put together give the text byte by byte.
 
 mod assemble;
+mod constants;
 mod forms;
 mod history;
 mod pen;

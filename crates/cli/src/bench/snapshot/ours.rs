@@ -6,13 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
-use tidelog_core::snapshot_file::{FileReader, Frame};
+use tidelog_core::snapshot_file::FileReader;
 use tidelog_core::{
     Address, Caller, Command, Effect, JsonObject, LogPolicy, Mutation, NewDocument, Query, Reply,
     RestoreStatus, RestoreTarget, Snapshot, SnapshotCommand, SnapshotFile, SnapshotKind,
     SnapshotReply, SnapshotStatus, TypeSchema, TypeSpec,
 };
-use tidelog_embedded::{OpenObject, admit, now};
+use tidelog_embedded::{OpenObject, admit_beside, now};
 use tidelog_log::{Error, Result};
 
 use super::files::durable;
@@ -21,9 +21,8 @@ use crate::bench::tiers::sensors::{READINGS, Reading, Sensors, TYPE, check_equal
 
 /// Rows of one turn.
 const BATCH: usize = 10_000;
-/// Bytes of a file read at once, and of its frames that one turn takes.
+/// Bytes of a file read at once; one turn takes their frames.
 const READ_BYTES: usize = 1_000_000;
-const TURN_BYTES: usize = 4_000_000;
 
 /// An object of readings.
 pub(super) struct Object {
@@ -149,25 +148,29 @@ impl Object {
         durable(path)
     }
 
-    /// Takes a file in; the id its snapshot gets.
+    /// Takes a file in; the id its snapshot gets. As the server does it: while a turn takes some frames,
+    /// those that come next are looked at.
     pub(super) fn import(&mut self, path: &Path) -> Result<String> {
         let odd = |e: std::io::Error| failed(format!("{}: {e}", path.display()));
         let mut file = File::open(path).map_err(odd)?;
         let (mut reader, mut piece) = (FileReader::default(), vec![0; READ_BYTES]);
-        let (mut waiting, mut snapshot): (Vec<Frame>, _) = (Vec::new(), None);
+        let (mut looked, mut snapshot) = (Vec::new(), None);
         loop {
             let read = file.read(&mut piece).map_err(odd)?;
-            waiting.extend(reader.push(piece.get(..read).unwrap_or_default())?);
-            let bytes: usize = waiting.iter().map(|frame| frame.body.len()).sum();
-            if bytes >= TURN_BYTES || read == 0 {
-                admit(&mut waiting);
-                let (schema, frames) = (Arc::clone(&self.schema), std::mem::take(&mut waiting));
+            let mut next = reader.push(piece.get(..read).unwrap_or_default())?;
+            admit_beside(&mut next, || {
+                if looked.is_empty() {
+                    return Ok(());
+                }
+                let (schema, frames) = (Arc::clone(&self.schema), std::mem::take(&mut looked));
                 let reply = self.ask(SnapshotCommand::Import { schema, frames })?;
                 if let SnapshotReply::Import(import) = reply {
                     snapshot = import.snapshot;
                 }
-            }
-            if read == 0 {
+                Ok(())
+            })?;
+            looked = next;
+            if read == 0 && looked.is_empty() {
                 break;
             }
         }
