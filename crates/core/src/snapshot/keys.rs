@@ -227,7 +227,8 @@ pub(super) fn hash(key: &str) -> u64 {
         last
     });
     let all = pairs.iter().fold(SEEDS[0], |hash, one| pair(*one, hash));
-    let last = pair(last, SEEDS[2] ^ bytes.len() as u64);
+    let last = pair(last, SEEDS[2]);
+    let all = all ^ (bytes.len() as u64).wrapping_mul(SEEDS[0]);
     let (low, high) = halves(u128::from(all ^ SEEDS[1]) * u128::from(last ^ SEEDS[2]));
     low ^ high
 }
