@@ -47,9 +47,13 @@ impl Engine {
                     break;
                 }
                 for Stored { document, place } in &page {
+                    // Documents take more of the log than was reckoned where they have many members.
+                    if turn.writer.bytes() >= STEP_BYTES {
+                        break;
+                    }
                     turn.delete(sql, prepared, document, *place)?;
+                    left -= 1;
                 }
-                left -= page.len();
             }
         }
         let done = left > 0 && turn.writer.bytes() < STEP_BYTES;

@@ -366,7 +366,11 @@ pub(crate) fn row_bytes_at_least(row: &Row) -> usize {
         Value::Vector(items) => items.len() * 4,
         _ => 8,
     });
-    fields.sum::<usize>() + row.extra.values().map(json_bytes_at_least).sum::<usize>()
+    let extra = row.extra.iter();
+    fields.sum::<usize>()
+        + extra
+            .map(|(name, json)| name.len() + json_bytes_at_least(json))
+            .sum::<usize>()
 }
 
 fn json_bytes_at_least(json: &Json) -> usize {

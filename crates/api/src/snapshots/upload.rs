@@ -2,7 +2,7 @@
 
 use futures_util::future::join;
 use http::StatusCode;
-use tidelog_core::snapshot_file::{FileReader, Frame, MAGIC};
+use tidelog_core::snapshot_file::{FRAME_BYTES, FileReader, Frame, MAGIC};
 use tidelog_core::{Address, Import, SnapshotCommand, SnapshotReply};
 use tidelog_log::{Error, Kind, Result};
 
@@ -30,7 +30,7 @@ pub(crate) async fn upload<H: ObjectHost, B: BodySource>(
             resumed(&at, offset)?
         }
     };
-    let mut waiting = Vec::<Frame>::new();
+    let (mut waiting, mut bytes) = (Vec::<Frame>::new(), 0);
     let mut taking = Taking {
         host,
         object: &object,
@@ -39,24 +39,32 @@ pub(crate) async fn upload<H: ObjectHost, B: BodySource>(
         done: None,
     };
     loop {
-        let chunk = request.body.chunk().await?;
-        let is_end = chunk.is_none();
-        if let Some(chunk) = chunk {
-            match reader.push(&chunk) {
-                Ok(frames) => waiting.extend(frames),
-                Err(error) => {
-                    // What came before it is whole.
-                    taking.next(Vec::new()).await?;
-                    return Err(damaged(error));
-                }
+        let chunk = request.body.chunk().await;
+        let is_end = matches!(chunk, Ok(None));
+        let frames = match chunk {
+            Ok(Some(chunk)) => reader.push(&chunk).map_err(damaged),
+            Ok(None) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        };
+        match frames {
+            Ok(frames) => {
+                let sizes = frames.iter().map(|frame| frame.body.len() + FRAME_BYTES);
+                bytes += sizes.sum::<usize>();
+                waiting.extend(frames);
             }
-            if reader.offset() > FILE_BYTES_MAX {
-                let message = format!("a snapshot's file has at most {FILE_BYTES_MAX} bytes");
-                return Err(Error::too_large("snapshot_too_large", message));
+            Err(error) => {
+                // What came before is whole: the rest of the file can go on behind it.
+                taking.next(waiting).await?;
+                taking.next(Vec::new()).await?;
+                return Err(error);
             }
         }
-        let bytes: usize = waiting.iter().map(|frame| frame.body.len()).sum();
+        if reader.offset() > FILE_BYTES_MAX {
+            let message = format!("a snapshot's file has at most {FILE_BYTES_MAX} bytes");
+            return Err(Error::too_large("snapshot_too_large", message));
+        }
         if is_end || bytes >= FILE_PART_BYTES {
+            bytes = 0;
             taking.next(std::mem::take(&mut waiting)).await?;
         }
         if is_end {

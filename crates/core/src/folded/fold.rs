@@ -132,6 +132,9 @@ impl Engine {
             .filter(|entry| ids.contains(&entry.id))
         {
             let mask = masks::get(sql, entry.id)?;
+            if mask.masked() >= entry.rows {
+                continue;
+            }
             each_of(&folded.blob(entry)?, &mask, &mut |_, document| {
                 documents.push(document);
                 Ok(())

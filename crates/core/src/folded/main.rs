@@ -92,7 +92,9 @@ impl<'s> Folded<'s> {
     pub(crate) fn state(&self, collection: &str) -> Result<FoldedState> {
         let mut state = FoldedState {
             collection: collection.to_owned(),
-            raw_bytes: self.entries().iter().map(|entry| entry.raw_bytes).sum(),
+            raw_bytes: (self.entries().iter())
+                .map(|entry| entry.raw_bytes)
+                .fold(0, u64::saturating_add),
             ..FoldedState::default()
         };
         for blob in self.blobs()? {
@@ -151,6 +153,10 @@ pub(crate) fn each_of(
     each: &mut dyn FnMut(u32, Document) -> Result<()>,
 ) -> Result<()> {
     for page in 0..blob.decoder.page_count() {
+        let mut rows = (blob.rows_of(page)).map(|row| u32::try_from(row).unwrap_or(u32::MAX));
+        if rows.all(|row| mask.has(row)) {
+            continue;
+        }
         let decoded = blob.decode(page, |_| true)?;
         for (at, row) in blob.rows_of(page).enumerate() {
             let row = u32::try_from(row).unwrap_or(u32::MAX);

@@ -1,9 +1,9 @@
 //! Which blobs hold a collection's folded documents.
 //!
-//! `varint` version 1 or 2 · `varint` count · per blob, by ascending first key: `varint` id, 16 bytes tag, `varint` rows, bytes,
-//! raw bytes; `bytes` first key and last key, cut after [`BOUND_BYTES`]; of version 2 [`Adopted`]: `varint` first version,
-//! 0 where it is not adopted, else `varint` id of the mask, 0 without one, else its 16 bytes of tag; and [`KeyBounds`]:
-//! `varint` count, per field `varint` id, 8 bytes least, 8 bytes greatest · 8 bytes of BLAKE3 over all before. Version 2 is written where a blob is adopted or has bounds of key fields.
+//! `varint` version 1 to 3 · `varint` count · per blob, by ascending first key: `varint` id, 16 bytes tag, `varint` rows, bytes,
+//! raw bytes; `bytes` first key and last key, cut after [`BOUND_BYTES`]; from version 2 on [`Adopted`]: `varint` first version,
+//! 0 where it is not adopted, else `varint` id of the mask, 0 without one, else its 16 bytes of tag; of version 3 [`KeyBounds`]:
+//! `varint` count, per field `varint` id, 8 bytes least, 8 bytes greatest · 8 bytes of BLAKE3 over all before. It has the lowest version that says what is in it.
 
 use std::sync::Arc;
 
@@ -20,8 +20,10 @@ const BOUND_BYTES: usize = 64;
 /// Live blobs of one collection at most: the manifest stays one SQLite row.
 pub(crate) const BLOBS_MAX: usize = 8_000;
 const VERSION: u64 = 1;
-/// Of manifests with adopted blobs, or bounds of key fields.
-const VERSION_BOUNDED: u64 = 2;
+/// Of manifests with adopted blobs.
+const VERSION_ADOPTED: u64 = 2;
+/// Of manifests with bounds of key fields.
+const VERSION_BOUNDED: u64 = 3;
 const CHECK_BYTES: usize = 8;
 
 /// The live blobs of one collection.
@@ -185,12 +187,21 @@ impl Manifest {
         blobs::set_manifest(sql, collection, &self.encode())
     }
 
+    fn version(&self) -> u64 {
+        if self.blobs.iter().any(|entry| !entry.bounds.0.is_empty()) {
+            return VERSION_BOUNDED;
+        }
+        match self.blobs.iter().any(|entry| entry.adopted.is_some()) {
+            true => VERSION_ADOPTED,
+            false => VERSION,
+        }
+    }
+
     /// Its bytes.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        let is_plain = |entry: &Entry| entry.adopted.is_none() && entry.bounds.0.is_empty();
-        let bounded = !self.blobs.iter().all(is_plain);
-        put_varint(&mut out, if bounded { VERSION_BOUNDED } else { VERSION });
+        let version = self.version();
+        put_varint(&mut out, version);
         put_varint(&mut out, self.blobs.len() as u64);
         for entry in &self.blobs {
             put_varint(&mut out, entry.id);
@@ -200,8 +211,10 @@ impl Manifest {
             put_varint(&mut out, entry.raw_bytes);
             put_bytes(&mut out, &entry.first);
             put_bytes(&mut out, &entry.last);
-            if bounded {
+            if version >= VERSION_ADOPTED {
                 put_adopted(&mut out, entry.adopted);
+            }
+            if version >= VERSION_BOUNDED {
                 put_bounds(&mut out, &entry.bounds);
             }
         }
@@ -223,7 +236,7 @@ impl Manifest {
         }
         let mut reader = Reader::new(body);
         let version = reader.varint()?;
-        if !matches!(version, VERSION | VERSION_BOUNDED) {
+        if !(VERSION..=VERSION_BOUNDED).contains(&version) {
             let message =
                 format!("a manifest has version {version}; this version reads {VERSION_BOUNDED}");
             return Err(Error::new(Kind::Unsupported, "unsupported_format", message));
@@ -242,8 +255,10 @@ impl Manifest {
                 first: reader.bytes()?.to_vec(),
                 last: reader.bytes()?.to_vec(),
             };
-            if version == VERSION_BOUNDED {
+            if version >= VERSION_ADOPTED {
                 entry.adopted = take_adopted(&mut reader)?;
+            }
+            if version >= VERSION_BOUNDED {
                 entry.bounds = take_bounds(&mut reader)?;
             }
             blobs.push(entry);
@@ -370,7 +385,7 @@ mod tests {
             manifest.add(entry);
         }
         let bytes = manifest.encode();
-        assert_eq!(bytes[0], 2);
+        assert_eq!(bytes[0], 3);
         assert_eq!(Manifest::decode(&bytes).unwrap(), manifest);
         for at in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
@@ -379,6 +394,35 @@ mod tests {
         }
         let plain = manifest.blobs.iter().map(Entry::plain).collect();
         assert_eq!(Manifest { blobs: plain }.encode()[0], 1);
+    }
+
+    /// What earlier versions wrote, byte by byte.
+    #[test]
+    fn manifests_of_before_are_read() {
+        let hex = |version: &str, tail: &str| {
+            let text = format!("{version}0107{}03648407016d016e{tail}", "01".repeat(16));
+            let bytes =
+                (0..text.len() / 2).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16));
+            let mut bytes: Vec<u8> = bytes.map(Result::unwrap).collect();
+            let check = blake3::hash(&bytes);
+            bytes.extend_from_slice(&check.as_bytes()[..CHECK_BYTES]);
+            bytes
+        };
+        let mut entry = Entry::new((7, [1; 16]), 3, (100, 900), ("m", "n"));
+        let read = |bytes: &[u8]| Manifest::decode(bytes).unwrap().blobs;
+        assert_eq!(read(&hex("01", "")), [entry.clone()]);
+        entry.adopted = Some(Adopted {
+            first: 5,
+            mask: Some((4, [9; 16])),
+        });
+        let adopted = hex("02", &format!("0504{}", "09".repeat(16)));
+        assert_eq!(read(&adopted), [entry.clone()]);
+        let manifest = Manifest { blobs: vec![entry] };
+        assert_eq!(
+            manifest.encode(),
+            adopted,
+            "the lowest version that will do"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use tidelog_log::{Error, Result};
 use super::blob::{Blob, Page};
 use super::columns::wrong_column;
 use super::main::{Place, Stored};
+use super::manifest::Entry;
 use super::state::MainState;
 use super::write::raw_bytes;
 use crate::Document;
@@ -17,15 +18,18 @@ use crate::sql::{Sql, SqlValue, all, int};
 use crate::table::blobs::BlobId;
 use crate::table::masks::Mask;
 
-/// Blobs whose keys are looked at together. Each has a page in memory.
+/// Blobs whose keys are looked at together.
 const BLOBS_AT_ONCE: usize = 16;
+/// No more are opened once their pages may take so many bytes, before any encoding: in memory they take
+/// some times as much.
+const PAGES_BYTES: u64 = 4_000_000;
 /// Documents of the row table read at once: one may be 1.5 MB.
 const READ_ROWS: usize = 64;
 
 impl MainState {
     /// The first documents of a collection, at most `most` and about `bytes` of them. They are by key as
-    /// long as no more than [`BLOBS_AT_ONCE`] blobs have keys between each other's: of more, some come
-    /// after others that are later, so that a step opens few blobs, however many there are.
+    /// long as few blobs, within [`BLOBS_AT_ONCE`] and [`PAGES_BYTES`], have keys between each other's:
+    /// of more, some come after others that are later, so that a step opens few, however many there are.
     pub(crate) fn first(
         &mut self,
         sql: &dyn Sql,
@@ -33,22 +37,29 @@ impl MainState {
         (most, bytes): (usize, usize),
     ) -> Result<Vec<Stored>> {
         let folded = self.folded(sql, prepared.collection.id)?;
-        let mut cursors = Vec::new();
-        for entry in folded.entries() {
-            let mask = self.mask(sql, entry.id)?;
-            if mask.masked() < entry.rows {
-                let blob = folded.blob(entry)?;
-                cursors.push(Cursor::new(entry.id, blob, mask.into_owned())?);
-            }
-            if cursors.len() == BLOBS_AT_ONCE {
-                break;
-            }
-        }
+        let mut closed = folded.entries().iter().peekable();
+        let mut cursors: Vec<Cursor<'_>> = Vec::new();
         let mut rows = Rows::new(sql, prepared)?;
         let (mut first, mut taken) = (Vec::new(), 0);
         while first.len() < most && taken < bytes {
-            let blobs = cursors.iter_mut().filter(|cursor| cursor.at.is_some());
-            let next = blobs.min_by(|a, b| a.key().cmp(b.key()));
+            cursors.retain(|cursor| cursor.at.is_some());
+            // Blobs are ascending by their first key: later ones are opened when they may be next.
+            let keys = cursors.iter().map(Cursor::key).chain(rows.key());
+            let least = keys.min();
+            let is_next = |entry: &&Entry| !least.is_some_and(|key| entry.starts_after(key));
+            let pages = cursors.iter().map(|cursor| cursor.page_bytes);
+            let has_room = pages.fold(0, u64::saturating_add) < PAGES_BYTES;
+            if cursors.len() < BLOBS_AT_ONCE
+                && has_room
+                && let Some(entry) = closed.next_if(is_next)
+            {
+                if self.masked_of(sql, entry.id)? < entry.rows {
+                    let (blob, mask) = (folded.blob(entry)?, self.mask(sql, entry.id)?);
+                    cursors.push(Cursor::new(entry, blob, mask.into_owned())?);
+                }
+                continue;
+            }
+            let next = cursors.iter_mut().min_by(|a, b| a.key().cmp(b.key()));
             let stored = match (next, rows.key()) {
                 (Some(blob), Some(key)) if key < blob.key() => rows.take()?,
                 (Some(blob), _) => Some(blob.take()?),
@@ -67,6 +78,8 @@ impl MainState {
 /// A place in a blob: the next row that is not masked.
 struct Cursor<'s> {
     id: BlobId,
+    /// Bytes of a page's documents before any encoding, about.
+    page_bytes: u64,
     blob: Blob<'s>,
     mask: Mask,
     /// Its page, with the keys of it, and the row in the page; none at the end.
@@ -76,9 +89,11 @@ struct Cursor<'s> {
 }
 
 impl<'s> Cursor<'s> {
-    fn new(id: BlobId, blob: Blob<'s>, mask: Mask) -> Result<Self> {
+    fn new(entry: &Entry, blob: Blob<'s>, mask: Mask) -> Result<Self> {
+        let pages = blob.decoder.page_count().max(1) as u64;
         let mut cursor = Self {
-            id,
+            id: entry.id,
+            page_bytes: entry.raw_bytes / pages,
             blob,
             mask,
             at: None,

@@ -86,7 +86,7 @@ fn fitting<'e>(
     for entry in entries.take(MERGED_MAX) {
         rows += live(entry) as usize;
         bytes += entry.bytes;
-        raw_bytes += entry.raw_bytes;
+        raw_bytes = u64::saturating_add(raw_bytes, entry.raw_bytes);
         let fits = rows <= ROWS_MAX && bytes <= FULL_BYTES && raw_bytes <= STEP_BYTES_MAX;
         if !fits && !taken.is_empty() {
             break;

@@ -99,6 +99,14 @@ impl MainState {
         }
     }
 
+    /// How many rows of a blob are masked, with those that this turn has masked.
+    pub(crate) fn masked_of(&mut self, sql: &dyn Sql, blob: BlobId) -> Result<u32> {
+        match self.masks.get(&blob) {
+            Some(mask) => Ok(mask.masked()),
+            None => Ok(self.masked(sql)?.get(&blob).copied().unwrap_or(0)),
+        }
+    }
+
     /// Masks a row of a blob.
     pub(crate) fn hide(&mut self, sql: &dyn Sql, blob: BlobId, row: u32) -> Result<()> {
         let mask = match self.masks.entry(blob) {

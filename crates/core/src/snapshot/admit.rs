@@ -84,7 +84,8 @@ fn look(entry: &Entry, blob: &OpenedBlob, mask: &Mask) -> Result<Vec<u64>> {
         if keys.value(0) <= last.as_str() || !(0..end).all(ascends) {
             return Err(wrong("keys are not ascending"));
         }
-        if !entry.may_hold(keys.value(0)) || !entry.may_hold(keys.value(end)) {
+        let ends = [keys.value(0), keys.value(end)];
+        if !ends.iter().all(|key| entry.may_hold(key)) || !blob.begins_and_ends(page, ends) {
             return Err(wrong("keys are outside its bounds"));
         }
         keys.value(end).clone_into(&mut last);

@@ -173,7 +173,7 @@ impl Engine {
                 continue;
             }
             let header = self.staged_header(now, restoring, staging)?;
-            let bytes = entry.raw_bytes * u64::from(count) / u64::from(entry.rows);
+            let bytes = u128::from(entry.raw_bytes) * u128::from(count) / u128::from(entry.rows);
             let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
             let adopted = AdoptedRows {
                 start,
@@ -206,7 +206,7 @@ fn note(
     let name = prepared.collection.name.clone();
     let counts = restoring.restore.differences.entry(name).or_default();
     counts.added += rows;
-    restoring.bytes += entry.raw_bytes;
+    restoring.bytes = restoring.bytes.saturating_add(entry.raw_bytes);
     if restoring.restore.dry_run {
         return Ok(());
     }

@@ -38,12 +38,13 @@ impl KeysSeen {
 
     /// Takes the hashes of some keys, and forgets all once they are over `most`.
     pub(super) fn add(&mut self, collection: u32, hashes: &Arc<Hashes>, most: usize) {
-        if self.held + hashes.all.len() > most {
+        let held = hashes.all.len() + hashes.ends.len();
+        if self.held + held > most {
             self.snapshot = None;
             self.hashes.clear();
         }
         if self.snapshot.is_some() {
-            self.held += hashes.all.len();
+            self.held += held;
             let known = self.hashes.entry(collection).or_default();
             known.push(Arc::clone(hashes));
         }
@@ -71,31 +72,34 @@ impl KeysSeen {
 pub(super) struct Hashes {
     all: Vec<u64>,
     /// Where those of each first byte end.
-    ends: [usize; 256],
+    ends: [u32; 256],
 }
 
 impl Hashes {
     pub(super) fn new(unsorted: &[u64]) -> Self {
         let first = |hash: u64| usize::from(hash.to_be_bytes()[0]);
-        let (mut all, mut ends) = (vec![0; unsorted.len()], [0; 256]);
+        let mut next = [0; 256];
         for hash in unsorted {
-            ends[first(*hash)] += 1;
+            next[first(*hash)] += 1;
         }
         let mut sum = 0;
-        for end in &mut ends {
-            (*end, sum) = (sum, sum + *end);
+        for start in &mut next {
+            (*start, sum) = (sum, sum + *start);
         }
+        let mut all = vec![0; unsorted.len()];
         for hash in unsorted {
-            let end = &mut ends[first(*hash)];
-            all[*end] = *hash;
-            *end += 1;
+            let place: &mut usize = &mut next[first(*hash)];
+            all[*place] = *hash;
+            *place += 1;
         }
+        // A blob has 65,536 rows, and a part of a snapshot's keys 16 million.
+        let ends = next.map(|end| u32::try_from(end).unwrap_or(u32::MAX));
         Self { all, ends }
     }
 
     fn of(&self, byte: usize) -> &[u64] {
-        let start = byte.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.all[start..self.ends[byte]]
+        let end = |byte: usize| self.ends[byte] as usize;
+        &self.all[byte.checked_sub(1).map_or(0, end)..end(byte)]
     }
 }
 
@@ -202,7 +206,9 @@ fn may_be_twice(base: &Base<'_>, (part, parts): (u64, u64)) -> Result<bool> {
             all.extend(wanted.filter(|hash| hash % parts == part));
         }
     }
-    Ok(is_any_twice(&[Hashes::new(&all)]))
+    let hashes = Hashes::new(&all);
+    drop(all);
+    Ok(is_any_twice(&[hashes]))
 }
 
 /// 64 bits that follow from a key. Whoever makes two keys of one hash gets a slower restore.

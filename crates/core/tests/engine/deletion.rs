@@ -4,7 +4,7 @@ use serde_json::json;
 use tidelog_core::{Command, Effect, Reply};
 use tidelog_log::{Kind, Sequence, StartAt};
 
-use crate::lab::{Lab, insert, notes, town};
+use crate::lab::{Lab, delete, folding, insert, notes, town, update};
 
 #[test]
 fn deleting_logs_every_document_closes_the_log_and_leaves_a_tombstone() {
@@ -99,4 +99,68 @@ fn a_write_that_changes_nothing_leaves_a_deleted_object_deleted() {
     lab.delete_object().unwrap();
     lab.write(Vec::new()).unwrap();
     assert_eq!(lab.state().status, "deleted");
+}
+
+#[test]
+fn documents_of_many_interleaved_blobs_are_deleted_once_each() {
+    let mut lab = Lab::new(folding(notes(), 4));
+    let id = |n: u32, blob: u32| format!("k{n}-{blob:02}");
+    for blob in 0..40 {
+        let rows = (0..5).map(|n| insert("notes", json!({"id": id(n, blob), "n": n})));
+        lab.write(rows.collect()).unwrap();
+    }
+    lab.write(vec![
+        insert("notes", json!({"id": "k2-row"})),
+        delete("notes", &id(1, 3)),
+        update("notes", &id(4, 39), json!({"n": 9})),
+    ])
+    .unwrap();
+    let before = lab.events().len();
+    lab.delete_object().unwrap();
+    let events = lab.events();
+    let mut keys: Vec<&str> = events[before..]
+        .iter()
+        .map(|event| event["documentId"].as_str().unwrap())
+        .collect();
+    let deleted = keys.len();
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!((deleted, keys.len()), (200, 200));
+    lab.settle();
+    let state = lab.state();
+    assert_eq!((state.status, state.documents[0].1), ("deleted", 0));
+    assert_eq!(
+        state.folded.iter().map(|f| f.documents).sum::<u64>(),
+        0,
+        "no blob is left"
+    );
+    assert_eq!(lab.check_log(), lab.engine.head().0);
+}
+
+#[test]
+fn a_step_writes_a_bounded_part_of_the_log_however_many_members_documents_have() {
+    for threshold in [0, 4] {
+        let mut lab = Lab::new(folding(notes(), threshold));
+        let name = "n".repeat(60);
+        for start in (0..180).step_by(10) {
+            let rows = (start..start + 10).map(|n| {
+                let mut document = json!({"id": format!("k{n:03}")});
+                for member in 0..950 {
+                    document[format!("{name}{member}")] = json!(1);
+                }
+                insert("notes", document)
+            });
+            lab.write(rows.collect()).unwrap();
+        }
+        let bytes = lab.state().log_bytes;
+        lab.delete_object().unwrap();
+        let first = lab.state().log_bytes - bytes;
+        assert!((8_000_000..9_000_000).contains(&first), "{first} bytes");
+        lab.settle();
+        assert_eq!(
+            (lab.state().status, lab.state().documents[0].1),
+            ("deleted", 0)
+        );
+        assert_eq!(lab.engine.head().0, 360);
+    }
 }

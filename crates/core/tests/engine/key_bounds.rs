@@ -137,3 +137,38 @@ fn snapshots_and_files_keep_the_bounds() {
         assert!(broken.unwrap() > Some(1));
     }
 }
+
+#[test]
+fn queries_over_times_see_what_is_there() {
+    let mut lab = days(1..6);
+    lab.write(vec![
+        delete("readings", &key(0, 2, 0)),
+        update("readings", &key(1, 3, 1), json!({"value": 7})),
+    ])
+    .unwrap();
+    let all = query(&lab, &json!({"limit": 1_000})).unwrap();
+    assert_eq!(all.len(), 49);
+    let times = [
+        "2025-12-31T00:00:00Z",
+        "2026-01-02T00:00:00Z",
+        "2026-01-03T01:00:00Z",
+        "2026-01-05T12:00:00Z",
+    ];
+    for time in times {
+        for (name, passes) in [
+            ("eq", (|a, b| a == b) as fn(&str, &str) -> bool),
+            ("ne", |a, b| a != b),
+            ("lt", |a, b| a < b),
+            ("lte", |a, b| a <= b),
+            ("gt", |a, b| a > b),
+            ("gte", |a, b| a >= b),
+        ] {
+            let wanted = all
+                .iter()
+                .filter(|row| passes(row["at"].as_str().unwrap(), time));
+            let asked = json!({"where": {"at": {name: time}}, "limit": 1_000});
+            let found = query(&lab, &asked).unwrap();
+            assert_eq!(found.len(), wanted.count(), "{name} {time}");
+        }
+    }
+}

@@ -196,7 +196,8 @@ impl PageDecoder<'_> {
             .collect::<Result<_>>()?;
         self.budget
             .pay(head.raw_bytes.saturating_add(head.other_bytes), 1)?;
-        // A constant value may become part of a piece.
+        // Pieces may be laid out again, with constant values in them.
+        self.budget.pay(pieces.1.len(), 1)?;
         self.budget
             .pay(head.slots + head.shapes, PIECE_BYTES + SHORT)?;
         self.budget.pay(images / IMAGES_JOINED, JOINED_BYTES)?;

@@ -315,3 +315,158 @@ fn open<'o>(
     let source = if source == out { written } else { other.data() };
     Ok((source, Pen::new(room)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::texts::SHORT;
+
+    struct Dice(u64);
+
+    impl Dice {
+        fn below(&mut self, sides: usize) -> usize {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = self.0;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            usize::try_from((z ^ (z >> 31)) % sides as u64).unwrap()
+        }
+
+        /// Lengths around those that are copied at once.
+        fn text(&mut self) -> String {
+            let lengths = [0, 0, 1, 2, 2, 7, SHORT - 1, SHORT, SHORT + 1, 40];
+            let length = lengths[self.below(lengths.len())];
+            (0..length)
+                .map(|_| char::from(b'a' + u8::try_from(self.below(26)).unwrap()))
+                .collect()
+        }
+    }
+
+    fn texts(all: &[String]) -> Texts {
+        let mut texts = Texts::new();
+        all.iter().for_each(|text| texts.push(text.as_bytes()));
+        texts.data.extend([0; SHORT]);
+        texts
+    }
+
+    fn strings(texts: &Texts) -> Strings<'_> {
+        Strings {
+            offsets: &texts.offsets,
+            data: &texts.data,
+        }
+    }
+
+    /// A page, and what it says.
+    #[derive(Default)]
+    struct Made {
+        slots: Vec<u32>,
+        columns: Vec<u32>,
+        pieces: Vec<String>,
+        codes: Vec<u32>,
+        /// Of each column its strings, and which of them its values are.
+        values: Vec<(Vec<String>, Option<Vec<u32>>)>,
+        said: Vec<String>,
+    }
+
+    impl Made {
+        fn new(dice: &mut Dice) -> Self {
+            let mut made = Self::default();
+            for _ in 0..=dice.below(4) {
+                let strings = match dice.below(3) {
+                    0 => 0,
+                    1 => 1,
+                    _ => 2 + dice.below(5),
+                };
+                let strings: Vec<String> = (0..strings).map(|_| dice.text()).collect();
+                let codes = (!strings.is_empty()).then(Vec::new);
+                made.values.push((strings, codes));
+            }
+            for _ in 0..=dice.below(4) {
+                let slots = dice.below(6);
+                made.slots.push(u32::try_from(slots).unwrap());
+                let columns = (0..slots).map(|_| dice.below(made.values.len()));
+                let columns: Vec<u32> = columns.map(|c| u32::try_from(c).unwrap()).collect();
+                made.columns.extend(columns);
+                made.pieces.extend((0..=slots).map(|_| dice.text()));
+            }
+            for _ in 0..[0, 1, 20, 300][dice.below(4)] {
+                made.add_text(dice);
+            }
+            made
+        }
+
+        fn add_text(&mut self, dice: &mut Dice) {
+            let shape = dice.below(self.slots.len());
+            self.codes.push(u32::try_from(shape).unwrap());
+            let before = self.slots[..shape].iter().sum::<u32>() as usize;
+            let places = self.slots[shape] as usize;
+            let mut said = String::new();
+            for place in 0..places {
+                said += &self.pieces[before + shape + place];
+                let (strings, codes) = &mut self.values[self.columns[before + place] as usize];
+                match codes {
+                    Some(codes) => {
+                        let code = dice.below(strings.len());
+                        codes.push(u32::try_from(code).unwrap());
+                        said += &strings[code];
+                    }
+                    None => {
+                        strings.push(dice.text());
+                        said += &strings[strings.len() - 1];
+                    }
+                }
+            }
+            said += &self.pieces[before + shape + places];
+            self.said.push(said);
+        }
+
+        fn read(&self) -> Result<Vec<String>> {
+            let pieces = texts(&self.pieces);
+            let values: Vec<Texts> = self.values.iter().map(|(all, _)| texts(all)).collect();
+            let supplies = values.iter().zip(&self.values);
+            let supplies =
+                supplies.map(|(all, (_, codes))| Supply::new(strings(all), codes.as_deref()));
+            let kinds = vec![u32::try_from(NEW).unwrap(); self.codes.len()];
+            let parts = Parts {
+                slots: &self.slots,
+                columns: &self.columns,
+                pieces: strings(&pieces),
+                codes: &self.codes,
+                kinds: &kinds,
+                distances: &[],
+                masks: &[],
+                others: None,
+            };
+            let bytes = self.said.iter().map(String::len).sum();
+            let mut outs = [Texts::new(), Texts::new()];
+            assemble(&parts, supplies.collect(), [bytes, 0], &mut outs)?;
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+            Ok(strings(&outs[0]).iter().map(text).collect())
+        }
+    }
+
+    #[test]
+    fn pieces_and_values_are_put_together_whatever_is_joined() {
+        for seed in 0..2_000 {
+            let mut dice = Dice(seed);
+            let mut made = Made::new(&mut dice);
+            assert_eq!(made.read().unwrap(), made.said, "seed {seed}");
+            // A value more or less than the texts have places.
+            for column in 0..made.values.len() {
+                let Some(codes) = &mut made.values[column].1 else {
+                    continue;
+                };
+                codes.push(0);
+                assert!(made.read().is_err(), "seed {seed}");
+                let codes = made.values[column].1.as_mut().unwrap();
+                codes.pop();
+                if let Some(last) = codes.pop() {
+                    assert!(made.read().is_err(), "seed {seed}");
+                    made.values[column].1.as_mut().unwrap().push(last);
+                }
+            }
+            made.codes.push(u32::try_from(made.slots.len()).unwrap());
+            assert!(made.read().is_err(), "seed {seed}: an image of no shape");
+        }
+    }
+}

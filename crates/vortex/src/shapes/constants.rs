@@ -30,7 +30,10 @@ impl Reduced {
         let mut reduced = Self {
             slots: Vec::with_capacity(table.shapes.len()),
             columns: Vec::new(),
-            pieces: Texts::new(),
+            pieces: Texts {
+                offsets: vec![0],
+                data: Vec::with_capacity(pieces.data.len() + SHORT * (table.places() + 1)),
+            },
             constants: Vec::with_capacity(table.shapes.len()),
         };
         for (first, columns) in &table.shapes {

@@ -133,7 +133,8 @@ impl<'a> Forms<'a> {
             }
         });
         let mut laid_out: Vec<Piece> = laid_out.collect();
-        let joined = join(&table, &mut laid_out, supplies, images / IMAGES_JOINED);
+        let most = images / IMAGES_JOINED;
+        let joined = join(&table, &mut laid_out, (supplies, &longest), most);
         let form = |(first, columns): &(usize, &'a [u32])| {
             let own = &laid_out[*first..=first + columns.len()];
             let fixed: usize = own.iter().map(|piece| piece.bytes).sum();
@@ -175,15 +176,16 @@ impl<'a> Forms<'a> {
 fn join(
     table: &ShapeTable<'_>,
     pieces: &mut [Piece],
-    supplies: &[Supply<'_>],
+    (supplies, longest): (&[Supply<'_>], &[usize]),
     most: usize,
 ) -> Vec<Joined> {
     let mut joined = Vec::new();
     for (first, columns) in &table.shapes {
         for (place, column) in columns.iter().enumerate() {
-            let (piece, supply) = (&mut pieces[first + place], &supplies[*column as usize]);
+            let column = *column as usize;
+            let (piece, supply) = (&mut pieces[first + place], &supplies[column]);
             let count = supply.strings.count();
-            let fits = piece.bytes + supply.longest() <= SHORT;
+            let fits = piece.bytes.saturating_add(longest[column]) <= SHORT;
             if supply.codes.is_none() || !fits || joined.len() + count > most {
                 continue;
             }

@@ -41,6 +41,11 @@ impl<'a> ShapeTable<'a> {
         })
     }
 
+    /// Places of all shapes.
+    pub(super) fn places(&self) -> usize {
+        self.shapes.iter().map(|(_, columns)| columns.len()).sum()
+    }
+
     /// How many columns there are.
     pub(crate) fn columns(&self) -> usize {
         self.columns

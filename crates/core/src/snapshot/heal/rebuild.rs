@@ -186,7 +186,6 @@ fn replace(
         adopted.release(sql)?;
     }
     blobs::release(sql, entry.id)?;
-    entry.adopted.map_or(Ok(()), |a| a.release(sql))?;
     manifest.store(sql, collection.id)
 }
 
