@@ -8,3 +8,4 @@ mod fake;
 mod iceberg;
 mod routes;
 mod snapshots;
+mod uploads;
