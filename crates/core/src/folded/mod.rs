@@ -22,6 +22,8 @@ pub(crate) use manifest::{BLOBS_MAX, Entry, Manifest};
 mod bounds;
 pub(crate) use bounds::{KeyBounds, Wanted, compare};
 
+mod statistics;
+
 mod blob;
 pub use blob::OpenedBlob;
 pub(crate) use blob::{Blob, foreign, remember, tag_of};
